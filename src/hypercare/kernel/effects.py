@@ -1,0 +1,60 @@
+"""Effects: what is to happen outside, recorded before it does."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypercare.model.time import Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Effect:
+    """One thing to do outside.
+
+    Attributes:
+        key: idempotency key; an effect whose key is in the outbox already is not recorded again. The receiver gets
+            it with every try.
+        channel: who performs it (a name in the channel registry).
+        target: where it goes, as the channel understands it (``receiver/integration index``, a person's contact way).
+            Secrets are not in it: the channel looks them up in the running configuration when it sends.
+        subject: what it is about (``incident:<id>``, ``group:<key>``), for events and pages.
+        lane: effects of one lane are performed one after the other, in the order in which they were recorded.
+        payload: rendered content, JSON.
+
+    """
+
+    key: str
+    channel: str
+    target: str
+    subject: str
+    payload: Mapping[str, Any]
+    lane: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delivered:
+    """The outside accepted it."""
+
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Retry:
+    """It may work later; ``after`` is the outside's own wish (Retry-After), in ms, or none."""
+
+    error: str
+    after: Ms | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Permanent:
+    """It will never work."""
+
+    error: str
+
+
+Outcome: TypeAlias = Delivered | Retry | Permanent

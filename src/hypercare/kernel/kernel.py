@@ -1,0 +1,229 @@
+"""The loop's one step; drivers (real time in ``adapters/``, virtual in ``sim/``) call it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import delete, select
+
+from hypercare.kernel.context import Context
+from hypercare.kernel.tables import timers as timer_rows
+from hypercare.kernel.timers import Timers
+from hypercare.model.time import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.kernel.outbox import Outbox
+    from hypercare.model.events import DomainEvent
+    from hypercare.model.time import Ms
+    from hypercare.ports import Ports
+    from hypercare.state import State
+
+_log = logging.getLogger(__name__)
+_Message = TypeVar("_Message")
+_RETRY_AFTER = 10 * SECOND
+
+
+class CommandError(Exception):
+    """A command that cannot be carried out, in the words of the person who gave it.
+
+    Attributes:
+        status: the HTTP status that says the same (400, 404, 409).
+
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Call:
+    """A command with somebody waiting for its answer."""
+
+    __slots__ = ("command", "future")
+
+    def __init__(self, command: object) -> None:
+        self.command = command
+        self.future: Future[Any] = Future()
+
+
+class Kernel:
+    """Takes due timers and messages one at a time, in (time, sequence) order.
+
+    Handlers are registered by kind of timer, type of message, type of command and type of domain event. All of them
+    run in the kernel's thread, one after the other; ``post`` and ``call`` may be used from any thread.
+    """
+
+    def __init__(self, state: State, ports: Ports, outbox: Outbox) -> None:
+        self.state = state
+        self.ports = ports
+        self.outbox = outbox
+        self.timers = Timers()
+        self.steps = 0
+        self.failures = 0
+        self._seq = 0
+        self._inbox: deque[tuple[Ms, int, object]] = deque()
+        self._lock = threading.Lock()
+        self._wake: Callable[[], None] = lambda: None
+        self._on_timer: dict[str, Callable[[Context, str], None]] = {}
+        self._on_message: dict[type, Callable[[Context, Any], Any]] = {}
+        self._subscribers: dict[type, list[Callable[[Context, Any], None]]] = {}
+        self._observers: list[Callable[[Ms, DomainEvent], None]] = []
+        outbox.register(self)
+
+    # -- registration ------------------------------------------------------------------------------------------
+
+    def on_timer(self, kind: str, handler: Callable[[Context, str], None]) -> None:
+        """Handle timers of a kind; the handler gets the timer's key."""
+        self._on_timer[kind] = handler
+
+    def on_message(self, kind: type[_Message], handler: Callable[[Context, _Message], Any]) -> None:
+        """Handle messages (or commands, whose result the caller gets) of a type."""
+        self._on_message[kind] = handler
+
+    def subscribe(self, kind: type[_Message], handler: Callable[[Context, _Message], None]) -> None:
+        """Hear of domain events of a type, within the publishing transaction."""
+        self._subscribers.setdefault(kind, []).append(handler)
+
+    def observe(self, observer: Callable[[Ms, DomainEvent], None]) -> None:
+        """Hear of every domain event after its commit; the observer must be quick and must not fail."""
+        self._observers.append(observer)
+
+    def on_wake(self, wake: Callable[[], None]) -> None:
+        """Tell the driver how to learn that a message has come."""
+        self._wake = wake
+
+    # -- inbox -------------------------------------------------------------------------------------------------
+
+    def post(self, message: object) -> None:
+        """Put a message into the inbox; from any thread."""
+        with self._lock:
+            self._inbox.append((self.ports.clock.now(), self._next_seq(), message))
+        self._wake()
+
+    def call(self, command: object) -> Future[Any]:
+        """Put a command into the inbox; the future gives its result, or raises CommandError."""
+        call = _Call(command)
+        self.post(call)
+        return call.future
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    # -- the loop's step ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Load stored deadlines and unfinished effects; call once, before the first step."""
+        with self.state.read() as db:
+            rows = db.execute(select(timer_rows).order_by(timer_rows.c.due_at, timer_rows.c.key)).all()
+        for row in rows:
+            self.timers.set(row.key, row.kind, row.due_at, self._next_seq(), durable=True)
+        self.outbox.start()
+
+    def next_due(self) -> Ms | None:
+        """When there is work next: an instant that may have passed, or none."""
+        with self._lock:
+            message = self._inbox[0][:2] if self._inbox else None
+        timer = self.timers.peek()
+        if message is None or timer is None:
+            first = message or timer
+            return first[0] if first else None
+        return min(message, timer)[0]
+
+    def step(self) -> bool:
+        """Handle the earliest due item, if there is one; returns whether there was."""
+        now = self.ports.clock.now()
+        timer = self.timers.peek()
+        with self._lock:
+            message = self._inbox[0] if self._inbox else None
+            if message is not None and (timer is None or message[:2] <= timer or timer[0] > now):
+                self._inbox.popleft()
+                timer = None
+            else:
+                message = None
+        if message is not None:
+            self._handle_message(now, message[2])
+            return True
+        if timer is None or timer[0] > now:
+            return False
+        self._handle_timer(now, *self.timers.pop())
+        return True
+
+    def _handle_timer(self, now: Ms, kind: str, key: str, durable: bool) -> None:  # noqa: FBT001 - a heap entry
+        handler = self._on_timer.get(kind)
+        if handler is None:
+            _log.error("no handler for timer kind %s (%s); it is dropped", kind, key)
+            return
+
+        def run(ctx: Context) -> None:
+            # The row goes in the transaction of what its handler decides; set_timer may write it anew.
+            if durable:
+                ctx.db.execute(delete(timer_rows).where(timer_rows.c.key == key))
+            handler(ctx, key)
+
+        if self._transact(now, run, f"timer {kind} {key}") is not None:
+            # The deadline must not be lost with the failed step.
+            self.timers.set(key, kind, now + _RETRY_AFTER, self._next_seq(), durable=durable)
+
+    def _handle_message(self, now: Ms, message: object) -> None:
+        call = message if isinstance(message, _Call) else None
+        command = call.command if call else message
+        handler = self._on_message.get(type(command))
+        if handler is None:
+            _log.error("no handler for message %s", type(command).__name__)
+            if call:
+                call.future.set_exception(CommandError(f"unknown command {type(command).__name__}"))
+            return
+        result: list[Any] = []
+        error = self._transact(now, lambda ctx: result.append(handler(ctx, command)), type(command).__name__)
+        if call is None:
+            return
+        if error is not None:
+            call.future.set_exception(error)
+        else:
+            call.future.set_result(result[0])
+
+    def _transact(self, now: Ms, run: Callable[[Context], None], what: str) -> Exception | None:
+        """Run one step: all of it, or nothing."""
+        self.steps += 1
+        ctx = Context(now, self.state, self.ports.ids)
+        published = 0
+        try:
+            run(ctx)
+            while published < len(ctx.events):
+                event = ctx.events[published]
+                published += 1
+                for subscriber in self._subscribers.get(type(event), ()):
+                    subscriber(ctx, event)
+            self.outbox.record(ctx)
+            ctx.commit()
+        except CommandError as error:
+            ctx.rollback()
+            return error
+        except Exception as error:  # noqa: BLE001 - see below
+            # The one barrier of the loop: a fault of one handler must not end the platform's watch.
+            ctx.rollback()
+            self.failures += 1
+            _log.exception("step failed and was rolled back: %s", what)
+            return error
+        self._finish(ctx)
+        return None
+
+    def _finish(self, ctx: Context) -> None:
+        """After the commit: move deadlines in memory, act outside, tell observers."""
+        for key, kind, due_at, durable in ctx.timer_changes:
+            if due_at is None:
+                self.timers.cancel(key)
+            else:
+                self.timers.set(key, kind, due_at, self._next_seq(), durable=durable)
+        for action in ctx.actions:
+            action()
+        for event in ctx.events:
+            for observer in self._observers:
+                observer(ctx.now, event)

@@ -1,0 +1,175 @@
+"""The outbox: an effect is a row before it happens, and is marked after.
+
+A crash can repeat a delivery (with the same idempotency key), never lose one. Effects of one lane go one after the
+other. What may work later is tried again with growing pauses; what never will is marked and published as a failure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy import insert, select, update
+
+from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
+from hypercare.kernel.tables import outbox
+from hypercare.model.events import EffectDelivered, EffectFailed
+from hypercare.model.time import DAY, MINUTE, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.kernel.context import Context
+    from hypercare.kernel.kernel import Kernel
+    from hypercare.model.time import Ms
+
+PENDING, SENT, FAILED = "pending", "sent", "failed"
+_FIRST_PAUSE: Ms = 1 * SECOND
+_LONGEST_PAUSE: Ms = 5 * MINUTE
+_GIVE_UP_AFTER: Ms = 1 * DAY
+_KIND = "outbox.retry"
+
+
+class Deliverer(Protocol):
+    """Performs effects outside."""
+
+    def deliver(self, effect: Effect, reply: Callable[[Outcome], None]) -> None:
+        """Start the delivery; ``reply`` is called once, from any thread."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Inbox message: what became of a delivery."""
+
+    effect_id: str
+    outcome: Outcome
+
+
+def pause(attempts: int, uniform: float) -> Ms:
+    """Pause before the next try: 1 s doubled with each try up to 5 min, shortened by up to a fifth for jitter."""
+    # The exponent is capped before the power is taken: attempts may be large after a long outage.
+    whole = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts - 1, 20))
+    return int(whole * (1 - 0.2 * uniform))
+
+
+class Outbox:
+    """Records effects, hands them out lane by lane, and takes their outcomes."""
+
+    def __init__(self, deliverer: Deliverer) -> None:
+        self._deliverer = deliverer
+        self._kernel: Kernel | None = None
+        self._queues: dict[str, list[str]] = {}
+        self._effects: dict[str, Effect] = {}
+
+    def register(self, kernel: Kernel) -> None:
+        """Take part in the loop."""
+        self._kernel = kernel
+        kernel.on_message(_Outcome, self._on_outcome)
+        kernel.on_timer(_KIND, self._on_retry)
+
+    def start(self) -> None:
+        """Take up what an earlier process left unfinished: where a pause is stored its timer sends, the rest go now."""
+        kernel = self._kernel
+        assert kernel is not None  # noqa: S101 - register comes first
+        with kernel.state.read() as db:
+            rows = db.execute(select(outbox).where(outbox.c.state == PENDING).order_by(outbox.c.seq)).all()
+        for row in rows:
+            effect = Effect(row.id, row.channel, row.target, row.subject, json.loads(row.payload), row.lane)
+            if self._enqueue(effect) and f"{_KIND}:{row.id}" not in kernel.timers:
+                self._send(effect)
+
+    def record(self, ctx: Context) -> None:
+        """Write the step's effects as rows and hand them out after the commit (kernel only)."""
+        for effect in ctx.effects:
+            known = select(outbox.c.id).where(outbox.c.id == effect.key)
+            if effect.key in self._effects or ctx.db.execute(known).first():
+                continue
+            ctx.db.execute(insert(outbox).values(_row(effect, ctx.now)))
+            ctx.after_commit(partial(self._take, effect))
+
+    def pending(self) -> int:
+        """How many effects wait or are under way."""
+        return len(self._effects)
+
+    def _take(self, effect: Effect) -> None:
+        if self._enqueue(effect):
+            self._send(effect)
+
+    def _enqueue(self, effect: Effect) -> bool:
+        """Put at the end of its lane; true if it is first there and may go."""
+        queue = self._queues.setdefault(effect.lane or effect.key, [])
+        queue.append(effect.key)
+        self._effects[effect.key] = effect
+        return queue[0] == effect.key
+
+    def _send(self, effect: Effect) -> None:
+        kernel = self._kernel
+        assert kernel is not None  # noqa: S101 - register comes first
+        self._deliverer.deliver(effect, lambda outcome: kernel.post(_Outcome(effect.key, outcome)))
+
+    def _on_retry(self, ctx: Context, key: str) -> None:
+        effect = self._effects.get(key.removeprefix(f"{_KIND}:"))
+        if effect is not None:
+            ctx.after_commit(lambda: self._send(effect))
+
+    def _on_outcome(self, ctx: Context, message: _Outcome) -> None:
+        effect = self._effects.get(message.effect_id)
+        row = ctx.db.execute(select(outbox).where(outbox.c.id == message.effect_id)).first()
+        if effect is None or row is None or row.state != PENDING:
+            return
+        attempts = row.attempts + 1
+        match message.outcome:
+            case Delivered():
+                self._finish(ctx, effect, {"state": SENT, "attempts": attempts, "error": ""})
+                target = effect.target
+                ctx.publish(EffectDelivered(effect.key, effect.channel, target, effect.subject, attempts))
+            case Retry(error=error) if ctx.now - row.created_at >= _GIVE_UP_AFTER:
+                self._fail(ctx, effect, attempts, f"given up after a day of tries: {error}")
+            case Retry(error=error, after=after):
+                self._again(ctx, effect, attempts, error, after)
+            case Permanent(error=error):
+                self._fail(ctx, effect, attempts, error)
+
+    def _again(self, ctx: Context, effect: Effect, attempts: int, error: str, after: Ms | None) -> None:
+        next_at = ctx.now + max(after or 0, pause(attempts, ctx.uniform()))
+        values = {"attempts": attempts, "error": error, "next_at": next_at}
+        ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values(values))
+        ctx.set_timer(f"{_KIND}:{effect.key}", next_at, _KIND)
+
+    def _fail(self, ctx: Context, effect: Effect, attempts: int, error: str) -> None:
+        self._finish(ctx, effect, {"state": FAILED, "attempts": attempts, "error": error})
+        ctx.publish(EffectFailed(effect.key, effect.channel, effect.target, effect.subject, error))
+
+    def _finish(self, ctx: Context, effect: Effect, values: dict[str, Any]) -> None:
+        ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values({**values, "done_at": ctx.now}))
+        ctx.after_commit(lambda: self._next(effect))
+
+    def _next(self, effect: Effect) -> None:
+        """Take a finished effect from its lane and send the one behind it."""
+        lane = effect.lane or effect.key
+        self._effects.pop(effect.key, None)
+        queue = self._queues[lane]
+        queue.remove(effect.key)
+        if queue:
+            self._send(self._effects[queue[0]])
+        else:
+            del self._queues[lane]
+
+
+def _row(effect: Effect, now: Ms) -> dict[str, Any]:
+    return {
+        "id": effect.key,
+        "channel": effect.channel,
+        "target": effect.target,
+        "subject": effect.subject,
+        "lane": effect.lane,
+        "payload": json.dumps(effect.payload, ensure_ascii=False, sort_keys=True),
+        "state": PENDING,
+        "attempts": 0,
+        "created_at": now,
+        "next_at": now,
+        "error": "",
+    }

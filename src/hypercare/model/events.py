@@ -1,0 +1,139 @@
+"""Domain events: how rooms of one floor hear of each other. The kernel delivers them within one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from hypercare.model.alerts import Alert
+    from hypercare.model.decision import Reason
+    from hypercare.model.severity import Severity
+    from hypercare.model.time import Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DomainEvent:
+    """Base of all events; ``kind`` is its name in logs and feeds."""
+
+    kind: ClassVar[str] = "event"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AlertsReceived(DomainEvent):
+    """Alerts began, changed or ended: from our rules (``source`` "rules") or through the API ("api")."""
+
+    kind: ClassVar[str] = "alerts.received"
+    alerts: tuple[Alert, ...]
+    source: str = "rules"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupNotified(DomainEvent):
+    """A group's notification passed every stage and was put in the outbox, once a receiver and flush."""
+
+    kind: ClassVar[str] = "group.notified"
+    receiver: str
+    group_key: str
+    group_labels: tuple[tuple[str, str], ...]
+    firing: tuple[Alert, ...]
+    resolved: tuple[Alert, ...]
+    reason: Reason
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AlertResolved(DomainEvent):
+    """An alert has ended, whether or not anybody was to be notified of it."""
+
+    kind: ClassVar[str] = "alert.resolved"
+    alert: Alert
+    at: Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentOpened(DomainEvent):
+    """An incident began and somebody has to be paged for it."""
+
+    kind: ClassVar[str] = "incident.opened"
+    incident_id: str
+    title: str
+    severity: Severity
+    service: str
+    labels: tuple[tuple[str, str], ...]
+    runbook_url: str = ""
+    policy: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentAcknowledged(DomainEvent):
+    """Somebody took it."""
+
+    kind: ClassVar[str] = "incident.acknowledged"
+    incident_id: str
+    by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentResolved(DomainEvent):
+    """It is over."""
+
+    kind: ClassVar[str] = "incident.resolved"
+    incident_id: str
+    by: str
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PageSent(DomainEvent):
+    """A page for an incident was put in the outbox for a person."""
+
+    kind: ClassVar[str] = "page.sent"
+    incident_id: str
+    person: str
+    channel: str
+    step: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EscalationExhausted(DomainEvent):
+    """The last step has passed and nobody acknowledged."""
+
+    kind: ClassVar[str] = "escalation.exhausted"
+    incident_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EffectDelivered(DomainEvent):
+    """The outside accepted an effect of the outbox.
+
+    Attributes:
+        subject: what it was about, e.g. ``incident:7`` or ``group:…``.
+
+    """
+
+    kind: ClassVar[str] = "effect.delivered"
+    effect_id: str
+    channel: str
+    target: str
+    subject: str
+    attempts: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EffectFailed(DomainEvent):
+    """An effect will not be tried again: it was refused for good, or its time has run out."""
+
+    kind: ClassVar[str] = "effect.failed"
+    effect_id: str
+    channel: str
+    target: str
+    subject: str
+    error: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConfigReloaded(DomainEvent):
+    """The running configuration was replaced."""
+
+    kind: ClassVar[str] = "config.reloaded"
+    config_hash: str

@@ -1,0 +1,97 @@
+"""Label sets: sorted, immutable, hashable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+METRIC_NAME: Final = "__name__"
+
+
+class Labels:
+    """A set of label pairs sorted by name; an empty value means that the label is absent (as in Prometheus)."""
+
+    __slots__ = ("_hash", "_map", "pairs")
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._map: dict[str, str] = {name: value for name, value in pairs if value}
+        self.pairs = tuple(sorted(self._map.items()))
+        self._hash = hash(self.pairs)
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, str] | None = None, /, **labels: str) -> Labels:
+        """Build from a mapping and keyword arguments: ``Labels.of(job="api")``."""
+        return cls({**(mapping or {}), **labels}.items())
+
+    def get(self, name: str, default: str = "") -> str:
+        """The value of a label, or ``default`` where it is absent."""
+        return self._map.get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._map
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Labels):
+            return NotImplemented
+        return self._hash == other._hash and self.pairs == other.pairs
+
+    def __lt__(self, other: Labels) -> bool:
+        return self.pairs < other.pairs
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @property
+    def name(self) -> str:
+        """The metric name, or an empty string."""
+        return self._map.get(METRIC_NAME, "")
+
+    def as_dict(self) -> dict[str, str]:
+        """A new dict, sorted by name."""
+        return dict(self.pairs)
+
+    def with_(self, mapping: Mapping[str, str]) -> Labels:
+        """A copy with labels set or, by an empty value, removed."""
+        return Labels({**self._map, **mapping}.items())
+
+    def without(self, names: Iterable[str]) -> Labels:
+        """A copy that lacks the given labels."""
+        drop = frozenset(names)
+        return Labels((n, v) for n, v in self.pairs if n not in drop)
+
+    def keep(self, names: Iterable[str]) -> Labels:
+        """A copy with only the given labels."""
+        wanted = frozenset(names)
+        return Labels((n, v) for n, v in self.pairs if n in wanted)
+
+    def without_name(self) -> Labels:
+        """A copy that lacks the metric name."""
+        return self.without((METRIC_NAME,)) if METRIC_NAME in self._map else self
+
+    def fingerprint(self) -> str:
+        """16 hex digits that are equal for equal sets, on every machine and in every run."""
+        text = "\xff".join(f"{n}\xfe{v}" for n, v in self.pairs)
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+    def __str__(self) -> str:
+        """As in the exposition format: ``up{job="api"}``."""
+        inner = ", ".join(f"{n}={json.dumps(v, ensure_ascii=False)}" for n, v in self.pairs if n != METRIC_NAME)
+        return f"{self.name}{{{inner}}}" if inner or not self.name else self.name
+
+    def __repr__(self) -> str:
+        return f"Labels({self!s})"
+
+
+EMPTY: Final = Labels()

@@ -1,0 +1,288 @@
+"""The outside world as the house sees it. ``adapters/`` has the real ones, ``sim/`` the virtual ones.
+
+Every slow port takes a request and a ``reply`` function and returns at once. A reply is called exactly once, from any
+thread; what it does is post an event to the kernel's inbox (``Kernel.post`` is thread-safe). Domain code never waits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hypercare.model.time import Ms
+
+
+class Clock(Protocol):
+    """Tells the time; read by the kernel alone."""
+
+    def now(self) -> Ms:
+        """The current instant."""
+        ...
+
+
+class Ids(Protocol):
+    """Makes identifiers and chance."""
+
+    def new(self) -> str:
+        """A new identifier: 32 hex digits (UUID form where a format asks for one)."""
+        ...
+
+    def uniform(self) -> float:
+        """A random number in [0, 1), for jitter."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BasicAuth:
+    """HTTP basic authentication."""
+
+    username: str
+    password: str = dataclasses.field(repr=False, default="")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tls:
+    """Client TLS settings: contents of PEM texts, or none."""
+
+    ca_pem: str = ""
+    cert_pem: str = ""
+    key_pem: str = dataclasses.field(repr=False, default="")
+    server_name: str = ""
+    insecure_skip_verify: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP exchange to make.
+
+    Attributes:
+        timeout: for the whole exchange, ms.
+        max_bytes: limit of the response body after decompression; 0: none. Beyond it the answer is an error.
+        proxy_url: an HTTP proxy, or empty.
+
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    timeout: Ms = 10_000
+    max_bytes: int = 0
+    follow_redirects: bool = True
+    basic_auth: BasicAuth | None = None
+    tls: Tls | None = None
+    proxy_url: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What came back.
+
+    Attributes:
+        headers: names in lower case.
+        body: decompressed.
+        duration: from the start of the request to the last byte, seconds.
+        phases: seconds of resolve, connect, tls, processing, transfer, as far as known.
+        tls_not_after: expiry of the peer's certificates, unix seconds: earliest of the chain, and the leaf's.
+        redirects: how many were followed.
+
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    duration: float
+    started_at: Ms
+    phases: tuple[tuple[str, float], ...] = ()
+    tls_not_after: tuple[float, ...] = ()
+    tls_version: str = ""
+    http_version: str = "1.1"
+    redirects: int = 0
+    final_url: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PortError:
+    """A request that got no answer.
+
+    Attributes:
+        kind: timeout, refused, dns, tls, too_large, protocol, other.
+
+    """
+
+    kind: str
+    message: str
+    duration: float = 0.0
+    started_at: Ms = 0
+
+
+HttpReply: TypeAlias = "Callable[[HttpResponse | PortError], None]"
+
+
+class Http(Protocol):
+    """Sends HTTP requests."""
+
+    def submit(self, request: HttpRequest, reply: HttpReply) -> None:
+        """Start an exchange; ``reply`` is called once."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mail:
+    """One e-mail and the server to give it to."""
+
+    host: str
+    port: int
+    sender: str
+    recipients: tuple[str, ...]
+    message: bytes
+    username: str = ""
+    password: str = dataclasses.field(repr=False, default="")
+    require_tls: bool = True
+    implicit_tls: bool = False
+    hello: str = "localhost"
+    tls: Tls | None = None
+    timeout: Ms = 30_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MailResult:
+    """What the SMTP server said; ``code`` 0 where there was no conversation."""
+
+    ok: bool
+    code: int
+    message: str
+
+
+class Mailer(Protocol):
+    """Sends e-mail."""
+
+    def submit(self, mail: Mail, reply: Callable[[MailResult], None]) -> None:
+        """Start a delivery; ``reply`` is called once."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DnsQuery:
+    """A question to DNS.
+
+    Attributes:
+        record_type: A, AAAA, SRV, MX, NS, TXT, …
+        server: host:port, or empty for the system's resolver.
+
+    """
+
+    name: str
+    record_type: str = "A"
+    server: str = ""
+    timeout: Ms = 5_000
+    transport: str = "udp"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DnsAnswer:
+    """Answer records as (name, type, text, port); port is 0 but for SRV."""
+
+    rcode: str
+    answers: tuple[tuple[str, str, str, int], ...]
+    authorities: int = 0
+    additionals: int = 0
+    duration: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TcpProbe:
+    """Open a TCP connection (with TLS where asked) and close it."""
+
+    host: str
+    port: int
+    tls: Tls | None = None
+    timeout: Ms = 5_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TcpResult:
+    """What the connection showed."""
+
+    ok: bool
+    duration: float
+    address: str = ""
+    error: str = ""
+    tls_not_after: tuple[float, ...] = ()
+    tls_version: str = ""
+
+
+class Network(Protocol):
+    """DNS and bare connections."""
+
+    def resolve(self, query: DnsQuery, reply: Callable[[DnsAnswer | PortError], None]) -> None:
+        """Ask DNS."""
+        ...
+
+    def connect(self, probe: TcpProbe, reply: Callable[[TcpResult], None]) -> None:
+        """Try a connection."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """One metric family read from the machine: samples as (label pairs, value)."""
+
+    name: str
+    type: str
+    help: str
+    samples: tuple[tuple[tuple[tuple[str, str], ...], float], ...]
+
+
+class Host(Protocol):
+    """Reads the machine we run on."""
+
+    def submit(self, reply: Callable[[tuple[Reading, ...]], None]) -> None:
+        """Read CPU, memory, disks, file systems, network, load, processes, under node_exporter's names."""
+        ...
+
+
+class Files(Protocol):
+    """Reads files that the configuration names (targets, secrets, certificates, templates)."""
+
+    def read(self, path: Path) -> bytes:
+        """The content.
+
+        Raises:
+            OSError: as the system says.
+        """
+        ...
+
+    def glob(self, pattern: str) -> list[Path]:
+        """Paths that fit a shell pattern, sorted."""
+        ...
+
+    def stamp(self, path: Path) -> tuple[int, int]:
+        """(mtime in ns, size), to notice a change; (0, 0) where there is no such file."""
+        ...
+
+
+class Console(Protocol):
+    """The terminal or log that people watch."""
+
+    def write(self, line: str) -> None:
+        """Show one line (or several joined by newlines)."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside, in one place; the simulator gives others."""
+
+    clock: Clock
+    ids: Ids
+    http: Http
+    mailer: Mailer
+    network: Network
+    host: Host
+    files: Files
+    console: Console
