@@ -1,0 +1,81 @@
+"""hypercare.yml as a whole."""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from hypercare.config.base import PathText, StrictModel, refuse
+from hypercare.config.people import Escalation, OncallConfig, Person
+from hypercare.config.services import CollectConfig, IncidentsConfig, Service, StorageConfig, WebConfig
+
+_PROMETHEUS_KEYS = ("global", "scrape_configs", "rule_files", "scrape_config_files", "remote_write", "alerting")
+_ALERTMANAGER_KEYS = ("route", "receivers", "inhibit_rules", "templates", "time_intervals", "mute_time_intervals")
+
+
+def _reference(value: Any) -> Any:
+    # An inline mapping is loaded as a document of its own; false means none.
+    if isinstance(value, dict) or str(value).lower() in {"false", "no"}:
+        return ""
+    return value
+
+
+Reference = Annotated[
+    PathText,
+    BeforeValidator(_reference),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"const": False}, {"type": "object"}]}),
+]
+"""A path; or the file's content inline; or false."""
+
+
+class HypercareConfig(StrictModel):
+    """hypercare.yml; every key may be left out.
+
+    Attributes:
+        platform: its name.
+        prometheus: a prometheus.yml, or its content; empty: nothing is scraped but what ``collect`` does.
+        alertmanager: an alertmanager.yml, or its content; empty: alerts go to the console.
+        state: ``sqlite`` (in the data folder) or a database URL.
+
+    """
+
+    key_hints: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(_PROMETHEUS_KEYS, "this is a key of prometheus.yml; name that file under prometheus:"),
+        **dict.fromkeys(_ALERTMANAGER_KEYS, "this is a key of alertmanager.yml; name that file under alertmanager:"),
+        "groups": "this looks like a rule file; name it in prometheus.yml's rule_files",
+        "schedules": "it belongs under oncall:",
+    }
+
+    platform: str = "platform"
+    prometheus: Reference = ""
+    alertmanager: Reference = ""
+    services: tuple[Service, ...] = ()
+    people: tuple[Person, ...] = ()
+    oncall: OncallConfig = OncallConfig()
+    escalations: tuple[Escalation, ...] = ()
+    incidents: IncidentsConfig = IncidentsConfig()
+    collect: CollectConfig = CollectConfig()
+    storage: StorageConfig = StorageConfig()
+    web: WebConfig = WebConfig()
+    state: str = Field(default="sqlite", pattern=r"^(sqlite|sqlite:.*|postgresql(\+\w+)?://.*)$", repr=False)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        for key in ("services", "people", "escalations"):
+            _check_unique([item.name for item in getattr(self, key)], key)
+        _check_unique([schedule.name for schedule in self.oncall.schedules], "oncall", "schedules")
+        return self
+
+    def service_of(self, labels: Any) -> Service | None:
+        """The first service that an alert or a series with these labels belongs to."""
+        return next((service for service in self.services if service.selects(labels)), None)
+
+    def person(self, name: str) -> Person | None:
+        """The person of that name."""
+        return next((person for person in self.people if person.name == name), None)
+
+
+def _check_unique(names: list[str], *at: str) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            msg = f"the name {name!r} stands twice in {at[-1]}"
+            raise refuse(msg, *at, index, "name")

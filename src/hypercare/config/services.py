@@ -1,0 +1,295 @@
+"""``services``, ``incidents``, ``collect``, ``storage`` and ``web`` of hypercare.yml."""
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from hypercare.config.alertmanager import Matchers
+from hypercare.config.base import (
+    AnyUrl,
+    Duration,
+    FilePath,
+    HostPort,
+    OneOrMany,
+    Regex,
+    Secret,
+    Size,
+    StrictModel,
+    TextMap,
+    Url,
+    refuse,
+)
+from hypercare.config.http_client import HttpClientConfig
+from hypercare.model.labels import Labels
+from hypercare.model.matchers import Matcher, MatchOp, matches_all
+from hypercare.model.severity import Severity
+from hypercare.model.time import DAY, MINUTE, SECOND
+
+Groups = tuple[tuple[str, ...], ...]
+_SECOND_OR_MORE = Field(ge=SECOND)
+
+
+def _status(value: Any) -> Any:
+    text = str(value).lower()
+    if not re.fullmatch(r"[1-5](xx|\d\d)", text):
+        msg = f"expected an HTTP status such as 200 or 2xx, found {value!r}"
+        raise refuse(msg)
+    return text
+
+
+Status = Annotated[str, BeforeValidator(_status), WithJsonSchema({"type": ["string", "integer"]})]
+
+
+class Expect(StrictModel):
+    """What an answer must look like.
+
+    Attributes:
+        status: HTTP statuses, ``2xx`` for a whole class.
+        body: an RE2 expression that must be found somewhere in the body.
+
+    """
+
+    status: Annotated[tuple[Status, ...], OneOrMany] = ("2xx",)
+    body: Regex = ""
+
+    def accepts_status(self, status: int) -> bool:
+        """Whether the HTTP status is among the expected ones."""
+        return any(text in {str(status), f"{str(status)[0]}xx"} for text in self.status)
+
+
+class HealthCheck(StrictModel):
+    """One probe of a service; exactly one of ``http``, ``tcp``, ``tls`` and ``dns`` says what is asked.
+
+    Attributes:
+        http: URL.
+        tcp: host:port that accepts a connection.
+        tls: host:port whose certificate is valid and stays so for ``min_validity``.
+        dns: a name that resolves.
+        interval: ms; 0: that of ``collect.probes``.
+        timeout: ms; 0: that of ``collect.probes``.
+        max_latency: an answer that takes longer is a failure; 0: none.
+
+    """
+
+    exclusive: ClassVar[Groups] = (("http", "tcp", "tls", "dns"),)
+    required_one: ClassVar[Groups] = (("http", "tcp", "tls", "dns"),)
+
+    name: str = ""
+    http: Url | None = None
+    tcp: HostPort = ""
+    tls: HostPort = ""
+    dns: str = ""
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    headers: TextMap = Field(default_factory=dict)
+    record_type: Literal["A", "AAAA", "SRV", "MX", "NS", "TXT", "CNAME"] = "A"
+    server: HostPort = ""
+    interval: Duration = 0
+    timeout: Duration = 0
+    expect: Expect = Expect()
+    max_latency: Duration = 0
+    min_validity: Duration = 14 * DAY
+    http_config: HttpClientConfig | None = None
+
+    @property
+    def kind(self) -> str:
+        """http, tcp, tls or dns."""
+        return next(kind for kind in ("http", "tcp", "tls", "dns") if getattr(self, kind))
+
+    @property
+    def target(self) -> str:
+        """What is asked."""
+        return str(getattr(self, self.kind))
+
+
+def _percent(value: Any) -> Any:
+    return value.removesuffix("%").strip() if isinstance(value, str) else value
+
+
+Percent = Annotated[
+    float,
+    BeforeValidator(_percent),
+    Field(gt=0.0, le=100.0),
+    WithJsonSchema({"type": ["number", "string"], "examples": [99.9, "99.9%"]}),
+]
+
+
+class Slo(StrictModel):
+    """What a service promises over ``window``.
+
+    Attributes:
+        availability: percent of good probes or requests.
+        latency: the ``latency_percentile`` of responses is at most this, ms; 0: no promise.
+        error_rate: percent of failed requests at most.
+
+    """
+
+    availability: Percent | None = None
+    latency: Duration = 0
+    latency_percentile: Percent = 95.0
+    error_rate: Percent | None = None
+    objective: str = ""
+    window: Duration = 30 * DAY
+
+
+class Service(StrictModel):
+    """A part of the platform that somebody answers for.
+
+    Attributes:
+        tier: 1 is the most important.
+        owner: a team or a person.
+        match: how its alerts and series are recognised; none: ``service="<name>"`` or ``job="<name>"``.
+
+    """
+
+    key_hints: ClassVar[dict[str, str]] = {"healthcheck": "the key is called health", "team": "the key is called owner"}
+
+    name: str = Field(min_length=1)
+    tier: int = Field(default=3, ge=1, le=4)
+    owner: str = ""
+    description: str = ""
+    health: Annotated[tuple[HealthCheck, ...], OneOrMany] = ()
+    runbook: AnyUrl = ""
+    slo: Slo | None = None
+    labels: TextMap = Field(default_factory=dict)
+    match: Matchers = ()
+
+    @property
+    def selectors(self) -> tuple[tuple[Matcher, ...], ...]:
+        """Matcher sets, one of which must fit as a whole."""
+        if self.match:
+            return (self.match,)
+        return tuple((Matcher(label, MatchOp.EQUAL, self.name),) for label in ("service", "job"))
+
+    def selects(self, labels: Labels) -> bool:
+        """Whether an alert or a series with these labels belongs to the service."""
+        return any(matches_all(matchers, labels) for matchers in self.selectors)
+
+
+class SeverityRule(StrictModel):
+    """Alerts that fit ``match`` (of services of ``tier``, where given) make incidents of severity ``is``."""
+
+    match: Matchers = ()
+    tier: int | None = Field(default=None, ge=1, le=4)
+    is_: Severity = Field(alias="is")
+
+    def fits(self, labels: Labels, tier: int | None) -> bool:
+        """Whether the rule decides for an alert with these labels."""
+        return (self.tier is None or self.tier == tier) and matches_all(self.match, labels)
+
+
+def _one(name: str, value: str) -> tuple[Matcher, ...]:
+    return (Matcher(name, MatchOp.EQUAL, value),)
+
+
+DEFAULT_SEVERITIES = (
+    SeverityRule(match=_one("severity", "critical"), is_=Severity.P1),
+    SeverityRule(match=_one("severity", "warning"), is_=Severity.P2),
+)
+
+
+class IncidentsConfig(StrictModel):
+    """Which alerts open an incident, how bad it is, when it is over.
+
+    Attributes:
+        open: all of these must fit.
+        severity: the first rule that fits decides; after them critical is P1, warning P2, the rest P3.
+        quiet_time: so long after the last alert has ended the incident resolves itself, ms.
+        confirm: a person has to confirm the end instead.
+        group_by: alerts with equal values of these labels belong to one incident.
+
+    """
+
+    open: Matchers = _one("severity", "critical")
+    severity: tuple[SeverityRule, ...] = ()
+    quiet_time: Duration = 10 * MINUTE
+    confirm: bool = False
+    group_by: tuple[str, ...] = ("alertname", "service")
+
+    def opens(self, labels: Labels) -> bool:
+        """Whether an alert with these labels opens an incident."""
+        return matches_all(self.open, labels)
+
+    def severity_of(self, labels: Labels, tier: int | None = None) -> Severity:
+        """How bad an incident is that an alert with these labels opens."""
+        for rule in (*self.severity, *DEFAULT_SEVERITIES):
+            if rule.fits(labels, tier):
+                return rule.is_
+        return Severity.P3
+
+
+def _switch(value: Any) -> Any:
+    """``host: true`` for ``host: {enabled: true}``."""
+    text = str(value).lower()
+    return {"enabled": text} if not isinstance(value, dict) and text in {"true", "false", "yes", "no"} else value
+
+
+class HostCollector(StrictModel):
+    """CPU, memory, disks, … of the machine we run on, under node_exporter's names."""
+
+    enabled: bool = True
+    interval: Annotated[Duration, _SECOND_OR_MORE] = 15 * SECOND
+    labels: TextMap = Field(default_factory=dict)
+
+
+class ProbeDefaults(StrictModel):
+    """Defaults of all health checks."""
+
+    interval: Annotated[Duration, _SECOND_OR_MORE] = 30 * SECOND
+    timeout: Annotated[Duration, Field(gt=0)] = 10 * SECOND
+
+
+class SelfCollector(StrictModel):
+    """Hypercare's own metrics."""
+
+    enabled: bool = True
+    interval: Annotated[Duration, _SECOND_OR_MORE] = 15 * SECOND
+
+
+class CollectConfig(StrictModel):
+    """Built-in collectors."""
+
+    host: Annotated[HostCollector, BeforeValidator(_switch)] = HostCollector()
+    probes: ProbeDefaults = ProbeDefaults()
+    self_: Annotated[SelfCollector, BeforeValidator(_switch)] = Field(default=SelfCollector(), alias="self")
+
+
+class StorageConfig(StrictModel):
+    """How long samples are kept; ``retention_size`` 0: no limit."""
+
+    retention: Annotated[Duration, Field(gt=0)] = 15 * DAY
+    retention_size: Size = 0
+
+
+class User(StrictModel):
+    """Somebody who may log in; ``password_hash`` is an Argon2 hash."""
+
+    exclusive: ClassVar[Groups] = (("password_hash", "password_hash_file"),)
+    required_one: ClassVar[Groups] = (("password_hash", "password_hash_file"),)
+    key_hints: ClassVar[dict[str, str]] = {"password": "write a hash into password_hash"}
+
+    name: str = Field(min_length=1)
+    password_hash: Secret = Secret("")
+    password_hash_file: FilePath = ""
+    role: Literal["viewer", "responder", "admin"] = "viewer"
+
+
+class WebConfig(StrictModel):
+    """The web server; beyond loopback it demands a token or a user."""
+
+    exclusive: ClassVar[Groups] = (("token", "token_file"),)
+
+    listen: HostPort = ""
+    external_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
+    token: Secret = Secret("")
+    token_file: FilePath = ""
+    users: tuple[User, ...] = ()
+
+    @model_validator(mode="after")
+    def _users(self) -> Self:
+        names = [user.name for user in self.users]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                msg = f"two users have the name {name!r}"
+                raise refuse(msg, "users", index, "name")
+        return self
