@@ -1,0 +1,42 @@
+# make demo | test | lint | bench | serve: each sets up what it needs.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml tools/bootstrap.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) tools/bootstrap.sh python
+	@touch $@
+
+setup: $(STAMP) ## virtual environment and Python packages
+
+peers: ## Debian packages that tests and benchmarks run beside us
+	@tools/bootstrap.sh peers
+
+demo: $(STAMP) ## start a small real AI platform and watch it with hypercare
+	$(BIN)/hypercare demo
+
+serve: $(STAMP) ## watch the platform of ./hypercare.yml
+	$(BIN)/hypercare serve
+
+lint: $(STAMP) ## style, types, floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(STAMP) peers lint ## everything that must hold
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+conformance: $(STAMP) ## other people's test data (folder in $$HYPERCARE_CONFORMANCE)
+	$(BIN)/pytest tests/conformance
+
+bench: $(STAMP) peers ## print every published figure
+	$(BIN)/python -m benchmarks
+
+.PHONY: help setup peers demo serve lint test conformance bench
