@@ -1,0 +1,31 @@
+"""PromQL: parser, canonical printer, type rules and an evaluator on arrays."""
+
+from __future__ import annotations
+
+from hypercare.promql.ast import Expr, VectorSelector, selectors
+from hypercare.promql.engine import Engine, Tick
+from hypercare.promql.errors import EvaluationError, LimitError, PromqlError
+from hypercare.promql.functions import FUNCTIONS, Function
+from hypercare.promql.limits import Limits
+from hypercare.promql.parser import parse
+from hypercare.promql.results import InstantResult, RangeResult, Series
+from hypercare.promql.typecheck import type_of
+
+__all__ = [
+    "FUNCTIONS",
+    "Engine",
+    "EvaluationError",
+    "Expr",
+    "Function",
+    "InstantResult",
+    "LimitError",
+    "Limits",
+    "PromqlError",
+    "RangeResult",
+    "Series",
+    "Tick",
+    "VectorSelector",
+    "parse",
+    "selectors",
+    "type_of",
+]

@@ -1,0 +1,151 @@
+"""Queries: parsed once, evaluated on a source at an instant or over a range."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hypercare.promql import ast, durations
+from hypercare.promql.errors import LimitError, PromqlError
+from hypercare.promql.evaluator import Evaluator
+from hypercare.promql.limits import Limits
+from hypercare.promql.parser import parse
+from hypercare.promql.results import InstantResult, RangeResult, instant_matrix, instant_vector, range_series
+from hypercare.promql.select import Interner
+from hypercare.promql.typecheck import type_of
+from hypercare.promql.values import Grid, RangeVector, Scalar, Text, Value, Vector
+
+if TYPE_CHECKING:
+    from hypercare.model.samples import SampleSource
+    from hypercare.model.time import Ms
+    from hypercare.promql.notes import Notes
+
+_PARSED: Final = 2048
+
+
+class Tick:
+    """Values computed at one instant on one source, shared by all rules of a tick.
+
+    Make a new one for every instant and every view of the store.
+    """
+
+    def __init__(self) -> None:
+        self.cache: dict[str, tuple[Value, Notes]] = {}
+        self._of: tuple[int, Ms] | None = None
+
+    def claim(self, source: SampleSource, at: Ms) -> None:
+        """Hold the tick to its first source and instant.
+
+        Raises:
+            ValueError: it is used for another one.
+        """
+        mine = (id(source), at)
+        if self._of is None:
+            self._of = mine
+            self._source = source  # keeps the id from being used again
+        elif self._of != mine:
+            raise ValueError("a tick belongs to one source and one instant")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An expression ready for evaluation."""
+
+    expr: ast.Expr
+    keys: dict[int, str]
+    waits: bool
+
+
+class Engine:
+    """Evaluates expressions within limits; keeps parsed expressions and what was derived from label sets."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._interner = Interner()
+        self._prepared: collections.OrderedDict[str | int, _Prepared] = collections.OrderedDict()
+
+    def instant(self, source: SampleSource, expr: str | ast.Expr, at: Ms, tick: Tick | None = None) -> InstantResult:
+        """The value at one instant.
+
+        Raises:
+            PromqlError: the expression is wrong, has no value on these data, or needs more than the limits allow.
+        """
+        prepared = self._prepare(expr)
+        cache = None
+        if tick is not None and not prepared.waits:
+            tick.claim(source, at)
+            cache = tick.cache
+        evaluator = Evaluator(source, self._limits, self._interner, prepared.keys, cache)
+        tree = durations.resolve(prepared.expr, 0, 0) if prepared.waits else prepared.expr
+        with np.errstate(all="ignore"):
+            value = evaluator.eval(tree, Grid.at(at))
+        return _instant_result(value, at, evaluator.notes)
+
+    def range(self, source: SampleSource, expr: str | ast.Expr, start: Ms, end: Ms, step: Ms) -> RangeResult:
+        """The values at ``start``, ``start + step``, … up to ``end``.
+
+        Raises:
+            PromqlError: the expression is wrong, has no value on these data, or needs more than the limits allow.
+        """
+        prepared = self._prepare(expr)
+        kind = type_of(prepared.expr)
+        if kind not in {ast.ValueType.SCALAR, ast.ValueType.VECTOR}:
+            msg = f'invalid expression type "{kind.documented}" for range query, must be scalar or instant vector'
+            raise PromqlError(msg)
+        if step <= 0:
+            raise PromqlError("zero or negative query resolution step widths are not accepted. Try a positive integer")
+        if end < start:
+            raise PromqlError("end timestamp must not be before start time")
+        points = (end - start) // step + 1
+        if points > self._limits.max_points:
+            message = f"exceeded maximum resolution of {self._limits.max_points:,} points per timeseries"
+            msg = f"{message}. Try decreasing the query resolution (?step=XX)"
+            raise LimitError(msg)
+        evaluator = Evaluator(source, self._limits, self._interner)
+        tree = durations.resolve(prepared.expr, step, end - start) if prepared.waits else prepared.expr
+        grid = Grid(start + step * np.arange(points, dtype=np.int64), step, start, end)
+        with np.errstate(all="ignore"):
+            value = evaluator.eval(tree, grid)
+        return _range_result(value, grid, evaluator.notes)
+
+    def _prepare(self, expr: str | ast.Expr) -> _Prepared:
+        key = expr if isinstance(expr, str) else id(expr)
+        found = self._prepared.get(key)
+        if found is not None:
+            return found
+        tree = parse(expr) if isinstance(expr, str) else expr
+        keys = {id(node): str(node) for node in ast.walk(tree) if not isinstance(node, ast.NumberLiteral)}
+        prepared = _Prepared(tree, keys, durations.has_duration_exprs(tree))
+        self._prepared[key] = prepared
+        if len(self._prepared) > _PARSED:
+            self._prepared.popitem(last=False)
+        return prepared
+
+
+def _instant_result(value: Value, at: Ms, notes: Notes) -> InstantResult:
+    warnings, infos = notes.warnings, notes.infos
+    if isinstance(value, Vector):
+        labels, values = instant_vector(value)
+        return InstantResult("vector", at, labels, values, warnings=warnings, infos=infos)
+    if isinstance(value, Scalar):
+        return InstantResult("scalar", at, scalar=float(value.values[0]), warnings=warnings, infos=infos)
+    if isinstance(value, Text):
+        return InstantResult("string", at, text=value.text, warnings=warnings, infos=infos)
+    return InstantResult("matrix", at, series=instant_matrix(value), warnings=warnings, infos=infos)
+
+
+def _range_result(value: Value, grid: Grid, notes: Notes) -> RangeResult:
+    if isinstance(value, Scalar):
+        from hypercare.promql.functions.dates import ONE_UNLABELLED  # noqa: PLC0415
+
+        value = Vector(ONE_UNLABELLED, value.values[:, None])
+    if not isinstance(value, Vector):
+        raise TypeError(value)
+    labels, values, present = range_series(value)
+    return RangeResult(labels, grid.times, values, present, notes.warnings, notes.infos)
+
+
+__all__ = ["Engine", "RangeVector", "Tick"]

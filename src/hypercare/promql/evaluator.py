@@ -1,0 +1,266 @@
+"""Evaluation of a syntax tree on a grid of steps: written once on arrays, an instant query is a grid of one step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hypercare.promql import ast
+from hypercare.promql.aggregate import aggregate
+from hypercare.promql.binary import binary
+from hypercare.promql.context import CallContext
+from hypercare.promql.errors import LimitError
+from hypercare.promql.functions import FUNCTIONS, Function
+from hypercare.promql.functions.dates import ONE_UNLABELLED
+from hypercare.promql.notes import Notes
+from hypercare.promql.ranges import range_call
+from hypercare.promql.select import Interner, Selection, blocks_of, last_values, merged, split, values_at
+from hypercare.promql.values import (
+    EMPTY_SETS,
+    Block,
+    Grid,
+    RangeVector,
+    Scalar,
+    Text,
+    Value,
+    Vector,
+)
+
+if TYPE_CHECKING:
+    from hypercare.model.samples import Bools, Floats, Ints, SampleSource
+    from hypercare.model.time import Ms
+    from hypercare.promql.limits import Limits
+
+_CACHED: Final = (ast.VectorSelector, ast.Call, ast.Aggregate, ast.MatrixSelector, ast.Subquery)
+
+
+class Evaluator:
+    """Evaluates one expression.
+
+    Args:
+        keys: canonical texts of nodes by their identity, for ``cache``.
+        cache: values of sub-expressions at the same instant on the same source, shared within one tick.
+
+    """
+
+    def __init__(
+        self,
+        source: SampleSource,
+        limits: Limits,
+        interner: Interner,
+        keys: dict[int, str] | None = None,
+        cache: dict[str, tuple[Value, Notes]] | None = None,
+    ) -> None:
+        self.notes = Notes()
+        self._source = source
+        self._limits = limits
+        self._interner = interner
+        self._keys = keys or {}
+        self._cache = cache
+        self._samples = 0
+
+    def eval(self, expr: ast.Expr, grid: Grid) -> Value:
+        """The value of an expression on a grid.
+
+        Raises:
+            EvaluationError: it has none.
+        """
+        if self._cache is None or not isinstance(expr, _CACHED) or grid.size != 1:
+            return self._eval(expr, grid)
+        key = self._keys.get(id(expr))
+        if key is None or grid.first != grid.start:
+            return self._eval(expr, grid)
+        found = self._cache.get(key)
+        if found is None:
+            outer, self.notes = self.notes, Notes()
+            try:
+                found = (self._eval(expr, grid), self.notes)
+            finally:
+                self.notes = outer
+            self._cache[key] = found
+        if found[1]:
+            self.notes.absorb(found[1])
+        return found[0]
+
+    def _eval(self, expr: ast.Expr, grid: Grid) -> Value:
+        match expr:
+            case ast.VectorSelector():
+                return self.series(expr, grid)
+            case ast.NumberLiteral():
+                return Scalar(np.full(grid.size, expr.value))
+            case ast.Binary():
+                return binary(expr, self.eval(expr.lhs, grid), self.eval(expr.rhs, grid))
+            case ast.Call():
+                return self._call(expr, grid)
+            case ast.Aggregate():
+                return self._aggregate(expr, grid)
+            case ast.Paren():
+                return self.eval(expr.expr, grid)
+            case ast.Unary():
+                return self._unary(expr, grid)
+            case ast.MatrixSelector():
+                return self._matrix(expr, grid)
+            case ast.Subquery():
+                return self._subquery(expr, grid)
+            case ast.StringLiteral():
+                return Text(expr.value)
+        raise TypeError(expr)
+
+    # ── selectors ──
+
+    def _ends(self, at: Ms | ast.Preprocessor | None, offset: ast.Duration, grid: Grid) -> Ints:
+        """The instants that a selector looks at: one a step, or one in all."""
+        if isinstance(offset, ast.DurationExpr):
+            raise TypeError(offset)
+        if at is None:
+            return grid.times - offset if offset else grid.times
+        if isinstance(at, ast.Preprocessor):
+            at = grid.start if at is ast.Preprocessor.START else grid.end
+        return np.array([at - offset], dtype=np.int64)
+
+    def _select(self, selector: ast.VectorSelector, start: Ms, end: Ms) -> Selection:
+        matrices = self._source.select(selector.matchers, start, end)
+        if not matrices:
+            return Selection((), EMPTY_SETS)
+        selection = Selection(matrices, self._interner.sets(matrices))
+        limits = self._limits
+        if len(selection.sets) > limits.max_series:
+            self._refuse(selector, f"the query touches more than {limits.max_series} series")
+        self._samples += selection.samples
+        if self._samples > limits.max_samples:
+            self._refuse(selector, "query processing would load too many samples into memory in query execution")
+        return selection if selection.sets.unique() else merged(selection)
+
+    def _refuse(self, node: ast.Expr, message: str) -> None:
+        raise LimitError(message, node.span.line, node.span.column, node.span.length)
+
+    def series(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
+        """The value of a vector selector."""
+        ends = self._ends(selector.at, selector.offset, grid)
+        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]))
+        if not selection.matrices:
+            return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
+        if len(ends) == 1:
+            row, there = last_values(selection)
+            values, present = row[None, :], None if there is None else there[None, :]
+            if grid.size > 1:
+                values = np.broadcast_to(values, (grid.size, len(row)))
+                present = None if present is None else np.broadcast_to(present, values.shape)
+            return Vector(selection.sets, values, present)
+        return self._series_at(selection, ends, timestamps=False)
+
+    def _series_at(self, selection: Selection, ends: Ints, *, timestamps: bool) -> Vector:
+        columns: list[Floats] = []
+        masks: list[Bools | None] = []
+        for matrix in selection.matrices:
+            values, rows, present = values_at(matrix, ends, self._limits.lookback)
+            columns.append(matrix.times[rows] / 1000.0 if timestamps else values)
+            masks.append(present)
+        return Vector(selection.sets, _side_by_side(columns), _masks(masks, columns))
+
+    def sample_times(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
+        """A selector's samples with their timestamps in seconds as values."""
+        ends = self._ends(selector.at, selector.offset, grid)
+        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]))
+        if not selection.matrices:
+            return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
+        vector = self._series_at(selection, ends, timestamps=True)
+        values = np.broadcast_to(vector.values, (grid.size, len(vector.sets)))
+        present = None if vector.present is None else np.broadcast_to(vector.present, values.shape)
+        return Vector(vector.sets, values, present, unnamed=True)
+
+    def _matrix(self, expr: ast.MatrixSelector, grid: Grid) -> RangeVector:
+        selector = expr.vector
+        width = expr.range
+        if isinstance(width, ast.DurationExpr):
+            raise TypeError(width)
+        ends = self._ends(selector.at, selector.offset, grid)
+        slack = self._limits.lookback if selector.mode else 0
+        ahead = self._limits.lookback if selector.mode == "smoothed" else 0
+        selection = self._select(selector, int(ends[0]) - width - slack, int(ends[-1]) + ahead)
+        if not selection.matrices:
+            return RangeVector(EMPTY_SETS, (), ends, width)
+        return RangeVector(selection.sets, blocks_of(selection), ends, width, mode=selector.mode)
+
+    def _subquery(self, expr: ast.Subquery, grid: Grid) -> RangeVector:
+        width = expr.range
+        step = self._limits.subquery_step if expr.step is None else expr.step
+        if isinstance(width, ast.DurationExpr) or isinstance(step, ast.DurationExpr):
+            raise TypeError(width)
+        ends = self._ends(expr.at, expr.offset, grid)
+        # Steps are multiples of the step since the epoch, whatever the query's own.
+        first = (int(ends[0]) - width) // step * step + step
+        last = int(ends[-1]) // step * step
+        if last < first:
+            return RangeVector(EMPTY_SETS, (), ends, width)
+        if (last - first) // step > self._limits.max_samples:
+            self._refuse(expr, "query processing would load too many samples into memory in query execution")
+        times = np.arange(first, last + 1, step, dtype=np.int64)
+        value = self.eval(expr.expr, Grid(times, step, grid.start, grid.end))
+        if isinstance(value, Scalar):
+            value = Vector(ONE_UNLABELLED, value.values[:, None])
+        if not isinstance(value, Vector):
+            raise TypeError(value)
+        vector = value.alive()
+        if not len(vector.sets):
+            return RangeVector(EMPTY_SETS, (), ends, width)
+        columns = np.arange(len(vector.sets))
+        missing = ~vector.mask if vector.present is not None else np.zeros((1, 1), dtype=np.bool_)
+        blocks = (
+            split(columns, times, vector.values, missing) if missing.any() else [Block(columns, times, vector.values)]
+        )
+        return RangeVector(vector.sets, tuple(blocks), ends, width, vector.unnamed)
+
+    # ── operations ──
+
+    def _unary(self, expr: ast.Unary, grid: Grid) -> Value:
+        value = self.eval(expr.expr, grid)
+        if expr.op == "+":
+            return value
+        if isinstance(value, Scalar):
+            return Scalar(-value.values)
+        if isinstance(value, Vector):
+            return value.with_values(-value.values)
+        raise TypeError(value)
+
+    def _aggregate(self, expr: ast.Aggregate, grid: Grid) -> Value:
+        param: Floats | str | None = None
+        if expr.param is not None:
+            value = self.eval(expr.param, grid)
+            param = value.text if isinstance(value, Text) else value.values if isinstance(value, Scalar) else None
+        vector = self.eval(expr.expr, grid)
+        if not isinstance(vector, Vector):
+            raise TypeError(vector)
+        return aggregate(expr, vector, param, self.notes)
+
+    def _call(self, expr: ast.Call, grid: Grid) -> Value:
+        function = FUNCTIONS[expr.name]
+        if function.special is not None:
+            return function.special(CallContext(self, expr, grid))
+        args = [self.eval(arg, grid) for arg in expr.args]
+        if function.mapped is not None:
+            return _mapped(function, args)
+        return range_call(function, expr, args, grid, self.notes)
+
+
+def _mapped(function: Function, args: list[Value]) -> Vector:
+    vector, *others = args
+    if not isinstance(vector, Vector) or function.mapped is None:
+        raise TypeError(vector)
+    scalars = [other.values[:, None] for other in others if isinstance(other, Scalar)]
+    return vector.with_values(function.mapped(vector.values, *scalars))
+
+
+def _side_by_side(columns: list[Floats]) -> Floats:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+
+
+def _masks(masks: list[Bools | None], columns: list[Floats]) -> Bools | None:
+    if all(mask is None for mask in masks):
+        return None
+    full = [
+        np.ones(values.shape, dtype=np.bool_) if mask is None else mask
+        for mask, values in zip(masks, columns, strict=True)
+    ]
+    return full[0] if len(full) == 1 else np.concatenate(full, axis=1)

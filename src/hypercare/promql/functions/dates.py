@@ -1,0 +1,107 @@
+"""Functions of time: the evaluation's, the samples', and parts of dates in UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypercare.model.labels import EMPTY
+from hypercare.promql import ast
+from hypercare.promql.functions.registry import SCALAR, VECTOR, Function
+from hypercare.promql.values import LabelSets, Scalar, Value, Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.promql.context import CallContext
+
+ONE_UNLABELLED = LabelSets((EMPTY,))
+"""The one series of ``vector(…)``."""
+
+
+def _time(ctx: CallContext) -> Value:
+    return Scalar(ctx.seconds())
+
+
+def _timestamp(ctx: CallContext) -> Value:
+    arg = ast.unwrap(ctx.call.args[0])
+    if isinstance(arg, ast.VectorSelector):
+        return ctx.evaluator.sample_times(arg, ctx.grid)
+    vector = ctx.vector(0)
+    return vector.with_values(np.broadcast_to(ctx.seconds()[:, None], vector.values.shape))
+
+
+def _days(seconds: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
+    return np.floor_divide(seconds, 86400).astype("datetime64[D]")
+
+
+def _month_start(seconds: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
+    return _days(seconds).astype("datetime64[M]")
+
+
+def _day_of_month(seconds: Ints) -> Ints:
+    days: Ints = (_days(seconds) - _month_start(seconds).astype("datetime64[D]")).astype(np.int64) + 1
+    return days
+
+
+def _day_of_week(seconds: Ints) -> Ints:
+    return (np.floor_divide(seconds, 86400) + 4) % 7  # the epoch was a Thursday
+
+
+def _day_of_year(seconds: Ints) -> Ints:
+    days = _days(seconds)
+    number: Ints = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) + 1
+    return number
+
+
+def _days_in_month(seconds: Ints) -> Ints:
+    month = _month_start(seconds)
+    following = month + np.timedelta64(1, "M")
+    length: Ints = (following.astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
+    return length
+
+
+def _hour(seconds: Ints) -> Ints:
+    return seconds % 86400 // 3600
+
+
+def _minute(seconds: Ints) -> Ints:
+    return seconds % 3600 // 60
+
+
+def _month(seconds: Ints) -> Ints:
+    return _month_start(seconds).astype(np.int64) % 12 + 1
+
+
+def _year(seconds: Ints) -> Ints:
+    return _days(seconds).astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+_LONGEST = 2.0**55  # beyond it there are no dates
+
+
+def _date_row(name: str, part: Callable[[Ints], Ints], doc: str) -> Function:
+    def implementation(ctx: CallContext) -> Value:
+        vector = ctx.vector(0) if ctx.given else Vector(ONE_UNLABELLED, ctx.seconds()[:, None])
+        sound = np.abs(vector.values) < _LONGEST
+        # Fractions are cut towards zero, as Go does when it makes an integer.
+        parts: Floats = part(np.where(sound, vector.values, 0.0).astype(np.int64)).astype(np.float64)
+        return vector.with_values(np.where(sound, parts, np.nan))
+
+    return Function(name, (VECTOR,), VECTOR, doc, variadic=1, special=implementation)
+
+
+ROWS: tuple[Function, ...] = (
+    Function("time", (), SCALAR, "The evaluation time, in seconds.", special=_time),
+    Function("timestamp", (VECTOR,), VECTOR, "When each sample was taken, in seconds.", special=_timestamp),
+    _date_row("minute", _minute, "Minute of the hour, 0 to 59."),
+    _date_row("hour", _hour, "Hour of the day, 0 to 23."),
+    _date_row("day_of_week", _day_of_week, "Day of the week, 0 (Sunday) to 6."),
+    _date_row("day_of_month", _day_of_month, "Day of the month, from 1."),
+    _date_row("day_of_year", _day_of_year, "Day of the year, from 1."),
+    _date_row("days_in_month", _days_in_month, "Days the month has."),
+    _date_row("month", _month, "Month, 1 to 12."),
+    _date_row("year", _year, "Year."),
+)

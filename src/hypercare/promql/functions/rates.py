@@ -1,0 +1,162 @@
+"""Functions that compare neighbouring samples of a range: rates, deltas, resets, regression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypercare.promql.functions.registry import SCALAR, Function, RangeArgs, over_range
+
+if TYPE_CHECKING:
+    from hypercare.model.samples import Bools, Floats
+    from hypercare.promql.windows import Windows
+
+
+def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bool) -> tuple[Floats, Bools | None]:
+    """Increase over a range, as Prometheus extrapolates it (``extrapolatedRate`` in its promql/functions.go).
+
+    The samples rarely fill the range to its edges. Where the first or last sample is within 110 % of the average
+    distance of the edge, the series is taken to go on to the edge, else by half that distance; a counter is not
+    taken below zero.
+    """
+    first, last = win.first, win.last
+    rise = last - first
+    if counter:
+        lost = win.lost_at_resets()
+        if lost is not None:
+            rise += lost
+    begin, finish = win.first_time, win.last_time
+    sampled = (finish - begin) / 1000.0
+    average = sampled / (win.count - 1)
+    to_start = (begin - args.start) / 1000.0
+    to_end = (args.end - finish) / 1000.0
+    near = average * 1.1
+    half = average / 2
+    to_start = np.where(to_start >= near, half, to_start)
+    to_end = np.where(to_end >= near, half, to_end)
+    if counter:
+        to_zero = sampled * (first / rise)
+        cut = (rise > 0) & (first >= 0) & (to_zero < to_start)
+        if cut.any():
+            to_start = np.where(cut, to_zero, to_start)
+    scale = (sampled + to_start + to_end) / sampled
+    if per_second:
+        scale = scale / ((args.end - args.start) / 1000.0)
+    rise *= scale
+    return rise, win.count >= 2
+
+
+def _rate(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
+    return extrapolated(win, args, counter=True, per_second=True)
+
+
+def _increase(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
+    return extrapolated(win, args, counter=True, per_second=False)
+
+
+def _delta(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
+    return extrapolated(win, args, counter=False, per_second=False)
+
+
+def _irate(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
+    last, previous = win.last, win.previous
+    rise = np.where(last < previous, last, last - previous)
+    apart = (win.last_time - win.previous_time) / 1000.0
+    return rise / apart, win.count >= 2
+
+
+def _idelta(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
+    return win.last - win.previous, win.count >= 2
+
+
+def _resets(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
+    return win.pairs(falls=True), win.count >= 1
+
+
+def _changes(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
+    return win.pairs(falls=False), win.count >= 1
+
+
+def _line(win: Windows, origin: Floats) -> tuple[Floats, Floats]:
+    """Slope and value at ``origin`` (ms) of the straight line of least squares."""
+    values, times, valid = win.stack()
+    weight = np.ones(values.shape) if valid is None else np.broadcast_to(valid, values.shape).astype(np.float64)
+    x = (times - win.last_time) / 1000.0
+    n = weight.sum(axis=0)
+    mean_x = (weight * x).sum(axis=0) / n
+    # Relative to the first value, so that a series that never moves has a slope of exactly zero.
+    base = win.first
+    y = values - base
+    mean_y = (weight * y).sum(axis=0) / n
+    spread_x = weight * (x - mean_x)
+    slope = (spread_x * (y - mean_y)).sum(axis=0) / (spread_x * (x - mean_x)).sum(axis=0)
+    slope = np.where((y == 0).all(axis=0), 0.0, slope)
+    at = (origin - win.last_time) / 1000.0
+    return slope, base + mean_y + slope * (at - mean_x)
+
+
+def _deriv(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
+    return _line(win, args.times)[0], win.count >= 2
+
+
+def _predict_linear(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
+    slope, now = _line(win, args.times)
+    return slope * args.scalars[0] + now, win.count >= 2
+
+
+def _smoothing(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
+    """Holt's linear method: level and trend, each smoothed."""
+    level_factor, trend_factor = args.scalars
+    values, _, _ = win.stack()
+    depth = len(values)
+    first_row = depth - win.count
+    level = np.broadcast_to(win.first, values.shape[1:])
+    before = np.zeros(values.shape[1:])
+    trend = np.zeros(values.shape[1:])
+    for row in range(1, depth):
+        position = row - first_row
+        if row == 1 or not (position > 1).all():
+            trend = np.where(position == 1, values[row] - level, trend)
+        later = position > 1
+        trend = np.where(later, trend_factor * (level - before) + (1 - trend_factor) * trend, trend)
+        new = level_factor * values[row] + (1 - level_factor) * (level + trend)
+        running = position >= 1
+        before = np.where(running, level, before)
+        level = np.where(running, new, level)
+    return level, win.count >= 2
+
+
+ROWS: tuple[Function, ...] = (
+    over_range(
+        "rate", _rate, "Increase of a counter a second, resets corrected, extrapolated to the range.", counter=True
+    ),
+    over_range(
+        "increase", _increase, "Increase of a counter over the range, resets corrected, extrapolated.", counter=True
+    ),
+    over_range("delta", _delta, "Difference of a gauge between the ends of the range, extrapolated."),
+    over_range("irate", _irate, "Increase a second between the last two samples.", counter=True),
+    over_range("idelta", _idelta, "Difference of the last two samples."),
+    over_range("resets", _resets, "How often a counter fell."),
+    over_range("changes", _changes, "How often the value changed."),
+    over_range("deriv", _deriv, "Change a second, by linear regression.", stacks=True),
+    over_range(
+        "predict_linear",
+        _predict_linear,
+        "The value so many seconds from now, by linear regression.",
+        SCALAR,
+        stacks=True,
+    ),
+    over_range(
+        "double_exponential_smoothing",
+        _smoothing,
+        "Smoothed value; factors for level and trend between 0 and 1.",
+        SCALAR,
+        SCALAR,
+        experimental=True,
+        stacks=True,
+    ),
+    over_range(
+        "holt_winters", _smoothing, "The old name of double_exponential_smoothing.", SCALAR, SCALAR, stacks=True
+    ),
+)

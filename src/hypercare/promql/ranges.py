@@ -1,0 +1,216 @@
+"""Functions over ranges: windows are cut, the function is applied in pieces that fit the cache, results assembled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hypercare.promql.errors import EvaluationError
+from hypercare.promql.functions.registry import Function, RangeArgs
+from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVector, Scalar, Value, Vector
+from hypercare.promql.windows import Stacked, Strided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hypercare.model.samples import Bools, Floats, Ints
+    from hypercare.promql import ast
+    from hypercare.promql.notes import Notes
+
+_SLICE: Final = 64
+"""Series computed at once in range queries; measured best between 32 and 128."""
+_CELLS: Final = 4_000_000
+"""Samples held at once by functions that look at whole windows."""
+_COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
+
+
+def range_call(function: Function, call: ast.Call, args: Sequence[Value], grid: Grid, notes: Notes) -> Vector:
+    """The value of a function over a range vector.
+
+    Raises:
+        EvaluationError: a parameter has no meaning.
+    """
+    matrix = next(arg for arg in args if isinstance(arg, RangeVector))
+    scalars = tuple(arg.values[:, None] for arg in args if isinstance(arg, Scalar))
+    if matrix.mode and matrix.mode not in function.extended:
+        _refuse_mode(function, call, matrix.mode)
+    _check(function, call, scalars, notes)
+    if not matrix.blocks:
+        return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
+    ends = matrix.end[:, None]
+    given = RangeArgs(grid.times[:, None], ends - matrix.range, ends, scalars)  # type: ignore[arg-type]
+    steps = grid.size
+    if len(matrix.end) == 1:
+        values, present = _at_once(function, matrix, given, steps)
+    else:
+        values, present = _sliding(function, matrix, given, steps)
+    if function.counter:
+        _remark_non_counters(matrix.sets, present, call, notes)
+    unnamed = matrix.unnamed if function.keeps_name else True
+    return Vector(matrix.sets, values, present, unnamed)
+
+
+def _refuse_mode(function: Function, call: ast.Call, mode: str) -> None:
+    from hypercare.promql.functions import FUNCTIONS  # noqa: PLC0415
+
+    able = ", ".join(sorted(name for name, row in FUNCTIONS.items() if mode in row.extended))
+    span = call.span
+    message = f"{mode} modifier can only be used with: {able} - not with {function.name}"
+    raise EvaluationError(message, span.line, span.column, span.length)
+
+
+def _check(function: Function, call: ast.Call, scalars: tuple[Floats, ...], notes: Notes) -> None:
+    if function.name == "quantile_over_time":
+        from hypercare.promql.printer import format_number  # noqa: PLC0415
+
+        q = scalars[0]
+        for value in np.unique(q[~((q >= 0) & (q <= 1))]):
+            notes.warn(f"quantile value should be between 0 and 1, got {format_number(float(value))}", call.args[0])
+    elif function.name in {"double_exponential_smoothing", "holt_winters"}:
+        for factor, what in zip(scalars, ("smoothing", "trend"), strict=True):
+            wrong = factor[~((factor > 0) & (factor < 1))]
+            if wrong.size:
+                sign = "0 < sf < 1" if what == "smoothing" else "0 < tf < 1"
+                span = call.span
+                message = f"invalid {what} factor. Expected: {sign}, got: {wrong.flat[0]:f}"
+                raise EvaluationError(message, span.line, span.column, span.length)
+
+
+def _remark_non_counters(sets: LabelSets, present: Bools | None, call: ast.Call, notes: Notes) -> None:
+    def make() -> tuple[tuple[int, str, str], ...]:
+        return tuple(
+            (i, labels.name, labels.get("__type__"))
+            for i, labels in enumerate(sets.labels)
+            if labels.name and not labels.name.endswith(_COUNTER_SUFFIXES)
+        )
+
+    for column, name, _kind in sets.memo("non-counters", make):
+        if present is None or present[:, column].any():
+            where = call.args[0]
+            notes.info(
+                f'metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "{name}"', where
+            )
+
+
+# ── one window a series ──
+
+
+def _at_once(function: Function, matrix: RangeVector, args: RangeArgs, steps: int) -> tuple[Floats, Bools | None]:
+    if function.over_range is None:
+        raise TypeError(function.name)
+    total = len(matrix.sets)
+    pieces = list(_pieces(matrix.blocks))
+    if len(pieces) == 1:
+        blocks = pieces[0]
+        values, present = function.over_range(Stacked(blocks), args)
+        order = np.concatenate([block.columns for block in blocks]) if len(blocks) > 1 else blocks[0].columns
+        if len(order) == total and _ascending(order):
+            return _whole(values, present, total)
+    out = np.full((max(steps, 1), total), np.nan)
+    mask = np.zeros(out.shape, dtype=np.bool_)
+    for blocks in pieces:
+        values, present = function.over_range(Stacked(blocks), args)
+        order = np.concatenate([block.columns for block in blocks])
+        out[:, order] = values
+        mask[:, order] = True if present is None else present
+    return out, None if mask.all() else mask
+
+
+def _ascending(order: Ints) -> bool:
+    return bool((order[1:] > order[:-1]).all())
+
+
+def _whole(values: Floats, present: Bools | None, total: int) -> tuple[Floats, Bools | None]:
+    if present is not None:
+        present = None if present.all() else np.broadcast_to(present, (len(values), total))
+    return values, present
+
+
+def _pieces(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
+    """The blocks in portions of bounded size, large ones cut by columns."""
+    if sum(block.values.size for block in blocks) <= _CELLS:
+        yield blocks
+        return
+    held: list[Block] = []
+    cells = 0
+    for block in blocks:
+        width = max(1, _CELLS // max(1, len(block.times)))
+        for at in range(0, len(block.columns), width):
+            part = Block(block.columns[at : at + width], block.times, block.values[:, at : at + width])
+            if held and cells + part.values.size > _CELLS:
+                yield held
+                held, cells = [], 0
+            held.append(part)
+            cells += part.values.size
+    if held:
+        yield held
+
+
+# ── many windows ──
+
+
+def _sliding(function: Function, matrix: RangeVector, args: RangeArgs, steps: int) -> tuple[Floats, Bools | None]:
+    out = np.empty((steps, len(matrix.sets)))
+    mask: Bools | None = None
+    covered = 0
+    for block in matrix.blocks:
+        for columns, values, present in _slices(function, block, matrix, args):
+            target = slice(int(columns[0]), int(columns[-1]) + 1) if _adjacent(columns) else columns
+            out[:, target] = values
+            covered += len(columns)
+            if present is not None and not present.all():
+                if mask is None:
+                    mask = np.ones(out.shape, dtype=np.bool_)
+                mask[:, target] = present
+    if covered < len(matrix.sets):
+        if mask is None:
+            mask = np.ones(out.shape, dtype=np.bool_)
+        seen = np.zeros(len(matrix.sets), dtype=np.bool_)
+        for block in matrix.blocks:
+            seen[block.columns] = True
+        mask[:, ~seen] = False
+    return out, mask
+
+
+def _adjacent(columns: Ints) -> bool:
+    return bool(int(columns[-1]) - int(columns[0]) == len(columns) - 1) and _ascending(columns)
+
+
+def _slices(
+    function: Function, block: Block, matrix: RangeVector, args: RangeArgs
+) -> Iterator[tuple[Ints, Floats, Bools | None]]:
+    if function.over_range is None:
+        raise TypeError(function.name)
+    high = np.searchsorted(block.times, matrix.end, side="right")
+    low = np.searchsorted(block.times, matrix.end - matrix.range, side="right")
+    width = _SLICE
+    if function.stacks:
+        longest = max(1, int((high - low).max()))
+        width = min(_SLICE, _CELLS // (longest * len(high)))
+    for at in range(0, len(block.columns), max(1, width)):
+        columns = block.columns[at : at + max(1, width)]
+        values = block.values[:, at : at + max(1, width)]
+        if width:
+            yield (columns, *function.over_range(Strided(block.times, values, low, high), args))
+        else:
+            yield (columns, *_by_steps(function, block.times, values, low, high, args))
+
+
+def _by_steps(
+    function: Function, times: Ints, values: Floats, low: Ints, high: Ints, args: RangeArgs
+) -> tuple[Floats, Bools | None]:
+    """Even one series has too many windows to be held at once: a few steps at a time."""
+    if function.over_range is None:
+        raise TypeError(function.name)
+    step = max(1, _CELLS // max(1, int((high - low).max())))
+    parts, masks = [], []
+    for at in range(0, len(high), step):
+        cut = slice(at, at + step)
+        part = RangeArgs(args.times[cut], args.start[cut], args.end[cut], tuple(s[cut] for s in args.scalars))
+        result, present = function.over_range(Strided(times, values, low[cut], high[cut]), part)
+        parts.append(result)
+        masks.append(
+            np.ones(result.shape, dtype=np.bool_) if present is None else np.broadcast_to(present, result.shape)
+        )
+    return np.concatenate(parts), np.concatenate(masks)

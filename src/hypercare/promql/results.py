@@ -1,0 +1,136 @@
+"""What queries return."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypercare.promql.errors import EvaluationError
+from hypercare.promql.values import LabelSets, RangeVector, Vector
+
+if TYPE_CHECKING:
+    from hypercare.model.labels import Labels
+    from hypercare.model.samples import Bools, Floats, Ints
+    from hypercare.model.time import Ms
+
+_NO_VALUES = np.empty(0)
+_NO_VALUES.flags.writeable = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a range vector."""
+
+    labels: Labels
+    times: Ints
+    values: Floats
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class InstantResult:
+    """The value of an expression at one instant.
+
+    Attributes:
+        type: ``scalar``, ``vector``, ``string`` or ``matrix``.
+        labels, values: the elements of a vector.
+        series: the elements of a matrix.
+
+    """
+
+    type: str
+    at: Ms
+    labels: tuple[Labels, ...] = ()
+    values: Floats = dataclasses.field(default_factory=lambda: _NO_VALUES)
+    scalar: float = 0.0
+    text: str = ""
+    series: tuple[Series, ...] = ()
+    warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class RangeResult:
+    """The values of an expression over a grid of steps, sorted by labels.
+
+    Attributes:
+        times: int64[steps].
+        values: float64[S, steps]; any number where ``present`` is false.
+        present: bool[S, steps].
+
+    """
+
+    labels: tuple[Labels, ...]
+    times: Ints
+    values: Floats
+    present: Bools
+    warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+
+
+def final_sets(sets: LabelSets, unnamed: bool | Bools) -> LabelSets:  # noqa: FBT001  # a value, not a switch
+    """The labels at the end of a query: names that operations dropped are gone."""
+    if isinstance(unnamed, bool):
+        return sets.nameless() if unnamed else sets
+    nameless = sets.nameless().labels
+    pairs = zip(nameless, sets.labels, unnamed.tolist(), strict=True)
+    return LabelSets(tuple(bare if drop else full for bare, full, drop in pairs))
+
+
+def instant_vector(vector: Vector) -> tuple[tuple[Labels, ...], Floats]:
+    """Labels and values of a vector's only step.
+
+    Raises:
+        EvaluationError: two elements have the same labels.
+    """
+    sets = final_sets(vector.sets, vector.unnamed)
+    if vector.present is None:
+        if not sets.unique():
+            raise EvaluationError("vector cannot contain metrics with the same labelset")
+        return sets.labels, vector.values[0]
+    indices = np.flatnonzero(vector.present[0])
+    labels = tuple([sets.labels[i] for i in indices.tolist()])
+    if not sets.unique() and len(set(labels)) < len(labels):
+        raise EvaluationError("vector cannot contain metrics with the same labelset")
+    return labels, vector.values[0][indices]
+
+
+def range_series(vector: Vector) -> tuple[tuple[Labels, ...], Floats, Bools]:
+    """Labels, values ``[S, K]`` and presence, sorted by labels; series with equal labels that never meet become one.
+
+    Raises:
+        EvaluationError: two series have the same labels at the same step.
+    """
+    vector = vector.alive()
+    sets = final_sets(vector.sets, vector.unnamed)
+    order = sorted(range(len(sets)), key=lambda i: sets.labels[i].pairs)
+    labels = [sets.labels[i] for i in order]
+    values = np.ascontiguousarray(vector.values.T[order])
+    present = np.ascontiguousarray(vector.mask.T[order])
+    if sets.unique():
+        return tuple(labels), values, present
+    kept: list[int] = []
+    for i, each in enumerate(labels):
+        if not kept or labels[kept[-1]] != each:
+            kept.append(i)
+            continue
+        into = kept[-1]
+        if (present[into] & present[i]).any():
+            raise EvaluationError("vector cannot contain metrics with the same labelset")
+        values[into] = np.where(present[i], values[i], values[into])
+        present[into] |= present[i]
+    return tuple(labels[i] for i in kept), values[kept], present[kept]
+
+
+def instant_matrix(matrix: RangeVector) -> tuple[Series, ...]:
+    """The series of a range vector at its only step."""
+    sets = final_sets(matrix.sets, matrix.unnamed)
+    end = int(matrix.end[0])
+    series: list[Series] = []
+    for block in matrix.blocks:
+        rows = (block.times > end - matrix.range) & (block.times <= end)
+        if rows.any():
+            times, values = block.times[rows], block.values[rows]
+            series.extend(Series(sets.labels[int(c)], times, values[:, i]) for i, c in enumerate(block.columns))
+    return tuple(sorted(series, key=lambda each: each.labels.pairs))

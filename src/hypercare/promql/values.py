@@ -1,0 +1,201 @@
+"""What expressions evaluate to. Arrays are shared between results and caches: nobody writes into them.
+
+A vector over a grid holds ``values[K, S]``: K steps, S series. Where a series has no value at a step is told by a
+mask, so that the set of labels stays one object from step to step and from tick to tick: what is derived from it
+(names dropped, groups, matches) is remembered with it and computed once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+import numpy as np
+
+from hypercare.model.labels import METRIC_NAME, Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from hypercare.model.samples import Bools, Floats, Ints
+    from hypercare.model.time import Ms
+
+METADATA: Final = (METRIC_NAME, "__type__", "__unit__")
+"""Labels that go when the metric name goes: they describe the metric, not the thing measured."""
+
+_T = TypeVar("_T")
+_MEMO_SIZE: Final = 256
+
+
+class LabelSets:
+    """An immutable sequence of label sets and what was derived from it."""
+
+    __slots__ = ("_memo", "labels")
+
+    def __init__(self, labels: tuple[Labels, ...]) -> None:
+        self.labels = labels
+        self._memo: dict[Hashable, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def memo(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """The remembered value of ``make`` for a key."""
+        try:
+            found: _T = self._memo[key]
+        except KeyError:
+            if len(self._memo) >= _MEMO_SIZE:
+                self._memo.clear()
+            found = self._memo[key] = make()
+        return found
+
+    def nameless(self) -> LabelSets:
+        """The same without names."""
+        return self.memo("nameless", lambda: LabelSets(tuple(without_metadata(labels) for labels in self.labels)))
+
+    def pick(self, indices: Sequence[int] | Ints) -> LabelSets:
+        """Some of them, in the order given."""
+        labels = self.labels
+        return LabelSets(tuple([labels[int(i)] for i in indices]))
+
+    def unique(self) -> bool:
+        """Whether no two are equal."""
+        return self.memo("unique", lambda: len(set(self.labels)) == len(self.labels))
+
+
+EMPTY_SETS: Final = LabelSets(())
+
+
+def without_metadata(labels: Labels) -> Labels:
+    """The labels without the metric name, type and unit."""
+    return labels.without(METADATA) if any(name in labels for name in METADATA) else labels
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grid:
+    """The steps of an evaluation.
+
+    Attributes:
+        times: int64[K] in ms, evenly ``step`` apart.
+        start, end: of the whole query, what ``@ start()`` and ``@ end()`` mean.
+
+    """
+
+    times: Ints
+    step: Ms
+    start: Ms
+    end: Ms
+
+    @classmethod
+    def at(cls, when: Ms) -> Grid:
+        """One step."""
+        return cls(np.array([when], dtype=np.int64), 0, when, when)
+
+    @property
+    def size(self) -> int:
+        """The number of steps."""
+        return len(self.times)
+
+    @property
+    def first(self) -> Ms:
+        """The first step."""
+        return int(self.times[0])
+
+    @property
+    def last(self) -> Ms:
+        """The last step."""
+        return int(self.times[-1])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Vector:
+    """An instant vector over a grid.
+
+    Attributes:
+        values: ``[K, S]``.
+        present: bool ``[K, S]``; none: everywhere.
+        unnamed: which series lose their name at the end of the query (a bool for all of them, or one each). Names
+            stay visible until then, so that ``label_replace`` or ``by (__name__)`` can still use them.
+
+    """
+
+    sets: LabelSets
+    values: Floats
+    present: Bools | None = None
+    unnamed: bool | Bools = False
+
+    @property
+    def mask(self) -> Bools:
+        """``present`` as an array."""
+        return np.ones(self.values.shape, dtype=np.bool_) if self.present is None else self.present
+
+    def with_values(self, values: Floats, present: Bools | None = None, *, unnamed: bool = True) -> Vector:
+        """The same series with other values; ``present`` narrows the mask further."""
+        both = self.present if present is None else present if self.present is None else self.present & present
+        return Vector(self.sets, values, both, True if unnamed else self.unnamed)
+
+    def take(self, columns: Ints) -> Vector:
+        """Some series of it."""
+        present = None if self.present is None else self.present[:, columns]
+        unnamed = self.unnamed if isinstance(self.unnamed, bool) else self.unnamed[columns]
+        return Vector(self.sets.pick(columns), self.values[:, columns], present, unnamed)
+
+    def alive(self) -> Vector:
+        """Without the series that have no value at any step."""
+        if self.present is None:
+            return self
+        columns = np.flatnonzero(self.present.any(axis=0))
+        return self if len(columns) == len(self.sets) else self.take(columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number a step: ``values[K]``."""
+
+    values: Floats
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Text:
+    """A string."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Block:
+    """Series that share their timestamps without a gap.
+
+    Attributes:
+        columns: their places among the series of the range vector.
+        times: int64[T].
+        values: ``[T, len(columns)]``.
+
+    """
+
+    columns: Ints
+    times: Ints
+    values: Floats
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RangeVector:
+    """A range vector over a grid.
+
+    Attributes:
+        blocks: every series is in at most one.
+        end: the ends of the windows in ms, int64[K], or int64[1] where all steps look at the same instant.
+        range: the width of the windows, ms; a window holds ``end - range < t <= end``.
+        mode: ``anchored``, ``smoothed`` or empty.
+
+    """
+
+    sets: LabelSets
+    blocks: tuple[Block, ...]
+    end: Ints
+    range: Ms
+    unnamed: bool | Bools = False
+    mode: str = ""
+
+
+Value: TypeAlias = "Vector | Scalar | Text | RangeVector"

@@ -1,0 +1,317 @@
+"""Windows of samples, and what functions over ranges ask of them.
+
+Two shapes with one face. ``Strided``: many windows slide over one block (a range query); running sums and
+``reduceat`` answer without copying. ``Stacked``: one window each of many blocks (an instant query over many
+targets), put side by side in one array, aligned at the newest sample, shorter ones padded with their own first
+sample: differences, minima and maxima then need no mask.
+"""
+
+from __future__ import annotations
+
+import abc
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypercare.model.samples import Bools, Floats, Ints
+    from hypercare.promql.values import Block
+
+
+class Windows(abc.ABC):
+    """K windows on N series. Arrays are ``[K, N]`` or broadcast to it; empty windows hold any number."""
+
+    count: Ints
+    """Samples in the window."""
+
+    @property
+    @abc.abstractmethod
+    def first(self) -> Floats:
+        """The oldest value."""
+
+    @property
+    @abc.abstractmethod
+    def last(self) -> Floats:
+        """The newest value."""
+
+    @property
+    @abc.abstractmethod
+    def previous(self) -> Floats:
+        """The newest value but one; meaningless with fewer than two."""
+
+    @property
+    @abc.abstractmethod
+    def first_time(self) -> Ints:
+        """When the oldest value was taken, ms."""
+
+    @property
+    @abc.abstractmethod
+    def last_time(self) -> Ints:
+        """When the newest value was taken, ms."""
+
+    @property
+    @abc.abstractmethod
+    def previous_time(self) -> Ints:
+        """When the newest value but one was taken, ms."""
+
+    @abc.abstractmethod
+    def lost_at_resets(self) -> Floats | None:
+        """The sum of the values before every fall of a counter; none where nothing fell."""
+
+    @abc.abstractmethod
+    def pairs(self, *, falls: bool) -> Floats:
+        """How many neighbours differ, or with ``falls`` how many go down."""
+
+    @abc.abstractmethod
+    def total(self) -> Floats:
+        """The sum."""
+
+    @abc.abstractmethod
+    def extreme(self, ufunc: np.ufunc) -> Floats:
+        """The result of folding ``fmin`` or ``fmax``."""
+
+    @abc.abstractmethod
+    def stack(self) -> tuple[Floats, Ints, Bools | None]:
+        """Every sample: values ``[W, K, N]``, their times, and which are no padding (none: all).
+
+        Aligned at the newest sample; padding repeats the first one.
+        """
+
+
+def changed(before: Floats, after: Floats) -> Bools:
+    """Where two values differ; NaN equals NaN."""
+    both_nan = np.isnan(before) & np.isnan(after)
+    differ: Bools = (before != after) & ~both_nan
+    return differ
+
+
+class Stacked(Windows):
+    """One window of each of N series."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        lengths = [len(block.times) for block in blocks]
+        self._depth = max(lengths)
+        self._blocks = blocks
+        self._lengths = lengths
+        self._widths = [block.values.shape[1] for block in blocks]
+        self._even = min(lengths) == self._depth
+        if self._even:
+            self._values = np.concatenate([block.values for block in blocks], axis=1)
+        else:
+            self._values = self._padded()
+
+    def _padded(self) -> Floats:
+        out = np.empty((self._depth, sum(self._widths)))
+        at = 0
+        for block, length, width in zip(self._blocks, self._lengths, self._widths, strict=True):
+            gap = self._depth - length
+            out[gap:, at : at + width] = block.values
+            if gap:
+                out[:gap, at : at + width] = block.values[0]
+            at += width
+        return out
+
+    def _spread(self, per_block: list[int]) -> Ints:
+        return np.repeat(np.array(per_block, dtype=np.int64), self._widths)[None, :]
+
+    @cached_property
+    def count(self) -> Ints:  # type: ignore[override]  # computed once, then plain
+        """See the base class."""
+        if self._even:
+            return np.full((1, 1), self._depth, dtype=np.int64)
+        return self._spread(self._lengths)
+
+    @property
+    def first(self) -> Floats:
+        """See the base class."""
+        return self._values[:1]
+
+    @property
+    def last(self) -> Floats:
+        """See the base class."""
+        return self._values[-1:]
+
+    @property
+    def previous(self) -> Floats:
+        """See the base class."""
+        return self._values[-2:-1] if self._depth > 1 else self._values[-1:]
+
+    @cached_property
+    def first_time(self) -> Ints:
+        """See the base class."""
+        return self._spread([int(block.times[0]) for block in self._blocks])
+
+    @cached_property
+    def last_time(self) -> Ints:
+        """See the base class."""
+        return self._spread([int(block.times[-1]) for block in self._blocks])
+
+    @cached_property
+    def previous_time(self) -> Ints:
+        """See the base class."""
+        return self._spread([int(block.times[-2 if len(block.times) > 1 else -1]) for block in self._blocks])
+
+    def lost_at_resets(self) -> Floats | None:
+        """See the base class."""
+        falls = self._values[1:] < self._values[:-1]
+        if not falls.any():
+            return None
+        lost: Floats = np.where(falls, self._values[:-1], 0.0).sum(axis=0)[None, :]
+        return lost
+
+    def pairs(self, *, falls: bool) -> Floats:
+        """See the base class."""
+        before, after = self._values[:-1], self._values[1:]
+        hits = after < before if falls else changed(before, after)
+        number: Floats = hits.sum(axis=0, dtype=np.float64)[None, :]
+        return number
+
+    def total(self) -> Floats:
+        """See the base class."""
+        values, _, valid = self.stack()
+        return exact_sum(values if valid is None else np.where(valid, values, 0.0))
+
+    def extreme(self, ufunc: np.ufunc) -> Floats:
+        """See the base class."""
+        folded: Floats = ufunc.reduce(self._values, axis=0)[None, :]
+        return folded
+
+    @cached_property
+    def _stack(self) -> tuple[Floats, Ints, Bools | None]:
+        depth = self._depth
+        times = np.empty((depth, len(self._blocks)), dtype=np.int64)
+        for i, (block, length) in enumerate(zip(self._blocks, self._lengths, strict=True)):
+            times[depth - length :, i] = block.times
+            times[: depth - length, i] = block.times[0]
+        valid = None
+        if not self._even:
+            valid = (np.arange(depth)[:, None] >= depth - self.count)[:, None, :]
+        return self._values[:, None, :], np.repeat(times, self._widths, axis=1)[:, None, :], valid
+
+    def stack(self) -> tuple[Floats, Ints, Bools | None]:
+        """See the base class."""
+        return self._stack
+
+
+class Strided(Windows):
+    """K windows ``lo <= row < hi`` on the rows of one block."""
+
+    def __init__(self, times: Ints, values: Floats, low: Ints, high: Ints) -> None:
+        self._times = times
+        self._values = values
+        self._low = low
+        self._high = high
+        self.count = (high - low)[:, None]
+        rows = len(times)
+        self._first = np.minimum(low, rows - 1)
+        self._last = np.maximum(high - 1, 0)
+        self._previous = np.maximum(high - 2, 0)
+
+    @cached_property
+    def first(self) -> Floats:
+        """See the base class."""
+        return np.take(self._values, self._first, axis=0)
+
+    @cached_property
+    def last(self) -> Floats:
+        """See the base class."""
+        return np.take(self._values, self._last, axis=0)
+
+    @cached_property
+    def previous(self) -> Floats:
+        """See the base class."""
+        return np.take(self._values, self._previous, axis=0)
+
+    @property
+    def first_time(self) -> Ints:
+        """See the base class."""
+        return self._times[self._first][:, None]
+
+    @property
+    def last_time(self) -> Ints:
+        """See the base class."""
+        return self._times[self._last][:, None]
+
+    @property
+    def previous_time(self) -> Ints:
+        """See the base class."""
+        return self._times[self._previous][:, None]
+
+    def _between(self, steps: Floats) -> Floats:
+        """Sums over the neighbours inside each window of one number a pair, ``[T-1, N]``."""
+        running = np.zeros((len(self._times), self._values.shape[1]))
+        np.cumsum(steps, axis=0, out=running[1:])
+        return np.take(running, self._last, axis=0) - np.take(running, self._first, axis=0)
+
+    def lost_at_resets(self) -> Floats | None:
+        """See the base class."""
+        before = self._values[:-1]
+        falls = self._values[1:] < before
+        if not falls.any():
+            return None
+        lost = np.where(falls, before, 0.0)
+        if np.isfinite(lost).all():
+            return self._between(lost)
+        # A running sum would carry an infinity into every later window.
+        values, _, _ = self.stack()
+        summed: Floats = np.where(values[1:] < values[:-1], values[:-1], 0.0).sum(axis=0)
+        return summed
+
+    def pairs(self, *, falls: bool) -> Floats:
+        """See the base class."""
+        before, after = self._values[:-1], self._values[1:]
+        hits = after < before if falls else changed(before, after)
+        return self._between(hits.astype(np.float64))
+
+    def _fold(self, ufunc: np.ufunc, values: Floats) -> Floats:
+        # reduceat folds from each index to the next: every second result is a window. The row added makes the end
+        # of the last window a valid index.
+        padded = np.concatenate([values, values[-1:]])
+        ends = np.stack([self._first, np.maximum(self._high, self._first + 1)], axis=1).ravel()
+        folded: Floats = ufunc.reduceat(padded, ends, axis=0)[::2]
+        return folded
+
+    def total(self) -> Floats:
+        """See the base class."""
+        values = self._values
+        sums = self._fold(np.add, values)
+        if values.min(initial=0.0) >= 0:
+            return sums
+        # Where large numbers cancel, add again and keep what rounding took away.
+        doubtful = ~(np.abs(sums) >= 1e-7 * self._fold(np.add, np.abs(values)))
+        if not doubtful.any():
+            return sums
+        stacked, _, valid = self.stack()
+        return exact_sum(stacked if valid is None else np.where(valid, stacked, 0.0))
+
+    def extreme(self, ufunc: np.ufunc) -> Floats:
+        """See the base class."""
+        return self._fold(ufunc, self._values)
+
+    def stack(self) -> tuple[Floats, Ints, Bools | None]:
+        """See the base class."""
+        depth = max(1, int(self.count.max(initial=0)))
+        rows = self._high[None, :] - depth + np.arange(depth)[:, None]
+        valid = rows >= self._low[None, :]
+        rows = np.clip(np.maximum(rows, self._low[None, :]), 0, len(self._times) - 1)
+        return self._values[rows], self._times[rows][:, :, None], None if valid.all() else valid[:, :, None]
+
+
+def exact_sum(values: Floats) -> Floats:
+    """The sum over the first axis with Neumaier's compensation: what rounding takes away is kept and added last."""
+    plain: Floats = values.sum(axis=0)
+    if values.min(initial=0.0) >= 0 or not len(values):
+        return plain
+    total = np.zeros(values.shape[1:])
+    lost = np.zeros(values.shape[1:])
+    with np.errstate(all="ignore"):
+        for row in values:
+            added = total + row
+            larger = np.abs(total) >= np.abs(row)
+            lost += np.where(larger, (total - added) + row, (row - added) + total)
+            total = added
+        exact = total + lost
+    return np.where(np.isfinite(exact), exact, plain)
