@@ -1,0 +1,132 @@
+"""A group's flush: which alerts pass which stage, and whom that concerns. Pure: the index is read, not changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from hypercare.channels.notification import alert_order
+from hypercare.model.decision import Decision, Reason
+from hypercare.routing import dedup, intervals
+from hypercare.routing.dedup import Told
+
+if TYPE_CHECKING:
+    from hypercare.model.alerts import Alert
+    from hypercare.model.time import Ms
+    from hypercare.routing.index import Group, Held, Index
+    from hypercare.routing.settings import Integration, RoutingSettings
+
+NO_INTEGRATION = "none/0"
+"""Stands for the integration of a receiver that has none, so that its notifications are deduplicated, too."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Telling:
+    """What one integration is to hear.
+
+    Attributes:
+        name: e.g. ``slack/0``.
+        integration: none for a receiver without integrations.
+        alerts: to be sent; empty where nothing is.
+        told: the new state of its memory, none where it stays as it is.
+
+    """
+
+    name: str
+    integration: Integration | None
+    decision: Decision
+    alerts: tuple[Alert, ...] = ()
+    told: Told | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Flush:
+    """The outcome of one flush.
+
+    Attributes:
+        passed: alerts that no stage held back, in notification order.
+        held_back: per alert the stage and decision that did.
+        tellings: one per integration; none if no alert passed.
+        ended: members that have ended; they leave the group.
+
+    """
+
+    passed: tuple[Held, ...]
+    held_back: dict[str, tuple[str, Decision]]
+    tellings: tuple[Telling, ...]
+    ended: tuple[Held, ...]
+
+
+def integrations_of(settings: RoutingSettings, receiver: str) -> tuple[tuple[str, Integration | None], ...]:
+    """Names and integrations of a receiver; a stand-in where it has none."""
+    integrations = settings.receivers.get(receiver, ())
+    return tuple((i.name, i) for i in integrations) or ((NO_INTEGRATION, None),)
+
+
+def _suppression(held: Held, index: Index, muted: Decision | None, now: Ms) -> tuple[str, Decision] | None:
+    labels = held.alert.labels
+    decision = index.inhibitor.decide(labels, now)
+    if decision is not None:
+        return "inhibit", decision
+    if muted is not None:
+        return "interval", muted
+    decision = index.silencer.decide(held.fingerprint, labels, now)
+    return ("silence", decision) if decision is not None else None
+
+
+def _as_told(alert: Alert, now: Ms) -> Alert:
+    """A firing alert has no end yet, whatever its sender promised."""
+    if alert.ends_at is None or alert.resolved_at(now):
+        return alert
+    return dataclasses.replace(alert, ends_at=None)
+
+
+def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Flush:
+    """Send a group's alerts through all stages: inhibition, time intervals, silences, deduplication."""
+    route = group.route
+    members = sorted((index.alerts[f] for f in group.members), key=lambda h: alert_order(h.alert))
+    muted = intervals.decide(route.mute_time_intervals, route.active_time_intervals, settings.intervals, now)
+    passed: list[Held] = []
+    held_back: dict[str, tuple[str, Decision]] = {}
+    for held in members:
+        suppression = _suppression(held, index, muted, now)
+        if suppression is None:
+            passed.append(held)
+        else:
+            held_back[held.fingerprint] = suppression
+    ended = tuple(h for h in members if h.alert.resolved_at(now))
+    tellings = _tellings(group, index, settings, passed, now) if passed else ()
+    return Flush(tuple(passed), held_back, tellings, ended)
+
+
+def _tellings(
+    group: Group, index: Index, settings: RoutingSettings, passed: list[Held], now: Ms
+) -> tuple[Telling, ...]:
+    firing = frozenset(h.fingerprint for h in passed if not h.alert.resolved_at(now))
+    resolved = frozenset(h.fingerprint for h in passed if h.alert.resolved_at(now))
+    alerts = tuple(_as_told(h.alert, now) for h in passed)
+    receiver = group.route.receiver
+    found: list[Telling] = []
+    for name, integration in integrations_of(settings, receiver):
+        send_resolved = integration.send_resolved if integration else True
+        decision = dedup.decide(
+            index.told.get((group.key, receiver, name)),
+            firing,
+            resolved,
+            send_resolved=send_resolved,
+            repeat_interval=group.route.repeat_interval,
+            now=now,
+        )
+        if not decision.send:
+            found.append(Telling(name, integration, decision))
+            continue
+        told = Told(firing, resolved, now)
+        if send_resolved:
+            found.append(Telling(name, integration, decision, alerts, told))
+        elif firing:
+            still = tuple(a for a in alerts if not a.resolved_at(now))
+            found.append(Telling(name, integration, decision, still, told))
+        else:
+            off = Decision(send=False, reason=Reason.SEND_RESOLVED_OFF, by=name)
+            found.append(Telling(name, integration, off, (), told))
+    return tuple(found)

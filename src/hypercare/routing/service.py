@@ -1,0 +1,294 @@
+"""Routing's part in the loop: takes alerts and commands, flushes groups, keeps the rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete
+
+from hypercare.kernel import CommandError
+from hypercare.model.events import AlertResolved, AlertsReceived
+from hypercare.model.time import DAY, HOUR, SECOND
+from hypercare.routing import journal, loading, rows, silences, tables
+from hypercare.routing.commands import ExpireSilence, PutSilence, ReceiveAlerts
+from hypercare.routing.flushing import flush_group
+from hypercare.routing.index import Group, Held, Index
+from hypercare.routing.merge import merge
+from hypercare.routing.silences import Silence, SilenceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.kernel import Context, Kernel
+    from hypercare.model.alerts import Alert
+    from hypercare.model.time import Ms
+    from hypercare.routing.settings import RoutingSettings
+
+_log = logging.getLogger(__name__)
+
+FLUSH: Final = "routing.flush"
+_ENDS: Final = "routing.ends"
+_PURGE: Final = "routing.purge"
+_PURGE_EVERY: Ms = 1 * HOUR
+SILENCE_RETENTION: Final[Ms] = 5 * DAY
+"""How long an expired silence can still be seen (Alertmanager's 120 h)."""
+TOLD_RETENTION: Final[Ms] = 5 * DAY
+"""How long we remember what was told of a group that is gone."""
+JOURNAL_RETENTION: Final[Ms] = 30 * DAY
+
+
+class RoutingService:
+    """Groups alerts and decides what is told to whom, and why.
+
+    Attributes:
+        settings: what applies now; replaced as a whole, may be read from any thread. None before ``configure``.
+
+    """
+
+    def __init__(self, read_settings: Callable[[Any], RoutingSettings]) -> None:
+        self.settings: RoutingSettings | None = None
+        self._read_settings = read_settings
+        self._index: Index | None = None
+        self._unfinished: Context | None = None
+        self._ends_timer: Ms | None = None
+        self._loaded = False
+
+    def register(self, kernel: Kernel) -> None:
+        """Take part in the loop."""
+        kernel.subscribe(AlertsReceived, self._on_alerts)
+        kernel.on_message(ReceiveAlerts, self._on_receive)
+        kernel.on_message(PutSilence, self._on_put_silence)
+        kernel.on_message(ExpireSilence, self._on_expire_silence)
+        kernel.on_timer(FLUSH, self._on_flush)
+        kernel.on_timer(_ENDS, self._on_ends)
+        kernel.on_timer(_PURGE, self._on_purge)
+
+    def configure(self, ctx: Context, config: Any) -> None:
+        """Take a configuration: at start everything is loaded, at a reload groups move to the new tree."""
+        self.apply(ctx, self._read_settings(config))
+
+    def apply(self, ctx: Context, settings: RoutingSettings) -> None:
+        """Take settings that are already in this room's words."""
+        # A failed step leaves the old settings: the app does not replace a configuration that cannot be taken.
+        self.settings = settings
+        self._index = None
+        index = self._enter(ctx)
+        for held in tuple(index.alerts.values()):
+            if not held.alert.resolved_at(ctx.now):
+                self._place(ctx, index, held)
+        _save(ctx, index)
+        self._watch_ends(ctx, index)
+        ctx.set_timer(_PURGE, ctx.now + _PURGE_EVERY, _PURGE, durable=False)
+
+    # -- the index and its rows --------------------------------------------------------------------------------
+
+    def _enter(self, ctx: Context) -> Index:
+        """The index, to be changed in this step; if the step fails, it is loaded anew before it is used again."""
+        index = self._look(ctx)
+        if self._unfinished is not ctx:
+            self._unfinished = ctx
+            ctx.after_commit(self._committed)
+        return index
+
+    def _look(self, ctx: Context) -> Index:
+        """The index as the rows have it, without the intent to change it.
+
+        If an earlier step changed it and then failed, that step's rows were rolled back: everything is loaded anew.
+        """
+        settings = self.settings
+        if settings is None:
+            raise CommandError("routing is not configured yet", 503)
+        if self._unfinished is not None and self._unfinished is not ctx:
+            self._index = None
+            self._unfinished = None
+        if self._index is None:
+            self._ends_timer = None
+            self._index = loading.load(ctx, settings, FLUSH, first=not self._loaded)
+            self._loaded = True
+            self._enter(ctx)
+        return self._index
+
+    def _committed(self) -> None:
+        self._unfinished = None
+
+    # -- alerts ------------------------------------------------------------------------------------------------
+
+    def _on_receive(self, ctx: Context, command: ReceiveAlerts) -> tuple[str, ...]:
+        taken: list[Alert] = []
+        refused: list[str] = []
+        for alert in command.alerts:
+            problem = _problem(alert)
+            if problem:
+                refused.append(problem)
+            else:
+                starts_at = alert.starts_at or (alert.ends_at if alert.ends_at is not None else ctx.now)
+                taken.append(dataclasses.replace(alert, starts_at=starts_at))
+        if taken:
+            ctx.publish(AlertsReceived(tuple(taken), "api"))
+        return tuple(refused)
+
+    def _on_alerts(self, ctx: Context, event: AlertsReceived) -> None:
+        index = self._enter(ctx)
+        for alert in event.alerts:
+            self._take(ctx, index, alert, event.source)
+        _save(ctx, index)
+        self._watch_ends(ctx, index)
+
+    def _take(self, ctx: Context, index: Index, received: Alert, source: str) -> None:
+        settings, now = self.settings, ctx.now
+        assert settings is not None  # noqa: S101 - _enter checks it
+        fingerprint = received.fingerprint
+        old = index.alerts.get(fingerprint)
+        guessed = source != "rules" and received.ends_at is None
+        alert = dataclasses.replace(received, ends_at=now + settings.resolve_timeout) if guessed else received
+        if old is None:
+            # The end of something we never knew is no news to anybody.
+            if alert.resolved_at(now):
+                return
+            held = Held(fingerprint, alert, source, now, guessed_end=guessed)
+        else:
+            alert = merge(old.alert, alert, now, guessed_end=old.guessed_end)
+            unchanged = alert == old.alert and guessed == old.guessed_end and source == old.source
+            if unchanged and alert.resolved_at(now) == old.ended:
+                old.updated_at = now
+                return
+            held = dataclasses.replace(old, alert=alert, source=source, updated_at=now, guessed_end=guessed)
+            held.ended = old.ended and alert.resolved_at(now)
+        if alert.resolved_at(now) and not held.ended:
+            held.ended = True
+            ctx.publish(AlertResolved(alert, now))
+        index.put_alert(held)
+        if not held.ended:
+            self._place(ctx, index, held)
+        elif not held.groups:
+            index.drop_alert(held)
+
+    def _place(self, ctx: Context, index: Index, held: Held) -> None:
+        """Put a firing alert into its groups; groups that do not exist yet begin."""
+        settings, now = self.settings, ctx.now
+        assert settings is not None  # noqa: S101 - _enter checks it
+        if not held.places:
+            held.places = loading.places(settings, held.alert.labels)
+        for route, labels, group_id in held.places:
+            group = index.groups.get(group_id)
+            if group is None:
+                group = Group(group_id, route.group_key(labels), route, labels, now, now + route.group_wait)
+                index.put_group(group)
+                ctx.set_timer(f"{FLUSH}:{group_id}", group.next_flush, FLUSH)
+            group.members[held.fingerprint] = None
+            held.groups[group_id] = None
+            # Whoever waited elsewhere (before a restart or reload, in the sender) does not wait here again.
+            if group.flushed_at is None and held.alert.starts_at + route.group_wait < now < group.next_flush:
+                group.next_flush = now
+                index.put_group(group)
+                ctx.set_timer(f"{FLUSH}:{group_id}", now, FLUSH)
+
+    def _watch_ends(self, ctx: Context, index: Index) -> None:
+        """Have a timer at the next promised end. It may ring early, as ends move on while alerts are sent again."""
+        due = index.next_end()
+        if due is not None and (self._ends_timer is None or due < self._ends_timer):
+            self._ends_timer = due
+            ctx.set_timer(_ENDS, due, _ENDS)
+
+    def _on_ends(self, ctx: Context, key: str) -> None:
+        if self.settings is None:
+            ctx.set_timer(key, ctx.now + SECOND, _ENDS)
+            return
+        index = self._enter(ctx)
+        self._ends_timer = None
+        for held in index.take_ended(ctx.now):
+            ctx.publish(AlertResolved(held.alert, ctx.now))
+            index.put_alert(held)
+        _save(ctx, index)
+        self._watch_ends(ctx, index)
+
+    # -- groups ------------------------------------------------------------------------------------------------
+
+    def _on_flush(self, ctx: Context, key: str) -> None:
+        settings = self.settings
+        if settings is None:
+            # The timer rang before the configuration was taken (right after a start).
+            ctx.set_timer(key, ctx.now + SECOND, FLUSH)
+            return
+        index = self._enter(ctx)
+        group = index.groups.get(key.removeprefix(f"{FLUSH}:"))
+        if group is None:
+            return
+        flush_group(ctx, index, settings, group)
+        if group.members:
+            group.next_flush = ctx.now + group.route.group_interval
+            ctx.set_timer(key, group.next_flush, FLUSH)
+        else:
+            index.drop_group(group)
+        _save(ctx, index)
+
+    # -- silences ----------------------------------------------------------------------------------------------
+
+    def _on_put_silence(self, ctx: Context, command: PutSilence) -> str:
+        index = self._look(ctx)
+        if command.ends_at and command.ends_at < ctx.now:
+            raise CommandError("invalid silence: end time can't be in the past")
+        wanted = Silence(
+            command.id,
+            command.matcher_sets,
+            command.starts_at,
+            command.ends_at,
+            created_by=command.created_by,
+            comment=command.comment,
+        )
+        old = index.silencer.get(command.id) if command.id else None
+        try:
+            stored = silences.put(wanted, old, ctx.new_id(), ctx.now)
+        except LookupError as err:
+            raise CommandError(str(err), 404) from err
+        except ValueError as err:
+            raise CommandError(str(err)) from err
+        self._enter(ctx)
+        for silence in stored:
+            index.silencer.put(silence)
+        rows.save_silences(ctx.db, stored)
+        return stored[0].id
+
+    def _on_expire_silence(self, ctx: Context, command: ExpireSilence) -> None:
+        index = self._look(ctx)
+        old = index.silencer.get(command.id)
+        if old is None:
+            raise CommandError("silence not found", 404)
+        self._enter(ctx)
+        expired = silences.expire(old, ctx.now)
+        index.silencer.put(expired)
+        rows.save_silences(ctx.db, (expired,))
+
+    # -- keeping it small --------------------------------------------------------------------------------------
+
+    def _on_purge(self, ctx: Context, key: str) -> None:
+        ctx.set_timer(key, ctx.now + _PURGE_EVERY, _PURGE, durable=False)
+        index = self._enter(ctx)
+        for silence in index.silencer.all():
+            if silence.state(ctx.now) is SilenceState.EXPIRED and silence.ends_at < ctx.now - SILENCE_RETENTION:
+                index.silencer.drop(silence.id)
+                ctx.db.execute(delete(tables.silences).where(tables.silences.c.id == silence.id))
+        alive = {group.key for group in index.groups.values()}
+        for told_key, told in tuple(index.told.items()):
+            if told_key[0] not in alive and told.at < ctx.now - TOLD_RETENTION:
+                index.set_told(told_key, None)
+        index.decisions = {k: v for k, v in index.decisions.items() if k[0] in index.groups}
+        _save(ctx, index)
+        journal.purge(ctx.db, ctx.now - JOURNAL_RETENTION)
+
+
+def _save(ctx: Context, index: Index) -> None:
+    # Touching the database begins a transaction; alerts that are merely sent again need none.
+    if index.changes:
+        rows.save(ctx.db, index)
+
+
+def _problem(alert: Alert) -> str:
+    """What is wrong with an alert that came through the API, or nothing."""
+    if not len(alert.labels):
+        return "an alert must have at least one label with a value"
+    if alert.ends_at is not None and alert.starts_at and alert.ends_at < alert.starts_at:
+        return f"{alert.labels}: the start time must be before the end time"
+    return ""
