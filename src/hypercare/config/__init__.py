@@ -20,16 +20,20 @@ from hypercare.config.base import (
 )
 from hypercare.config.http_client import HttpClientConfig, NotifierConfig, TlsConfig
 from hypercare.config.hypercare_file import HypercareConfig
+from hypercare.config.loader import Config, load, schema
 from hypercare.config.matcher_text import format_matcher, parse_matcher, parse_matchers
 from hypercare.config.prometheus import PrometheusConfig, ScrapeJob
 from hypercare.config.rule_files import Rule, RuleFile, RuleGroup
 from hypercare.config.scrape import ScrapeConfig
+from hypercare.config.walk import Announcement, dump
 
 __all__ = [
     "AlertmanagerConfig",
     "AlertmanagerGlobal",
     "Announced",
+    "Announcement",
     "AnyUrl",
+    "Config",
     "Duration",
     "FilePath",
     "HostPort",
@@ -55,8 +59,11 @@ __all__ = [
     "Timezone",
     "TlsConfig",
     "Url",
+    "dump",
     "format_matcher",
+    "load",
     "parse_matcher",
     "parse_matchers",
     "refuse",
+    "schema",
 ]

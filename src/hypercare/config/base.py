@@ -376,15 +376,19 @@ def is_legacy_label_name(name: str) -> bool:
     return _LABEL_NAME.fullmatch(name) is not None
 
 
-def _label_name(value: str) -> str:
-    # UTF-8 names are allowed everywhere since Prometheus 3 and Alertmanager 0.27; only an empty one is not.
+def _label_name(value: str, info: ValidationInfo) -> str:
+    # UTF-8 names are allowed everywhere since Prometheus 3 and Alertmanager 0.27, unless legacy is asked for.
     if not value:
         raise refuse("a label name must not be empty")
+    scheme = info.context.get("name_scheme", "") if isinstance(info.context, dict) else ""
+    if scheme == "legacy" and not is_legacy_label_name(value):
+        msg = f"{value!r} is not a valid label name"
+        raise refuse(msg, hint="letters, digits and _ only, or use the utf8 scheme")
     return value
 
 
 LabelName: TypeAlias = Annotated[str, AfterValidator(_label_name)]
-"""Any text but the empty one."""
+"""Any text but the empty one; classic names only where the validation context asks for them."""
 
 
 def _null_values(value: Any) -> Any:

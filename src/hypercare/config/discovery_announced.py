@@ -206,10 +206,10 @@ class AttachMetadata(StrictModel):
 
 
 _K8S_ROLES = {
-    "pod": ("pod",),
+    "pod": ("pod", "node"),
     "service": ("service",),
-    "endpoints": ("endpoints", "pod", "service"),
-    "endpointslice": ("endpointslice", "pod", "service"),
+    "endpoints": ("endpoints", "pod", "service", "node"),
+    "endpointslice": ("endpointslice", "pod", "service", "node"),
     "node": ("node",),
     "ingress": ("ingress",),
 }

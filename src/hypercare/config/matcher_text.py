@@ -1,7 +1,8 @@
 r"""Matchers as texts: ``severity="critical"``, ``{a="b", c!~"d.*"}``, quoted names, in both forms of Alertmanager.
 
 Since 0.27 Alertmanager reads a text with its UTF-8 parser (quoted names; unquoted words of any characters that are
-not reserved) and falls back to the classic one (values may hold anything, names are classic). ``parse_matchers`` does so too.
+not reserved) and falls back to the classic one (values may hold anything,
+names are classic). ``parse_matchers`` does so too.
 """
 
 from __future__ import annotations
@@ -28,16 +29,21 @@ class MatcherError(ValueError):
 def parse_matchers(text: str) -> tuple[Matcher, ...]:
     """Read any number of matchers, in the UTF-8 form or else in the classic one.
 
+    Where both read the text differently (escapes that only one of them knows), the classic reading counts, as in
+    Alertmanager: what worked before goes on to mean the same.
+
     Raises:
         MatcherError: neither; the message is that of the UTF-8 form, which names the place.
     """
     try:
+        classic = parse_classic(text)
+    except MatcherError:
         return parse_utf8(text)
-    except MatcherError as err:
-        try:
-            return parse_classic(text)
-        except MatcherError:
-            raise err from None
+    try:
+        modern = parse_utf8(text)
+    except MatcherError:
+        return classic
+    return modern if modern == classic else classic
 
 
 def parse_matcher(text: str) -> Matcher:

@@ -17,7 +17,7 @@ from hypercare.config.discovery import DnsSdConfig, FileSdConfig, HttpSdConfig, 
 from hypercare.config.discovery_announced import ServiceDiscoveries
 from hypercare.config.http_client import HttpClientConfig
 from hypercare.config.relabel import RelabelConfigs, rules_of
-from hypercare.model.relabel import RelabelRule
+from hypercare.model.relabel import RelabelRule, apply
 from hypercare.model.time import MINUTE, SECOND, format_duration
 
 ScrapeProtocol = Literal[
@@ -127,17 +127,19 @@ class DiscoveryConfigs(ServiceDiscoveries):
     dns_sd_configs: tuple[DnsSdConfig, ...] = ()
 
     def check_static(self, relabels: RelabelConfigs) -> None:
-        """Targets must be host:port, unless relabelling may yet make one of them.
+        """Targets must be host:port, or be dropped or made so by relabelling.
 
         Raises:
             PydanticCustomError: a target is something else.
         """
-        if relabels:
-            return
+        rules = rules_of(relabels)
         for group, static in enumerate(self.static_configs):
             for index, target in enumerate(static.targets):
+                labels = apply(rules, {**static.labels, "__address__": target})
+                if labels is None:
+                    continue
                 try:
-                    check_address(target)
+                    check_address(labels.get("__address__"))
                 except ValueError as err:
                     at = ("static_configs", group, "targets", index)
                     raise refuse(str(err), *at, hint="scheme and path are keys of their own") from None

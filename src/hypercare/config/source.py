@@ -348,7 +348,8 @@ def _read(text: str, file: str, base: str) -> Document:
         if first:
             root, first = reader.compose(next(events), 0), False
         else:
-            later.append((event.start_mark.line + 1, event.start_mark.column + 1))
+            mark: Any = event.start_mark
+            later.append((mark.line + 1, mark.column + 1))
     if reader.problems:
         raise InputError(sorted(reader.problems))
     return Document(file, base, text, root, tuple(later))
@@ -377,7 +378,7 @@ def _place(text: str, index: int) -> tuple[int, int]:
 
 
 def _syntax_problem(err: yaml.MarkedYAMLError, file: str) -> Problem:
-    mark = err.problem_mark or err.context_mark
+    mark: Any = err.problem_mark or err.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     reason = err.problem or err.context or "syntax error"
     hint = "check the indentation and the quotes of this line and the one before"

@@ -1,0 +1,102 @@
+"""Names that must exist: receivers and time intervals of routes, people and schedules of escalations.
+
+Works on what was read, not on validated models: so a misspelt name shows in the same run as a wrong key elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypercare.config.people import EVERYONE
+from hypercare.config.problems import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hypercare.config.source import Document, Node
+    from hypercare.model.errors import Problem
+
+
+def texts(node: Node | None) -> list[Node]:
+    """The scalar itself, or the scalars of a list."""
+    if node is None:
+        return []
+    if node.scalar is not None:
+        return [node]
+    return [item for item in node.elements or [] if item.scalar is not None]
+
+
+def names(root: Node, *path: str) -> list[str]:
+    """The ``name`` of each element of a list."""
+    return [str(node.scalar) for item in root.each(*path) if (node := item.at("name")) and node.scalar]
+
+
+def check_alertmanager(document: Document) -> list[Problem]:
+    """Unknown receivers and time intervals, names given twice."""
+    root, found = document.root, list[tuple["Node | None", str, str]]()
+    receivers = names(root, "receivers")
+    hint = "each receiver needs a name of its own"
+    found += [(first, f"two receivers have the name {name!r}", hint) for first, name in _twice(root, "receivers")]
+    intervals: list[str] = []
+    for key in ("mute_time_intervals", "time_intervals"):
+        for item in root.each(key):
+            node = item.at("name")
+            if node is not None and node.scalar in intervals:
+                found.append((node, f"two time intervals have the name {node.scalar!r}", ""))
+            intervals += [str(node.scalar)] if node is not None and node.scalar else []
+    for route in _routes(root.at("route"), 0):
+        for node in texts(route.at("receiver")):
+            if node.scalar and node.scalar not in receivers:
+                found.append((node, f"unknown receiver {node.scalar!r}", did_you_mean(str(node.scalar), receivers)))
+        for key in ("mute_time_intervals", "active_time_intervals"):
+            for node in texts(route.at(key)):
+                if node.scalar not in intervals:
+                    hint = did_you_mean(str(node.scalar), intervals)
+                    found.append((node, f"unknown time interval {node.scalar!r}", hint))
+    return [document.problem(node, message, hint) for node, message, hint in found]
+
+
+def _twice(root: Node, *path: str) -> Iterator[tuple[Node, str]]:
+    seen: set[str] = set()
+    for item in root.each(*path):
+        node = item.at("name")
+        if node is not None and node.scalar is not None:
+            if node.scalar in seen:
+                yield node, str(node.scalar)
+            seen.add(str(node.scalar))
+
+
+def _routes(node: Node | None, depth: int) -> Iterator[Node]:
+    if node is None or depth > 100:
+        return
+    yield node
+    for inner in node.each("routes"):
+        yield from _routes(inner, depth + 1)
+
+
+def check_hypercare(document: Document, receivers: list[str]) -> list[Problem]:
+    """Unknown people, schedules and receivers in rotations, overrides and escalations."""
+    root, found = document.root, list["Problem"]()
+    people, schedules = names(root, "people"), names(root, "oncall", "schedules")
+
+    def need(node: Node, name: str, known: list[str], what: str) -> None:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"none is defined in {document.file}"
+            found.append(document.problem(node, f"unknown {what} {name!r}", hint))
+
+    for schedule in root.each("oncall", "schedules"):
+        for node in texts(schedule.at("rotation", "people")):
+            need(node, str(node.scalar), people, "person")
+        for override in schedule.each("overrides"):
+            for node in texts(override.at("person")):
+                need(node, str(node.scalar), people, "person")
+    for escalation in root.each("escalations"):
+        for step in escalation.each("steps"):
+            for node in texts(step.at("notify")):
+                kind, colon, name = str(node.scalar).partition(":")
+                if not colon and kind != EVERYONE:
+                    need(node, kind, [*people, EVERYONE], "person")
+                elif colon and kind in {"person", "schedule", "receiver"}:
+                    known = {"person": people, "schedule": schedules, "receiver": receivers}[kind]
+                    need(node, name.strip(), known, kind)
+    return found

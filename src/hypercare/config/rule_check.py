@@ -1,0 +1,52 @@
+"""What a rule file's texts must satisfy: expressions parse, templates parse; problems at their place in the text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from hypercare.config.source import Plain
+from hypercare.promql import PromqlError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hypercare.config.source import Document, Node
+    from hypercare.model.errors import Problem
+
+TemplateCheck: TypeAlias = "Callable[[str], str | None]"
+"""Takes a template text; says what is wrong with it, or none."""
+
+
+def check_rules(document: Document, check_template: TemplateCheck | None) -> list[Problem]:
+    """Problems of all expressions and templates of a rule file, whether or not the rest of it is valid."""
+    found: list[Problem] = []
+    for rule in (rule for group in document.root.each("groups") for rule in group.each("rules")):
+        found += _expression(document, rule.at("expr"))
+        if check_template is not None and rule.at("alert") is not None:
+            for node in _texts(rule, "labels", "annotations"):
+                error = check_template(str(node.scalar))
+                if error:
+                    found.append(document.problem(node, f"not a valid template: {error}"))
+    return found
+
+
+def _texts(rule: Node, *keys: str) -> Iterator[Node]:
+    for key in keys:
+        mapping = rule.at(key)
+        for node in (mapping.items or {}).values() if mapping is not None else ():
+            if node.scalar is not None:
+                yield node
+
+
+def _expression(document: Document, node: Node | None) -> list[Problem]:
+    if node is None or node.scalar is None or not node.scalar.strip():
+        return []
+    try:
+        parse(str(node.scalar))
+    except PromqlError as err:
+        line, column = document.inside(node, err.line or 1, err.column or 1)
+        hint = "quote the expression if it holds ' #' or ': '" if isinstance(node.scalar, Plain) else ""
+        hint = hint if "#" in document.text.split("\n")[node.line - 1] else ""
+        place = type(node)(line, column)
+        return [document.problem(place, f"not a valid expression: {err.message}", hint)]
+    return []
