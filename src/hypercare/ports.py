@@ -63,6 +63,7 @@ class HttpRequest:
         timeout: for the whole exchange, ms.
         max_bytes: limit of the response body after decompression; 0: none. Beyond it the answer is an error.
         proxy_url: an HTTP proxy, or empty.
+        trace: measure the phases and look at the peer's certificate; costs a connection of its own.
 
     """
 
@@ -76,6 +77,7 @@ class HttpRequest:
     basic_auth: BasicAuth | None = None
     tls: Tls | None = None
     proxy_url: str = ""
+    trace: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class HttpResponse:
         phases: seconds of resolve, connect, tls, processing, transfer, as far as known.
         tls_not_after: expiry of the peer's certificates, unix seconds: earliest of the chain, and the leaf's.
         redirects: how many were followed.
+        peer: address of the server, where the request asked for a trace.
 
     """
 
@@ -103,6 +106,7 @@ class HttpResponse:
     http_version: str = "1.1"
     redirects: int = 0
     final_url: str = ""
+    peer: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

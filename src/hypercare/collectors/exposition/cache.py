@@ -1,0 +1,353 @@
+"""Parsing at speed: the text before a line's last blank is the same at every scrape.
+
+Three ways, each falling back to the next:
+
+1. The body has the lines of the last one, in order: take each line's known prefix off and read what is left as a
+   number, all in C.
+2. Look each line's prefix up in a dict.
+3. The full parser, for lines never seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from hypercare.collectors.exposition.lines import ExpositionError, Meta, Series
+from hypercare.collectors.exposition.metadata import Metadata
+from hypercare.collectors.exposition.parser import Parser, parse_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hypercare.model.labels import Labels
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.time import Ms
+
+DROPPED: Final = -1
+"""Column of a series that relabelling drops."""
+_NO_COLUMNS: Final[frozenset[int]] = frozenset()
+
+
+class TooManySamples(ExpositionError):  # noqa: N818 - reads as what happened
+    """More samples than the limit, after relabelling."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parsed:
+    """One body in columns.
+
+    Attributes:
+        columns: of the samples without a timestamp of their own, no column twice.
+        timed: samples with a timestamp, as (timestamp, column, value).
+        scraped: samples in the body.
+        kept: those left after relabelling.
+        added: series that the last good scrape did not have.
+        vanished: columns of the last scrape that this one lacks.
+
+    """
+
+    columns: Ints
+    values: Floats
+    timed: tuple[tuple[Ms, int, float], ...]
+    scraped: int
+    kept: int
+    added: int
+    vanished: Ints
+
+
+class _Layout:
+    """The lines of a body whose samples all have the plain form ``series value``."""
+
+    __slots__ = ("columns", "comments", "keep", "kept", "line_count", "live", "openmetrics", "prefixes", "samples")
+
+    def __init__(self, lines: Sequence[bytes], at: Sequence[int], columns: Sequence[int], *, openmetrics: bool) -> None:
+        self.openmetrics = openmetrics
+        self.line_count = len(lines)
+        self.samples = _getter(at)
+        others = sorted(set(range(len(lines))) - set(at))
+        self.comments = (_getter(others), _getter(others)(lines))
+        self.prefixes = [lines[i].rpartition(b" ")[0] + b" " for i in at]
+        first: dict[int, int] = {}
+        for i, column in enumerate(columns):
+            if column != DROPPED:
+                first.setdefault(column, i)
+        # Readers may keep the arrays; they are shared by all scrapes of this layout.
+        self.columns = np.fromiter(first.keys(), np.int64, len(first))
+        self.columns.flags.writeable = False
+        self.keep = None if len(first) == len(columns) else np.fromiter(first.values(), np.int64, len(first))
+        self.kept = sum(c != DROPPED for c in columns)
+        self.live = frozenset(first)
+
+
+def _getter(at: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]:
+    """Items at given places, as a tuple whatever their number."""
+    if len(at) > 1:
+        getter: Any = itemgetter(*at)
+        return getter  # type: ignore[no-any-return]
+    return lambda lines: tuple(lines[i] for i in at)
+
+
+class ScrapeCache:
+    """What is known of one target's lines.
+
+    Args:
+        resolve: column of a label set that was not seen before (relabelled by whoever resolves), or ``DROPPED``. What
+            it raises ends the parse.
+
+    Attributes:
+        metadata: families that the target described; replaced as a whole when one changes.
+        known: columns by series text.
+        comments: metadata by line.
+
+    """
+
+    def __init__(self, resolve: Callable[[Labels], int]) -> None:
+        self._resolve = resolve
+        self._layout: _Layout | None = None
+        self._metas: list[Meta] = []
+        self._live: frozenset[int] = _NO_COLUMNS
+        self._unmarked: frozenset[int] = _NO_COLUMNS
+        self.known: dict[bytes, int] = {}
+        self.comments: dict[bytes, Meta] = {}
+        self.metadata: dict[str, Metadata] = {}
+
+    def forget_lines(self) -> None:
+        """Resolve every line anew, when unused columns were given up or relabelling is another.
+
+        Which columns live stays known, so that those which do not come again get their staleness markers.
+        """
+        self.known.clear()
+        self._layout = None
+
+    def failed(self) -> Ints:
+        """Note a failed scrape; the columns that now need a staleness marker."""
+        gone, self._unmarked = self._unmarked, _NO_COLUMNS
+        return _array(gone)
+
+    def parse(
+        self, body: bytes, *, openmetrics: bool = False, sample_limit: int = 0, honor_timestamps: bool = True
+    ) -> Parsed:
+        """Read a body.
+
+        Args:
+            body: as received, decompressed.
+            openmetrics: the format.
+            sample_limit: most samples after relabelling; 0: any number.
+            honor_timestamps: false takes timestamps off.
+
+        Raises:
+            ExpositionError: not in the format, or too many samples. The state is then as before; call ``failed``.
+
+        """
+        lines = body.split(b"\n")
+        layout = self._layout
+        if layout is not None and layout.openmetrics is openmetrics:
+            values = _read_as(layout, lines)
+            if values is not None:
+                _check_limit(layout.kept, sample_limit)
+                return self._from_layout(layout, values)
+        return _Slow(self, openmetrics=openmetrics, limit=sample_limit, honor=honor_timestamps).run(lines)
+
+    def learn(self, text: bytes, labels: Labels) -> int:
+        """Resolve a new series and remember it."""
+        column = self.known[text] = self._resolve(labels)
+        return column
+
+    def take(self, layout: _Layout, metas: list[Meta], timed: frozenset[int], *, odd: bool) -> tuple[int, Ints]:
+        """Take over what a good pass found; ``odd``: some lines have more than ``series value``."""
+        self._layout = None if odd else layout
+        if metas != self._metas:
+            self._metas = metas
+            self.metadata = _families(metas)
+        if len(self.comments) > 2 * len(metas) + 100:
+            self.comments.clear()
+        if len(self.known) > 2 * layout.line_count + 100:
+            # Lines that no longer come outnumber those that do; the next pass learns the rest again.
+            self.known = {p[:-1]: self.known[p[:-1]] for p in layout.prefixes if p[:-1] in self.known}
+        return self._turn(layout.live, timed)
+
+    def _from_layout(self, layout: _Layout, values: Floats) -> Parsed:
+        scraped = len(values)
+        if layout.keep is not None:
+            values = values[layout.keep]
+        added, vanished = self._turn(layout.live, _NO_COLUMNS)
+        return Parsed(layout.columns, values, (), scraped, layout.kept, added, vanished)
+
+    def _turn(self, plain: frozenset[int], timed: frozenset[int]) -> tuple[int, Ints]:
+        """Take the columns of a good scrape over: how many are new, which need a staleness marker.
+
+        Series with their own timestamps get no marker: nobody knows when they would have had their next sample.
+        """
+        if self._live is plain and self._unmarked is plain:
+            return 0, _NO_INTS
+        live = plain | timed if timed else plain
+        added = len(live - self._live)
+        vanished = self._unmarked - live
+        self._live, self._unmarked = live, plain
+        return added, _array(vanished)
+
+
+def _families(metas: list[Meta]) -> dict[str, Metadata]:
+    found: dict[str, Metadata] = {}
+    for meta in metas:
+        found[meta.metric] = found.get(meta.metric, Metadata(meta.metric)).with_(meta.kind, meta.text)
+    return found
+
+
+_NO_INTS: Final[Ints] = np.zeros(0, np.int64)
+
+
+def _array(columns: frozenset[int]) -> Ints:
+    return np.array(sorted(columns), np.int64) if columns else _NO_INTS
+
+
+def _check_limit(kept: int, limit: int) -> None:
+    if limit and kept > limit:
+        msg = f"sample limit exceeded: more than {limit} samples after relabelling"
+        raise TooManySamples(msg)
+
+
+def _read_as(layout: _Layout, lines: list[bytes]) -> Floats | None:
+    """The values, if the lines are those of the layout."""
+    if len(lines) != layout.line_count:
+        return None
+    get, comments = layout.comments
+    if get(lines) != comments:
+        return None
+    texts = list(map(bytes.removeprefix, layout.samples(lines), layout.prefixes))
+    joined = b"".join(texts)
+    # What float() would take and the format does not; a prefix that did not fit leaves a name, which is no number.
+    if b"_" in joined or b"\r" in joined or b" " in joined or b"\t" in joined:
+        return None
+    try:
+        return np.fromiter(map(float, texts), np.float64, len(texts))
+    except ValueError:
+        return None
+
+
+class _Slow:
+    """One pass over a body line by line, filling the cache."""
+
+    def __init__(self, cache: ScrapeCache, *, openmetrics: bool, limit: int, honor: bool) -> None:
+        self.cache = cache
+        self.parser = Parser(openmetrics=openmetrics)
+        self.limit = limit
+        self.honor = honor
+        self.columns: list[int] = []
+        self.values: list[float] = []
+        self.at: list[int] = []
+        self.timed: list[tuple[Ms, int, float]] = []
+        self.metas: list[Meta] = []
+        self.odd = False
+
+    def run(self, lines: list[bytes]) -> Parsed:
+        known = self.cache.known
+        add_column, add_value, add_at = self.columns.append, self.values.append, self.at.append
+        for i in range(len(lines) - (lines[-1] == b"")):
+            line = lines[i]
+            key, _, text = line.rpartition(b" ")
+            column = known.get(key)
+            if column is None:
+                self._other(line, i)
+            else:
+                add_value(_number(text, i))
+                add_column(column)
+                add_at(i)
+        # Known series behind an end mark are caught here too: then the last line is no end mark, or the second one.
+        if self.parser.openmetrics and lines[-1 - (lines[-1] == b"" and len(lines) > 1)] != b"# EOF":
+            msg = "data does not end with # EOF"
+            raise ExpositionError(msg)
+        return self._done(lines)
+
+    def _done(self, lines: list[bytes]) -> Parsed:
+        layout = _Layout(lines, self.at, self.columns, openmetrics=self.parser.openmetrics)
+        timed = tuple(sorted(t for t in self.timed if t[1] != DROPPED))
+        _check_limit(layout.kept + len(timed), self.limit)
+        values = np.array(self.values, np.float64)
+        scraped = len(values) + len(self.timed)
+        if layout.keep is not None:
+            values = values[layout.keep]
+        added, vanished = self.cache.take(layout, self.metas, frozenset(t[1] for t in timed), odd=self.odd)
+        return Parsed(layout.columns, values, timed, scraped, layout.kept + len(timed), added, vanished)
+
+    def _other(self, line: bytes, i: int) -> None:
+        """A line that is not ``known-series value``."""
+        comment = self.cache.comments.get(line)
+        if comment is not None:
+            self._meta(comment)
+            return
+        if self._known_with_more(line, i):
+            return
+        entry = parse_line(self.parser, line, i + 1)
+        if isinstance(entry, Series):
+            self._series(line, entry, i)
+        elif isinstance(entry, Meta):
+            self.cache.comments[line] = entry
+            self._meta(entry)
+
+    def _meta(self, meta: Meta) -> None:
+        self.metas.append(meta)
+        if meta.kind == "type":
+            self.parser.type = meta.text
+
+    def _known_with_more(self, line: bytes, i: int) -> bool:
+        """A series seen before, with an exemplar or a timestamp in ms after its value."""
+        head, mark, _ = line.partition(b" # {") if self.parser.openmetrics else (line, b"", b"")
+        key, _, text = head.rpartition(b" ")
+        column = self.cache.known.get(key) if mark else None
+        if column is not None:
+            # The exemplar was checked when the series was new; nothing of it is kept.
+            self._plain(column, _number(text, i), i)
+            return True
+        if self.parser.openmetrics or not text.isdigit():
+            return False
+        key, _, value = key.rpartition(b" ")
+        column = self.cache.known.get(key)
+        if column is None:
+            return False
+        self._stamped(column, _number(value, i), int(text), i)
+        return True
+
+    def _series(self, line: bytes, series: Series, i: int) -> None:
+        text = series.text.encode()
+        column = self.cache.known.get(text)
+        if column is None:
+            # Before the column exists: a target that sends millions must not fill the store.
+            _check_limit(len(self.columns) + len(self.timed), self.limit + self.columns.count(DROPPED))
+            column = self.cache.learn(text, series.labels)
+        if series.timestamp is not None:
+            self._stamped(column, series.value, series.timestamp, i)
+        elif line.startswith(text + b" ") and series.exemplar is None and line.count(b" ", len(text)) == 1:
+            self.columns.append(column)
+            self.values.append(series.value)
+            self.at.append(i)
+        else:
+            self._plain(column, series.value, i)
+
+    def _plain(self, column: int, value: float, i: int) -> None:
+        """A sample in a line of unusual form: the next body cannot be read by layout."""
+        self.odd = True
+        self.columns.append(column)
+        self.values.append(value)
+        self.at.append(i)
+
+    def _stamped(self, column: int, value: float, stamp: Ms, i: int) -> None:
+        if not self.honor:
+            self._plain(column, value, i)
+            return
+        self.odd = True
+        self.timed.append((stamp, column, value))
+
+
+def _number(text: bytes, i: int) -> float:
+    if b"_" not in text and text.strip() == text:
+        try:
+            return float(text)
+        except ValueError:
+            pass
+    msg = f"line {i + 1}: {text[:100]!r} is not a number"
+    raise ExpositionError(msg)

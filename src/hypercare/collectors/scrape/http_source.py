@@ -1,0 +1,81 @@
+"""Targets that are HTTP servers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from hypercare import __version__
+from hypercare.collectors.scrape.job import DEFAULT_BODY_LIMIT
+from hypercare.ports import HttpRequest, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypercare.collectors.scrape.job import HttpSettings, Job
+    from hypercare.collectors.scrape.target import Target
+    from hypercare.ports import Http, HttpReply
+
+_MEDIA: Final = {
+    "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+    "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
+    "PrometheusText1.0.0": "text/plain;version=1.0.0;escaping=allow-utf-8",
+    "PrometheusText0.0.4": "text/plain;version=0.0.4",
+}
+
+
+def accept_header(protocols: Sequence[str]) -> str:
+    """An Accept header that asks for the formats in this order; formats that we do not read are left out."""
+    media = [_MEDIA[name] for name in protocols if name in _MEDIA] or [_MEDIA["PrometheusText0.0.4"]]
+    ranked = [f"{text};q=0.{len(media) + 1 - i}" for i, text in enumerate(media)]
+    return ",".join([*ranked, "*/*;q=0.1"])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HttpSources:
+    """Makes the sources of a job's targets."""
+
+    http: Http
+
+    def __call__(self, job: Job, target: Target) -> HttpSource:
+        """The source of one target; its request is built once."""
+        return HttpSource(self.http, scrape_request(job, target), job.http)
+
+
+def scrape_request(job: Job, target: Target) -> HttpRequest:
+    """The request of every scrape of a target."""
+    settings = job.http
+    return HttpRequest(
+        "GET",
+        target.url,
+        headers=(
+            ("Accept", job.accept),
+            ("Accept-Encoding", "gzip, deflate, zstd" if job.compression else "identity"),
+            ("User-Agent", f"Hypercare/{__version__}"),
+            ("X-Prometheus-Scrape-Timeout-Seconds", f"{target.timeout / 1000:g}"),
+            *settings.headers,
+        ),
+        timeout=target.timeout,
+        max_bytes=job.limits.body_size or DEFAULT_BODY_LIMIT,
+        follow_redirects=settings.follow_redirects,
+        basic_auth=settings.basic_auth,
+        tls=settings.tls,
+        proxy_url=settings.proxy_url,
+    )
+
+
+class HttpSource:
+    """One target's request."""
+
+    def __init__(self, http: Http, request: HttpRequest, settings: HttpSettings) -> None:
+        self.url = request.url
+        self._http = http
+        self._request = request
+        self._error = settings.error
+
+    def fetch(self, reply: HttpReply) -> None:
+        """Send the request."""
+        if self._error:
+            reply(PortError("other", self._error))
+        else:
+            self._http.submit(self._request, reply)

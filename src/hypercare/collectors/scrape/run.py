@@ -1,0 +1,205 @@
+"""One target while it is being scraped: its cache, its column numbers, and the row of each scrape."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hypercare.collectors.exposition import DROPPED, ExpositionError, Format, Parsed, ScrapeCache, choose_format
+from hypercare.collectors.scrape.status import LastScrape
+from hypercare.collectors.scrape.target import SampleLabels
+from hypercare.model.labels import METRIC_NAME, Labels
+from hypercare.model.relabel import apply_to_dict
+from hypercare.ports import PortError
+
+if TYPE_CHECKING:
+    from hypercare.collectors.scrape.job import Job, Source
+    from hypercare.collectors.scrape.target import Target
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.time import Ms
+    from hypercare.ports import HttpResponse
+    from hypercare.tsdb import Tsdb
+
+_REPORTS: Final = (
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+)
+_EXTRA_REPORTS: Final = ("scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes")
+_NONE: Final[Ints] = np.zeros(0, np.int64)
+_NO_VALUES: Final[Floats] = np.zeros(0, np.float64)
+_NOTHING: Final = Parsed(_NONE, _NO_VALUES, (), 0, 0, 0, _NONE)
+
+
+class LimitExceeded(ValueError):  # noqa: N818 - reads as what happened
+    """A series beyond the label limits, or without a name after relabelling."""
+
+
+class TargetRun:
+    """State of one target.
+
+    Attributes:
+        due: when the next scrape is to begin.
+        in_flight: whether an answer is awaited.
+        ended: the target is gone; an answer that comes yet is thrown away.
+        last: outcome of the last scrape, replaced as a whole.
+
+    """
+
+    def __init__(self, job: Job, target: Target, source: Source, tsdb: Tsdb) -> None:
+        self.target = target
+        self.source = source
+        self.ended = False
+        self.due: Ms = 0
+        self.in_flight = False
+        self.refused = ""
+        self.skipped = 0
+        self.last: LastScrape | None = None
+        self._tsdb = tsdb
+        self._group = tsdb.group(f"scrape/{target.key}")
+        self._generation = self._group.generation
+        self._last_at: Ms = 0
+        self._reports: Ints = _NONE
+        self._report_columns: frozenset[int] = frozenset()
+        self._row: tuple[Ints | None, Ints] = (None, _NONE)
+        self.cache = ScrapeCache(self._resolve)
+        self.use(job, source)
+
+    def use(self, job: Job, source: Source) -> None:
+        """Take over the settings of a reload; lines seen are read anew, with the new relabelling."""
+        self.job = job
+        self.source = source
+        self._join = SampleLabels(self.target.labels, honor=job.honor_labels)
+        self.cache.forget_lines()
+        self._number_reports()
+
+    def _number_reports(self) -> None:
+        names = _REPORTS + (_EXTRA_REPORTS if self.job.extra_metrics else ())
+        own = self.target.labels.as_dict()
+        columns = [self._group.column(Labels({**own, METRIC_NAME: name}.items())) for name in names]
+        self._reports = np.array(columns, np.int64)
+        self._report_columns = frozenset(columns)
+        self._row = (None, _NONE)
+
+    def _resolve(self, scraped: Labels) -> int:
+        """Column of a series seen for the first time.
+
+        Raises:
+            LimitExceeded: it has too many or too long labels, or relabelling took its name.
+
+        """
+        labels = self._join.join(scraped)
+        if not apply_to_dict(self.job.metric_relabel, labels):
+            return DROPPED
+        final = Labels(labels.items())
+        if not final:
+            return DROPPED
+        if not final.name:
+            msg = f"no metric name after relabelling: {final!s}"
+            raise LimitExceeded(msg)
+        self._check(final)
+        column = self._group.column(final)
+        # A target's own "up" would stand beside the one that tells about its scrape.
+        return DROPPED if column in self._report_columns else column
+
+    def _check(self, labels: Labels) -> None:
+        limits = self.job.limits
+        if limits.labels and len(labels) > limits.labels:
+            msg = f"label_limit exceeded: {len(labels)} labels, limit {limits.labels}: {labels!s:.200}"
+            raise LimitExceeded(msg)
+        longest_name, longest_value = limits.label_name_length, limits.label_value_length
+        if longest_name or longest_value:
+            for name, value in labels:
+                if longest_name and len(name.encode()) > longest_name:
+                    msg = f"label_name_length_limit exceeded: {name!r} in {labels!s:.200}, limit {longest_name}"
+                    raise LimitExceeded(msg)
+                if longest_value and len(value.encode()) > longest_value:
+                    msg = f"label_value_length_limit exceeded: {name!r} in {labels!s:.200}, limit {longest_value}"
+                    raise LimitExceeded(msg)
+
+    def row_time(self, due: Ms, now: Ms) -> Ms:
+        """Time of the row of a scrape that begins now.
+
+        The scheduled time where the loop is late by no more than a hundredth of the interval: equal distances
+        compress to nothing.
+        """
+        at = due if now - due <= self.target.interval // 100 else now
+        self._last_at = max(at, self._last_at + 1)
+        return self._last_at
+
+    def take(self, at: Ms, answer: HttpResponse | PortError) -> None:
+        """Store what a scrape brought."""
+        if self._group.generation != self._generation:
+            self._generation = self._group.generation
+            self.cache.forget_lines()
+            self._number_reports()
+        error, size, parsed = "", 0.0, _NOTHING
+        if isinstance(answer, PortError):
+            error, size = answer.message, -1.0 if answer.kind == "too_large" else 0.0
+        elif answer.status != HTTPStatus.OK:
+            error = f"server returned HTTP status {answer.status} {_phrase(answer.status)}".rstrip()
+        else:
+            size = float(len(answer.body))
+            try:
+                parsed = self._parse(answer)
+            except (ExpositionError, LimitExceeded) as err:
+                error = str(err)
+        stale = parsed.vanished if not error else self.cache.failed()
+        self._store(at, answer.duration, parsed, stale, ok=not error, size=size)
+        self.last = LastScrape(at, answer.duration, error, parsed.scraped)
+
+    def _parse(self, answer: HttpResponse) -> Parsed:
+        fmt = choose_format(answer.headers.get("content-type", ""), self.job.fallback)
+        return self.cache.parse(
+            answer.body,
+            openmetrics=fmt is Format.OPENMETRICS,
+            sample_limit=self.job.limits.samples,
+            honor_timestamps=self.job.honor_timestamps,
+        )
+
+    def _store(self, at: Ms, duration: float, parsed: Parsed, stale: Ints, *, ok: bool, size: float) -> None:
+        count = len(parsed.values)
+        values = np.empty(count + len(self._reports), np.float64)
+        values[:count] = parsed.values
+        reports: tuple[float, ...] = (float(ok), duration, parsed.scraped, parsed.kept, parsed.added)
+        if self.job.extra_metrics:
+            reports += (self.target.timeout / 1000, self.job.limits.samples, size)
+        values[count:] = reports
+        # The store takes its short way when it gets the very array of the row before.
+        if self._row[0] is not parsed.columns:
+            self._row = (parsed.columns, np.concatenate([parsed.columns, self._reports]))
+        self._tsdb.append(self._group, at, self._row[1], values, stale=stale.tolist())
+        if parsed.timed:
+            self._store_timed(parsed)
+
+    def _store_timed(self, parsed: Parsed) -> None:
+        """Samples with times of their own go to a group of their own, a row for each time."""
+        group = self._tsdb.group(f"scrape/{self.target.key}/timed")
+        rows: dict[Ms, dict[int, float]] = {}
+        for stamp, column, value in parsed.timed:
+            number = group.column(self._group.series[column])
+            rows.setdefault(stamp, {}).setdefault(number, value)
+        for stamp, row in sorted(rows.items()):
+            self._tsdb.append(group, stamp, list(row), list(row.values()))
+
+    def end(self, now: Ms) -> None:
+        """Mark all series of the target as ended, the report series included."""
+        self.ended = True
+        gone = self.cache.failed()
+        if self.last is None:
+            return
+        at = max(now, self._last_at + 1)
+        stale = [*gone.tolist(), *self._reports.tolist()]
+        self._tsdb.append(self._group, at, _NONE, _NO_VALUES, stale=stale)
+        self._last_at = at
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,238 @@
+"""Collecting as a part of the kernel's loop: discovery, timers of targets, and answers that become rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from hypercare.collectors.pool import Pool, Watch
+from hypercare.collectors.registry import setups_of
+from hypercare.collectors.scrape.run import TargetRun
+from hypercare.collectors.scrape.status import TargetsSnapshot
+from hypercare.collectors.scrape.target import first_due
+from hypercare.collectors.setups import JobSetup, Surroundings
+from hypercare.model.time import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hypercare.collectors.discovery import Found
+    from hypercare.collectors.own import OwnMetrics
+    from hypercare.collectors.scrape.target import Target
+    from hypercare.config import Config
+    from hypercare.kernel import Context, Kernel
+    from hypercare.model.time import Ms
+    from hypercare.ports import HttpResponse, PortError, Ports
+    from hypercare.tsdb import Tsdb
+
+_log = logging.getLogger(__name__)
+_SCRAPE: Final = "collectors.scrape"
+_DISCOVER: Final = "collectors.discover"
+_SECRETS: Final = "collectors.secrets"
+_SECRETS_EVERY: Final = 30 * SECOND
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answered:
+    """A target's answer to the scrape whose row has the time ``at``."""
+
+    run: TargetRun
+    at: Ms
+    answer: HttpResponse | PortError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Discovered:
+    """What a discovery that had to ask has learned."""
+
+    pool: str
+    watch: Watch
+    found: Found
+
+
+class CollectorsService:
+    """Scrapes every target of every job and stores what comes.
+
+    Args:
+        ports: the outside.
+        tsdb: gets the samples; written to in the kernel's thread only.
+        own: hypercare's own metrics.
+        hostname: the ``instance`` of the machine we run on.
+
+    """
+
+    def __init__(self, ports: Ports, tsdb: Tsdb, own: OwnMetrics, hostname: str = "localhost") -> None:
+        self._around = Surroundings(ports, own, hostname)
+        self._tsdb = tsdb
+        self._own = own
+        self._kernel: Kernel | None = None
+        self._pools: dict[str, Pool] = {}
+        self._runs: dict[str, TargetRun] = {}
+        self._config: Config | None = None
+        self._view: tuple[Pool, ...] = ()
+        own.describe("hypercare_scrapes_total", "counter", "Scrapes that were begun.")
+        own.describe("hypercare_scrapes_failed_total", "counter", "Scrapes that failed.")
+        own.describe("hypercare_scrapes_skipped_total", "counter", "Scrapes left out because the last one was running.")
+        own.describe("hypercare_scrapes_missed_total", "counter", "Scrapes left out because the loop was late.")
+        own.describe("hypercare_scrape_samples_total", "counter", "Samples scraped.")
+        own.describe("hypercare_targets", "gauge", "Targets that are scraped.")
+
+    def register(self, kernel: Kernel) -> None:
+        """Take part in the loop."""
+        self._kernel = kernel
+        kernel.on_timer(_SCRAPE, self._on_due)
+        kernel.on_timer(_DISCOVER, self._on_discover)
+        kernel.on_timer(_SECRETS, self._on_secrets)
+        kernel.on_message(_Answered, self._on_answered)
+        kernel.on_message(_Discovered, self._on_discovered)
+
+    def configure(self, ctx: Context, config: Config) -> None:
+        """Take a configuration over; targets that it leaves alone go on as they are."""
+        self._config = config
+        self.apply(ctx, setups_of(config, self._around))
+
+    def apply(self, ctx: Context, setups: Sequence[JobSetup]) -> None:
+        """Run exactly these jobs."""
+        names = {setup.job.name for setup in setups}
+        for name in [name for name in self._pools if name not in names]:
+            self._sync(ctx, self._pools.pop(name).closed())
+        pools: dict[str, Pool] = {}
+        for setup in setups:
+            before = self._pools.get(setup.job.name)
+            pool = pools[setup.job.name] = Pool(setup, before)
+            self._pools[setup.job.name] = pool
+            for index, watch in enumerate(pool.watches):
+                self._look(ctx, f"{_DISCOVER}:{index}:{setup.job.name}", pool, watch)
+            for index in range(len(pool.watches), len(before.watches) if before else 0):
+                ctx.cancel_timer(f"{_DISCOVER}:{index}:{setup.job.name}", durable=False)
+            self._sync(ctx, pool)
+        self._pools = pools
+        self._view = tuple(pools.values())
+        if self._around.secrets.names:
+            ctx.set_timer(_SECRETS, ctx.now + _SECRETS_EVERY, _SECRETS, durable=False)
+
+    def snapshot(self) -> TargetsSnapshot:
+        """All targets as they are; from any thread."""
+        parts = [pool.status() for pool in self._view]
+        return TargetsSnapshot(
+            tuple(t for active, _, _ in parts for t in active),
+            tuple(t for _, dropped, _ in parts for t in dropped),
+            tuple(d for _, _, discoveries in parts for d in discoveries),
+        )
+
+    # -- discovery ---------------------------------------------------------------------------------------------
+
+    def _look(self, ctx: Context, key: str, pool: Pool, watch: Watch) -> None:
+        """Look for targets, and set the time of the next look."""
+        found = watch.discovery.read()
+        if found is not None:
+            watch.take(found)
+        elif not watch.asking:
+            watch.asking = True
+            ctx.after_commit(lambda: watch.discovery.ask(partial(self._tell, pool.job.name, watch)))
+        if watch.discovery.every:
+            ctx.set_timer(key, ctx.now + watch.discovery.every, _DISCOVER, durable=False)
+
+    def _tell(self, pool: str, watch: Watch, found: Found) -> None:
+        self._post(_Discovered(pool, watch, found))
+
+    def _on_discover(self, ctx: Context, key: str) -> None:
+        _, index, name = key.split(":", 2)
+        pool = self._pools.get(name)
+        if pool is None or int(index) >= len(pool.watches):
+            return
+        watch = pool.watches[int(index)]
+        self._look(ctx, key, pool, watch)
+        if watch.changed:
+            self._sync(ctx, pool)
+
+    def _on_discovered(self, ctx: Context, message: _Discovered) -> None:
+        message.watch.asking = False
+        pool = self._pools.get(message.pool)
+        if pool is None or message.watch not in pool.watches:
+            return
+        message.watch.take(message.found)
+        if message.watch.changed:
+            self._sync(ctx, pool)
+
+    def _on_secrets(self, ctx: Context, _key: str) -> None:
+        """Passwords and certificates are replaced while we run: read them again when their files change."""
+        if self._config is not None and self._around.secrets.changed():
+            self.configure(ctx, self._config)
+        else:
+            ctx.set_timer(_SECRETS, ctx.now + _SECRETS_EVERY, _SECRETS, durable=False)
+
+    # -- targets -----------------------------------------------------------------------------------------------
+
+    def _sync(self, ctx: Context, pool: Pool) -> None:
+        """Begin, go on with, and end scraping as the pool's targets say."""
+        targets = pool.resolve()
+        gone = [run for key, run in pool.runs.items() if key not in targets]
+        for run in gone:
+            del pool.runs[run.target.key], self._runs[run.target.key]
+            ctx.cancel_timer(f"{_SCRAPE}:{run.target.key}", durable=False)
+            run.end(ctx.now)
+        for key, target in targets.items():
+            known = pool.runs.get(key)
+            if known is not None:
+                self._go_on(ctx, pool, known, target)
+                continue
+            run = TargetRun(pool.job, target, pool.source_of(target), self._tsdb)
+            run.refused = pool.refused
+            pool.runs[key] = self._runs[key] = run
+            self._schedule(ctx, run, first_due(key, target.interval, ctx.now))
+        pool.changed()
+        self._own.set("hypercare_targets", len(self._runs))
+
+    def _go_on(self, ctx: Context, pool: Pool, run: TargetRun, target: Target) -> None:
+        """Keep a target, with whatever about it has changed."""
+        moved = run.target.interval != target.interval
+        # The timeout is in the request, and no part of the key.
+        renewed = run.job != pool.job or run.target.timeout != target.timeout or run.refused != pool.refused
+        run.target = target
+        run.refused = pool.refused
+        if renewed:
+            run.use(pool.job, pool.source_of(target))
+        if moved:
+            self._schedule(ctx, run, first_due(target.key, target.interval, ctx.now))
+
+    def _schedule(self, ctx: Context, run: TargetRun, due: Ms) -> None:
+        run.due = due
+        ctx.set_timer(f"{_SCRAPE}:{run.target.key}", due, _SCRAPE, durable=False)
+
+    def _on_due(self, ctx: Context, key: str) -> None:
+        run = self._runs.get(key.removeprefix(f"{_SCRAPE}:"))
+        if run is None:
+            return
+        due, interval = run.due, run.target.interval
+        missed = (ctx.now - due) // interval
+        if missed > 0:
+            self._own.add("hypercare_scrapes_missed_total", missed)
+            due += missed * interval
+        self._schedule(ctx, run, due + interval)
+        if run.in_flight:
+            run.skipped += 1
+            self._own.add("hypercare_scrapes_skipped_total", 1)
+            return
+        run.in_flight = True
+        self._own.add("hypercare_scrapes_total", 1)
+        at = run.row_time(due, ctx.now)
+        ctx.after_commit(lambda: run.source.fetch(lambda answer: self._post(_Answered(run, at, answer))))
+
+    def _on_answered(self, _ctx: Context, message: _Answered) -> None:
+        run = message.run
+        run.in_flight = False
+        if run.ended:
+            return
+        run.take(message.at, message.answer)
+        if run.last is not None:
+            self._own.add("hypercare_scrape_samples_total", run.last.samples)
+            if run.last.error:
+                self._own.add("hypercare_scrapes_failed_total", 1)
+
+    @property
+    def _post(self) -> Callable[[object], None]:
+        assert self._kernel is not None  # noqa: S101 - register comes first
+        return self._kernel.post

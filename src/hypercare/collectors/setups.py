@@ -1,0 +1,147 @@
+"""The jobs that a configuration asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from hypercare.collectors.discovery import DnsDiscovery, FileDiscovery, HttpDiscovery, StaticDiscovery
+from hypercare.collectors.host import HostSources
+from hypercare.collectors.own import OwnSources
+from hypercare.collectors.probes import Check, ProbeSources
+from hypercare.collectors.scrape.http_source import HttpSources, accept_header
+from hypercare.collectors.scrape.job import HttpSettings, Job, Limits
+from hypercare.collectors.settings import SecretFiles, http_settings
+from hypercare.model.time import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypercare.collectors.discovery import Discovery
+    from hypercare.collectors.own import OwnMetrics
+    from hypercare.config import Config
+    from hypercare.config.prometheus import ScrapeJob
+    from hypercare.model.time import Ms
+    from hypercare.ports import Ports
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobSetup:
+    """A job and where its targets come from."""
+
+    job: Job
+    discoveries: tuple[Discovery, ...]
+
+
+class Surroundings:
+    """What collectors are built with."""
+
+    def __init__(self, ports: Ports, own: OwnMetrics, hostname: str) -> None:
+        self.ports = ports
+        self.own = own
+        self.hostname = hostname
+        self.secrets = SecretFiles(ports.files)
+
+
+def scrape_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
+    """The ``scrape_configs`` of prometheus.yml."""
+    return tuple(scrape_setup(job, around) for job in config.prometheus.jobs)
+
+
+def scrape_setup(given: ScrapeJob, around: Surroundings) -> JobSetup:
+    """One scrape config."""
+    config, ports = given.config, around.ports
+    static = tuple(
+        (*group.labels.items(), ("__address__", target)) for group in config.static_configs for target in group.targets
+    )
+    discoveries: list[Discovery] = [StaticDiscovery(static)]
+    discoveries += [FileDiscovery(ports.files, sd.files, sd.refresh_interval) for sd in config.file_sd_configs]
+    for sd in config.http_sd_configs:
+        settings = http_settings(sd, around.secrets)
+        discoveries.append(HttpDiscovery(ports.http, sd.url, sd.refresh_interval, settings))
+    for dns in config.dns_sd_configs:
+        discoveries.append(DnsDiscovery(ports.network, dns.names, dns.type, dns.port, dns.refresh_interval))
+    job = Job(
+        given.name,
+        given.interval,
+        given.timeout,
+        HttpSources(ports.http),
+        scheme=config.scheme,
+        path=config.metrics_path,
+        params=tuple(config.params.items()),
+        honor_labels=config.honor_labels,
+        honor_timestamps=config.honor_timestamps,
+        relabel=config.relabel_rules,
+        metric_relabel=config.metric_relabel_rules,
+        limits=Limits(
+            body_size=given.body_size_limit,
+            samples=given.sample_limit,
+            targets=given.target_limit,
+            labels=given.label_limit,
+            label_name_length=given.label_name_length_limit,
+            label_value_length=given.label_value_length_limit,
+        ),
+        compression=config.enable_compression,
+        fallback=config.fallback_scrape_protocol or "",
+        accept=accept_header(given.protocols),
+        extra_metrics=bool(config.extra_scrape_metrics),
+        http=http_settings(config, around.secrets),
+    )
+    return JobSetup(job, tuple(discoveries))
+
+
+def _built_in(labels: Mapping[str, str], url: tuple[str, str, str]) -> tuple[tuple[str, str], ...]:
+    scheme, address, path = url
+    return (*labels.items(), ("__scheme__", scheme), ("__address__", address), ("__metrics_path__", path))
+
+
+def host_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
+    """The machine we run on."""
+    host = config.hypercare.collect.host
+    if not host.enabled:
+        return ()
+    sources = HostSources(around.ports.host, around.ports.clock)
+    job = Job("node", host.interval, min(host.interval, 10 * SECOND), sources)
+    labels = {"instance": around.hostname, **host.labels}
+    return (JobSetup(job, (StaticDiscovery((_built_in(labels, ("host", around.hostname, "")),)),)),)
+
+
+def own_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
+    """Hypercare itself."""
+    collect = config.hypercare.collect.self_
+    if not collect.enabled:
+        return ()
+    sources = OwnSources(around.own, around.ports.clock)
+    job = Job("hypercare", collect.interval, min(collect.interval, 10 * SECOND), sources)
+    labels = {"instance": around.hostname}
+    return (JobSetup(job, (StaticDiscovery((_built_in(labels, ("self", around.hostname, "/metrics")),)),)),)
+
+
+def probe_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
+    """The health checks of all services."""
+    defaults = config.hypercare.collect.probes
+    checks: list[Check] = []
+    targets: list[tuple[tuple[str, str], ...]] = []
+    for service in config.hypercare.services:
+        for health in service.health:
+            client = health.http_config
+            settings = http_settings(client, around.secrets) if client is not None else HttpSettings()
+            labels = {"instance": health.target, "service": service.name}
+            if health.name:
+                labels["check"] = health.name
+            interval: Ms = health.interval or defaults.interval
+            timeout: Ms = min(health.timeout or defaults.timeout, interval)
+            labels |= {"__scrape_interval__": f"{interval}ms", "__scrape_timeout__": f"{timeout}ms"}
+            labels["__hypercare_check__"] = str(len(checks))
+            # The path tells checks of one service apart that ask the same thing in two ways.
+            path = f"/{service.name}/{health.kind}/{health.name}".rstrip("/")
+            targets.append(
+                _built_in(labels, ("probe", health.target.partition("://")[2].partition("/")[0] or health.target, path))
+            )
+            checks.append(Check(health.target, health, settings))
+    if not checks:
+        return ()
+    ports = around.ports
+    job = Job("probe", defaults.interval, min(defaults.timeout, defaults.interval),
+              ProbeSources(tuple(checks), ports.http, ports.network, ports.clock))  # fmt: skip
+    return (JobSetup(job, (StaticDiscovery(tuple(targets)),)),)
