@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from hypercare.state.migrate import upgrade
+from hypercare.state.schema import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,7 @@ class State:
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin)
         upgrade(engine)
+        metadata.create_all(engine)
         return cls(engine)
 
     @contextmanager
