@@ -1,0 +1,160 @@
+"""What on-call is told by the configuration, in this room's own words."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from hypercare.model.labels import EMPTY, Labels
+from hypercare.model.matchers import Matcher, matches_all
+from hypercare.model.time import MINUTE, WEEK, Ms
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+EVERYONE: Final = "everyone"
+SCHEDULE: Final = "schedule:"
+DEFAULT: Final = "default"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can be paged.
+
+    Attributes:
+        contacts: the channel of each contact way, in the order of the configuration; the n-th is addressed as
+            ``person/<name>/<n>``.
+
+    """
+
+    name: str
+    contacts: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Override:
+    """Somebody else takes over for ``start <= t < end``; of several that overlap the last one counts."""
+
+    person: str
+    start: Ms
+    end: Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Schedule:
+    """A rotation with overrides.
+
+    Attributes:
+        people: in order; a name may stand several times, so that any order of weeks can be written.
+        every: length of a turn, ms of local wall-clock time: a turn of a week that begins at 09:00 ends at 09:00,
+            whatever the clocks did in between.
+        start: local wall-clock time of the first hand-off; nobody is on call before.
+        timezone: IANA name.
+
+    """
+
+    name: str
+    people: tuple[str, ...]
+    start: dt.datetime
+    timezone: str = "UTC"
+    every: Ms = WEEK
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """Whom to page how long after the incident's opening.
+
+    Attributes:
+        after: ms since the opening (in later rounds: since the round's beginning), not since the step before.
+        notify: names of people, ``schedule:<name>``, or ``everyone``.
+
+    """
+
+    after: Ms
+    notify: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Policy:
+    """An escalation policy.
+
+    Attributes:
+        steps: at least one, ``after`` ascending.
+        repeat: how many more rounds follow the first.
+        last_wait: ms after the last step before the next round begins or the escalation is exhausted.
+        matchers: incidents whose labels fit all of them use this policy; none: it is not chosen by labels.
+
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    repeat: int = 0
+    last_wait: Ms = 15 * MINUTE
+    matchers: tuple[Matcher, ...] = ()
+
+    @property
+    def period(self) -> Ms:
+        """Length of a round in ms."""
+        return self.steps[-1].after + self.last_wait
+
+    def due(self, opened_at: Ms, round_: int, step: int) -> Ms:
+        """When a step of a round (both from 0) is due; the step behind the last is the end of the round."""
+        begin = opened_at + round_ * self.period
+        return begin + (self.steps[step].after if step < len(self.steps) else self.period)
+
+    def dump(self) -> str:
+        """As JSON, for an escalation under way (without the matchers, which have done their work)."""
+        steps = [[step.after, list(step.notify)] for step in self.steps]
+        content = {"name": self.name, "steps": steps, "repeat": self.repeat, "last_wait": self.last_wait}
+        return json.dumps(content, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def load(cls, text: str) -> Policy:
+        """Read what ``dump`` wrote."""
+        content: dict[str, Any] = json.loads(text)
+        steps = tuple(Step(after, tuple(notify)) for after, notify in content["steps"])
+        return cls(content["name"], steps, content["repeat"], content["last_wait"])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is configured about on-call."""
+
+    people: tuple[Person, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    policies: tuple[Policy, ...] = ()
+
+    def person(self, name: str) -> Person | None:
+        """A person by name."""
+        return next((p for p in self.people if p.name == name), None)
+
+    def schedule(self, name: str) -> Schedule | None:
+        """A schedule by name."""
+        return next((s for s in self.schedules if s.name == name), None)
+
+    def policy(self, name: str) -> Policy | None:
+        """A policy by name."""
+        return next((p for p in self.policies if p.name == name), None)
+
+    def choose(self, named: str, labels: Labels = EMPTY) -> Policy:
+        """The policy for an incident.
+
+        The one it names; else the first whose matchers fit; else the one called "default"; else the only one; else
+        a plain one: who is on call in any schedule at once, everyone after 15 minutes.
+        """
+        if found := self.policy(named):
+            return found
+        for policy in self.policies:
+            if policy.matchers and matches_all(policy.matchers, labels):
+                return policy
+        if found := self.policy(DEFAULT):
+            return found
+        if len(self.policies) == 1:
+            return self.policies[0]
+        everyone = (EVERYONE,)
+        if not self.schedules:
+            return Policy(DEFAULT, (Step(0, everyone),))
+        on_duty = tuple(f"{SCHEDULE}{schedule.name}" for schedule in self.schedules)
+        return Policy(DEFAULT, (Step(0, on_duty), Step(15 * MINUTE, everyone)))
