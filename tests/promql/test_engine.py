@@ -111,7 +111,7 @@ def test_a_tick_evaluates_equal_parts_once():
 
 def test_equal_series_of_two_targets_become_one():
     class Twice:
-        def select(self, matchers, start, end):
+        def select(self, matchers, start, end):  # noqa: ARG002
             first, second = np.array([0, 60_000]), np.array([120_000, 180_000])
             labels = (Labels.of(__name__="x"),)
             return [
@@ -151,7 +151,7 @@ def test_a_range_query_is_its_instants(rows, expr, interval):
     )
 
     class Source:
-        def select(self, matchers, start, end):
+        def select(self, matchers, start, end):  # noqa: ARG002
             low, high = np.searchsorted(matrix.times, [start, end], side="right")
             part = SampleMatrix(matrix.labels, matrix.times[low:high], matrix.values[low:high], dense=False)
             return [part] if high > low else []

@@ -157,7 +157,10 @@ def _group(vector: Vector, groups: Groups) -> Floats:
 
 
 def _stdvar(vector: Vector, groups: Groups) -> Floats:
-    off = vector.values - _mean(vector, groups)[:, groups.index]
+    # Relative to some value of the group, so that equal values have no variance at all.
+    base = groups.fold(np.fmax, _filled(vector, np.nan))[:, groups.index]
+    moved = Vector(vector.sets, vector.values - base, vector.present)
+    off = moved.values - _mean(moved, groups)[:, groups.index]
     squares = off * off
     if vector.present is not None:
         squares = np.where(vector.present, squares, 0.0)

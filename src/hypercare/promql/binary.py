@@ -105,24 +105,21 @@ class _Match:
     direct: bool
 
 
-def _match(expr: ast.Binary, many: LabelSets, one: LabelSets, *, swapped: bool) -> _Match:
+def _match(expr: ast.Binary, many: LabelSets, one: LabelSets) -> _Match:
     matching = expr.matching or _DEFAULT
-    key = ("match", id(one), matching, expr.op in COMPARISONS, expr.bool_modifier, swapped)
-    held, match = many.memo(key, lambda: (one, _make_match(expr, many, one, swapped=swapped)))
-    if held is not one:  # cannot be: the entry holds the object whose id is in its key
-        return _make_match(expr, many, one, swapped=swapped)
-    return match
+    # The entry holds the other side, so that the id in its key is not used again.
+    key = ("match", id(one), matching, expr.op in COMPARISONS)
+    return many.memo(key, lambda: (one, _make_match(expr, many, one)))[1]
 
 
-def _make_match(expr: ast.Binary, many: LabelSets, one: LabelSets, *, swapped: bool) -> _Match:
+def _make_match(expr: ast.Binary, many: LabelSets, one: LabelSets) -> _Match:
     matching = expr.matching or _DEFAULT
     many_signatures, one_signatures = _signatures(many, matching), _signatures(one, matching)
     by_signature: dict[Hashable, list[int]] = {}
     for j, signature in enumerate(one_signatures):
         by_signature.setdefault(signature, []).append(j)
     fill_many, fill_one = matching.fill_left, matching.fill_right
-    if swapped:
-        fill_many, fill_one = fill_one, fill_many
+    # With group_right Prometheus swaps the sides but not the fill values: fill_left is for the "many" side either way.
     pairs: list[tuple[int, int]] = []
     for i, signature in enumerate(many_signatures):
         pairs.extend((i, j) for j in by_signature.get(signature, ()))
@@ -181,10 +178,14 @@ def _vectors(expr: ast.Binary, left: Vector, right: Vector) -> Vector:
     swapped = matching.card is Cardinality.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
     filling = matching.fill_left is not None or matching.fill_right is not None
-    match = _match(expr, many.sets, one.sets, swapped=swapped)
+    match = _match(expr, many.sets, one.sets)
     if match.one_groups is not None:
         _refuse_duplicates(expr, matching, match.one_groups, one, many, swapped=swapped)
     many_values, one_values, present = _paired(match, many, one, filling=filling)
+    one_to_one = matching.card is Cardinality.ONE_TO_ONE
+    if match.result_groups is not None and one_to_one:
+        # Even where a comparison filters all but one of them away.
+        _refuse_ambiguous(expr, matching, match.result_groups, present, len(many_values))
     result = UFUNCS[expr.op](one_values, many_values) if swapped else UFUNCS[expr.op](many_values, one_values)
     unnamed: bool | Bools = False
     if expr.op in COMPARISONS:
@@ -195,7 +196,7 @@ def _vectors(expr: ast.Binary, left: Vector, right: Vector) -> Vector:
             present = result if present is None else present & result
             result = one_values if swapped else many_values
             present = None if present.all() else present
-    if match.result_groups is not None:
+    if match.result_groups is not None and not one_to_one:
         _refuse_ambiguous(expr, matching, match.result_groups, present, len(result))
     return Vector(match.sets, result, present, unnamed)
 

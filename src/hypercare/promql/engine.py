@@ -106,7 +106,7 @@ class Engine:
             raise LimitError(msg)
         evaluator = Evaluator(source, self._limits, self._interner)
         tree = durations.resolve(prepared.expr, step, end - start) if prepared.waits else prepared.expr
-        grid = Grid(start + step * np.arange(points, dtype=np.int64), step, start, end)
+        grid = Grid(start + step * np.arange(points, dtype=np.int64), step, start, end, step)
         with np.errstate(all="ignore"):
             value = evaluator.eval(tree, grid)
         return _range_result(value, grid, evaluator.notes)

@@ -10,7 +10,8 @@ from hypercare.promql import ast
 from hypercare.promql.aggregate import aggregate
 from hypercare.promql.binary import binary
 from hypercare.promql.context import CallContext
-from hypercare.promql.errors import LimitError
+from hypercare.promql.errors import EvaluationError, LimitError
+from hypercare.promql.extended import smoothed_values
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.functions.dates import ONE_UNLABELLED
 from hypercare.promql.notes import Notes
@@ -138,6 +139,8 @@ class Evaluator:
     def series(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """The value of a vector selector."""
         ends = self._ends(selector.at, selector.offset, grid)
+        if selector.mode:
+            return self._extended(selector, ends, grid)
         selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]))
         if not selection.matrices:
             return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
@@ -149,6 +152,21 @@ class Evaluator:
                 present = None if present is None else np.broadcast_to(present, values.shape)
             return Vector(selection.sets, values, present)
         return self._series_at(selection, ends, timestamps=False)
+
+    def _extended(self, selector: ast.VectorSelector, ends: Ints, grid: Grid) -> Vector:
+        if selector.mode == "anchored":
+            span = selector.span
+            raise EvaluationError(
+                "anchored modifier is only allowed on range vector selectors", span.line, span.column, span.length
+            )
+        slack = self._limits.lookback
+        selection = self._select(selector, int(ends[0]) - slack, int(ends[-1]) + slack)
+        shape = (len(ends), len(selection.sets))
+        values, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+        for block in blocks_of(selection):
+            values[:, block.columns], present[:, block.columns] = smoothed_values(block, ends, slack)
+        shape = (grid.size, shape[1])
+        return Vector(selection.sets, np.broadcast_to(values, shape), np.broadcast_to(present, shape))
 
     def _series_at(self, selection: Selection, ends: Ints, *, timestamps: bool) -> Vector:
         columns: list[Floats] = []
@@ -180,8 +198,8 @@ class Evaluator:
         ahead = self._limits.lookback if selector.mode == "smoothed" else 0
         selection = self._select(selector, int(ends[0]) - width - slack, int(ends[-1]) + ahead)
         if not selection.matrices:
-            return RangeVector(EMPTY_SETS, (), ends, width)
-        return RangeVector(selection.sets, blocks_of(selection), ends, width, mode=selector.mode)
+            return RangeVector(EMPTY_SETS, (), ends, width, mode=selector.mode)
+        return RangeVector(selection.sets, blocks_of(selection), ends, width, mode=selector.mode, slack=slack)
 
     def _subquery(self, expr: ast.Subquery, grid: Grid) -> RangeVector:
         width = expr.range
@@ -197,7 +215,7 @@ class Evaluator:
         if (last - first) // step > self._limits.max_samples:
             self._refuse(expr, "query processing would load too many samples into memory in query execution")
         times = np.arange(first, last + 1, step, dtype=np.int64)
-        value = self.eval(expr.expr, Grid(times, step, grid.start, grid.end))
+        value = self.eval(expr.expr, Grid(times, step, grid.start, grid.end, grid.query_step))
         if isinstance(value, Scalar):
             value = Vector(ONE_UNLABELLED, value.values[:, None])
         if not isinstance(value, Vector):

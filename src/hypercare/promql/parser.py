@@ -67,28 +67,19 @@ def parse_series(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
     end = _series_end(text)
     source = Source(text[:end])
     parser = _Parser(source)
-    selector = parser.selector()
-    if parser.token.kind is not Kind.END or any(m.op is not MatchOp.EQUAL for m in selector.matchers):
+    name, matchers = parser.named_matchers()
+    if parser.token.kind is not Kind.END or any(m.op is not MatchOp.EQUAL for m in matchers):
         raise source.error('not a series: expected name{label="value", …}', 0, end)
-    return tuple((m.name, m.value) for m in selector.matchers), text[end:]
+    return (*((m.name, m.value) for m in matchers), (METRIC_NAME, name)), text[end:]
+
+
+_SERIES = re.compile(r"""\s*[^\s{@]*(?:\s*\{(?!\{)(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|[^}"'`])*\})?""")
 
 
 def _series_end(text: str) -> int:
     """Where a series notation ends: at its closing brace, or at the first blank where it has none."""
-    quoted = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|[{}\s]")
-    for match in quoted.finditer(text):
-        char = match.group()
-        if char == "}":
-            return match.end()
-        if char.isspace() and "{" not in text[: match.start()] and text[match.end() :].lstrip()[:1] != "{":
-            return match.start()
-        if char.isspace() and "{" not in text[: match.start()] and _brace_is_value(text[match.end() :]):
-            return match.start()
-    return len(text)
-
-
-def _brace_is_value(rest: str) -> bool:
-    return rest.lstrip().startswith("{{")
+    found = _SERIES.match(text)
+    return found.end() if found else 0
 
 
 class _Parser:
@@ -472,6 +463,18 @@ class _Parser:
     def selector(self) -> ast.VectorSelector:
         """``name``, ``name{…}`` or ``{…}``."""
         start = self.token.start
+        name, matchers = self.named_matchers()
+        span = self._span(start)
+        if name:
+            twice = next((m.value for m in matchers if m.name == METRIC_NAME), None)
+            if twice is not None:
+                message = f'metric name must not be set twice: "{name}" or "{twice}"'
+                raise self._source.error(message, span.start, span.end)
+            matchers.append(Matcher(METRIC_NAME, MatchOp.EQUAL, name))
+        return self._made(ast.VectorSelector(name, tuple(matchers), span=span))
+
+    def named_matchers(self) -> tuple[str, list[Matcher]]:
+        """A metric name, which may be empty, and what stands in braces after or around it."""
         name = ""
         if self.token.kind is Kind.NAME:
             if self.token.text.lower() in NEVER_METRICS:
@@ -480,17 +483,7 @@ class _Parser:
         matchers: list[Matcher] = []
         if self._is("{"):
             name = self._matchers(name, matchers)
-        span = self._span(start)
-        if name:
-            twice = next((m.value for m in matchers if m.name == METRIC_NAME), None)
-            if twice is not None:
-                message = f'metric name must not be set twice: "{name}" or "{twice}"'
-                raise self._source.error(message, span.start, span.end)
-            matchers.append(Matcher(METRIC_NAME, MatchOp.EQUAL, name))
-        elif all(matcher.matches_value("") for matcher in matchers):
-            message = "vector selector must contain at least one non-empty matcher"
-            raise self._source.error(message, span.start, span.end)
-        return self._made(ast.VectorSelector(name, tuple(matchers), span=span))
+        return name, matchers
 
     def _matchers(self, name: str, into: list[Matcher]) -> str:
         self.advance()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hypercare.promql.errors import EvaluationError
+from hypercare.promql.extended import extended_call
 from hypercare.promql.functions.registry import Function, RangeArgs
 from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVector, Scalar, Value, Vector
 from hypercare.promql.windows import Stacked, Strided
@@ -41,7 +42,9 @@ def range_call(function: Function, call: ast.Call, args: Sequence[Value], grid: 
     ends = matrix.end[:, None]
     given = RangeArgs(grid.times[:, None], ends - matrix.range, ends, scalars)  # type: ignore[arg-type]
     steps = grid.size
-    if len(matrix.end) == 1:
+    if matrix.mode:
+        values, present = _extended(function, matrix, given, steps)
+    elif len(matrix.end) == 1:
         values, present = _at_once(function, matrix, given, steps)
     else:
         values, present = _sliding(function, matrix, given, steps)
@@ -93,6 +96,17 @@ def _remark_non_counters(sets: LabelSets, present: Bools | None, call: ast.Call,
             )
 
 
+def _extended(function: Function, matrix: RangeVector, args: RangeArgs, steps: int) -> tuple[Floats, Bools | None]:
+    shape = (len(matrix.end), len(matrix.sets))
+    values, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+    for block in matrix.blocks:
+        result, there = extended_call(function, block, matrix, args)
+        values[:, block.columns] = result
+        present[:, block.columns] = True if there is None else there
+    shape = (steps, shape[1])
+    return np.broadcast_to(values, shape), np.broadcast_to(present, shape)
+
+
 # ── one window a series ──
 
 
@@ -106,7 +120,7 @@ def _at_once(function: Function, matrix: RangeVector, args: RangeArgs, steps: in
         values, present = function.over_range(Stacked(blocks), args)
         order = np.concatenate([block.columns for block in blocks]) if len(blocks) > 1 else blocks[0].columns
         if len(order) == total and _ascending(order):
-            return _whole(values, present, total)
+            return _whole(values, present, (steps, total))
     out = np.full((max(steps, 1), total), np.nan)
     mask = np.zeros(out.shape, dtype=np.bool_)
     for blocks in pieces:
@@ -121,9 +135,11 @@ def _ascending(order: Ints) -> bool:
     return bool((order[1:] > order[:-1]).all())
 
 
-def _whole(values: Floats, present: Bools | None, total: int) -> tuple[Floats, Bools | None]:
+def _whole(values: Floats, present: Bools | None, shape: tuple[int, int]) -> tuple[Floats, Bools | None]:
+    if values.shape != shape:
+        values = np.broadcast_to(values, shape)
     if present is not None:
-        present = None if present.all() else np.broadcast_to(present, (len(values), total))
+        present = None if present.all() else np.broadcast_to(present, shape)
     return values, present
 
 

@@ -42,8 +42,13 @@ def check(expr: ast.Expr, source: Source) -> None:
         PromqlError: a rule is broken.
     """
     for child in ast.children(expr):
-        check(child, source)
+        # The second argument of info holds conditions, which may be fulfilled by series without any labels.
+        if not (isinstance(expr, ast.Call) and expr.name == "info" and child is not expr.args[0]):
+            check(child, source)
     match expr:
+        case ast.VectorSelector():
+            if all(matcher.matches_value("") for matcher in expr.matchers):
+                _fail(source, expr, "vector selector must contain at least one non-empty matcher")
         case ast.Unary():
             kind = type_of(expr.expr)
             if kind not in {ValueType.SCALAR, ValueType.VECTOR}:

@@ -77,7 +77,7 @@ class Grid:
 
     Attributes:
         times: int64[K] in ms, evenly ``step`` apart.
-        start, end: of the whole query, what ``@ start()`` and ``@ end()`` mean.
+        start, end, query_step: of the whole query, what ``start()``, ``end()`` and ``step()`` mean.
 
     """
 
@@ -85,6 +85,7 @@ class Grid:
     step: Ms
     start: Ms
     end: Ms
+    query_step: Ms = 0
 
     @classmethod
     def at(cls, when: Ms) -> Grid:
@@ -187,6 +188,7 @@ class RangeVector:
         end: the ends of the windows in ms, int64[K], or int64[1] where all steps look at the same instant.
         range: the width of the windows, ms; a window holds ``end - range < t <= end``.
         mode: ``anchored``, ``smoothed`` or empty.
+        slack: how far beyond its window an extended mode may look, ms.
 
     """
 
@@ -196,6 +198,7 @@ class RangeVector:
     range: Ms
     unnamed: bool | Bools = False
     mode: str = ""
+    slack: Ms = 0
 
 
 Value: TypeAlias = "Vector | Scalar | Text | RangeVector"

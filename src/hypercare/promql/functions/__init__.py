@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from hypercare.promql.functions import dates, histograms, labels, maths, over_time, presence, rates
+from hypercare.promql.functions import dates, histograms, info, labels, maths, over_time, presence, rates
 from hypercare.promql.functions.registry import Function
 
 FUNCTIONS: Final[dict[str, Function]] = {
     row.name: row
-    for module in (rates, over_time, maths, dates, labels, presence, histograms)
+    for module in (rates, over_time, maths, dates, labels, presence, histograms, info)
     for row in sorted(module.ROWS, key=lambda row: row.name)
 }
 """Functions by name, used by the parser, the evaluator and the documentation."""

@@ -93,7 +93,29 @@ def _date_row(name: str, part: Callable[[Ints], Ints], doc: str) -> Function:
     return Function(name, (VECTOR,), VECTOR, doc, variadic=1, special=implementation)
 
 
+def _constant(pick: Callable[[CallContext], float]) -> Callable[[CallContext], Value]:
+    return lambda ctx: Scalar(np.full(ctx.grid.size, pick(ctx)))
+
+
+def _min_of(ctx: CallContext) -> Value:
+    return Scalar(np.minimum(ctx.scalar(0), ctx.scalar(1)))
+
+
+def _max_of(ctx: CallContext) -> Value:
+    return Scalar(np.maximum(ctx.scalar(0), ctx.scalar(1)))
+
+
+_QUERY: tuple[tuple[str, Callable[[CallContext], float], str], ...] = (
+    ("start", lambda ctx: ctx.grid.start / 1000, "Start of the query, in seconds."),
+    ("end", lambda ctx: ctx.grid.end / 1000, "End of the query, in seconds."),
+    ("range", lambda ctx: (ctx.grid.end - ctx.grid.start) / 1000, "End minus start of the query, in seconds."),
+    ("step", lambda ctx: ctx.grid.query_step / 1000, "Step of the query, in seconds; 0 for an instant."),
+)
+
 ROWS: tuple[Function, ...] = (
+    *(Function(name, (), SCALAR, doc, experimental=True, special=_constant(pick)) for name, pick, doc in _QUERY),
+    Function("min_of", (SCALAR, SCALAR), SCALAR, "The smaller of two numbers.", experimental=True, special=_min_of),
+    Function("max_of", (SCALAR, SCALAR), SCALAR, "The larger of two numbers.", experimental=True, special=_max_of),
     Function("time", (), SCALAR, "The evaluation time, in seconds.", special=_time),
     Function("timestamp", (VECTOR,), VECTOR, "When each sample was taken, in seconds.", special=_timestamp),
     _date_row("minute", _minute, "Minute of the hour, 0 to 59."),

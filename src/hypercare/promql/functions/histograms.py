@@ -153,6 +153,14 @@ def _for_metric(name: str) -> str:
     return f' for metric name "{name}"' if name else ""
 
 
+def _remark_forced(ctx: CallContext, histogram: _Histogram, index: int) -> None:
+    ctx.info(
+        "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/"
+        f"prometheus/latest/querying/functions/#histogram_quantile){_for_metric(histogram.labels.name)}",
+        index,
+    )
+
+
 def _check_quantiles(ctx: CallContext, q: Floats, index: int) -> None:
     for value in np.unique(q[~((q >= 0) & (q <= 1))]):
         shown = format_number(float(value))
@@ -176,11 +184,7 @@ def _histogram_quantile(ctx: CallContext) -> Value:
         bounds, counts, some = _buckets(histogram, vector)
         value, forced = _quantile_of(q, bounds, counts)
         if (forced & some).any():
-            ctx.info(
-                "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/"
-                f"prometheus/latest/querying/functions/#histogram_quantile){_for_metric(histogram.labels.name)}",
-                1,
-            )
+            _remark_forced(ctx, histogram, 1)
         columns.append(value)
         presents.append(some)
     return _results(grouped, columns, presents, ctx.grid.size)
@@ -197,11 +201,20 @@ def _histogram_quantiles(ctx: CallContext) -> Value:
         _check_quantiles(ctx, q, i)
         for histogram in grouped.histograms:
             bounds, counts, some = _buckets(histogram, vector)
-            columns.append(_quantile_of(q, bounds, counts)[0])
+            value, forced = _quantile_of(q, bounds, counts)
+            if (forced & some).any():
+                _remark_forced(ctx, histogram, 0)
+            columns.append(value)
             presents.append(some)
-            parts.append(histogram.labels.with_({label: format_number(float(q[0]))}))
+            parts.append(histogram.labels.with_({label: _open_number(float(q[0]))}))
     renamed = dataclasses.replace(grouped, sets=LabelSets(tuple(parts)))
     return _results(renamed, columns, presents, ctx.grid.size)
+
+
+def _open_number(value: float) -> str:
+    """A number as OpenMetrics writes it: with a decimal point."""
+    text = format_number(value)
+    return text if any(char in text for char in ".eNI") else f"{text}.0"
 
 
 def _share_below(edge: Floats, bounds: Floats, counts: Floats) -> Floats:

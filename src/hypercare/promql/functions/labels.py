@@ -11,6 +11,7 @@ from hypercare.model.labels import METRIC_NAME, Labels
 from hypercare.model.matchers import compile_anchored
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.functions.registry import STRING, VECTOR, Function
+from hypercare.promql.groups import Groups
 from hypercare.promql.values import LabelSets, Value, Vector
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def expand(template: str, match: Any) -> str:
 def _renamed(ctx: CallContext, vector: Vector, sets: LabelSets, target: str) -> Vector:
     unnamed = False if target == METRIC_NAME else vector.unnamed
     result = Vector(sets, vector.values, vector.present, unnamed)
-    if not sets.unique() and not result.alive().sets.unique():
+    if not sets.unique() and (Groups.of(sets.labels).count(result.present, ctx.grid.size) > 1).any():
         span = ctx.call.span
         raise EvaluationError(
             "vector cannot contain metrics with the same labelset", span.line, span.column, span.length

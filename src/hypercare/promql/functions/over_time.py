@@ -24,7 +24,10 @@ def quantile(q: Floats, values: Floats, count: Ints) -> Floats:
     nans = nan.sum(axis=0)
     ordered = np.sort(np.where(nan, -np.inf, values), axis=0)
     rank = np.where((q >= 0) & (q <= 1), q, 0.0) * (count - 1)
-    rank = np.broadcast_to(rank, ordered.shape[1:])
+    # One window may be asked for a quantile that changes from step to step.
+    shape = np.broadcast_shapes(rank.shape, ordered.shape[1:])
+    rank = np.broadcast_to(rank, shape)
+    ordered = np.broadcast_to(ordered, (len(ordered), *shape))
     lower = np.maximum(np.floor(rank), 0).astype(np.intp)
     upper = np.minimum(lower + 1, np.maximum(count - 1, 0)).astype(np.intp)
     low = np.take_along_axis(ordered, lower[None], axis=0)[0]
@@ -92,8 +95,11 @@ def _present(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
 
 def variance(values: Floats, valid: Bools | None, count: Floats | Ints) -> Floats:
     """Population variance along the first axis, in two passes."""
-    total = exact_sum(values if valid is None else np.where(valid, values, 0.0))
-    off = values - mean(values if valid is None else np.where(valid, values, 0.0), total, count)
+    # Relative to the first value, so that equal values have no variance at all.
+    moved = values - values[:1]
+    if valid is not None:
+        moved = np.where(valid, moved, 0.0)
+    off = moved - mean(moved, exact_sum(moved), count)
     squares = off * off
     if valid is not None:
         squares = np.where(valid, squares, 0.0)
@@ -120,7 +126,8 @@ def _mad(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     values, _times, valid = win.stack()
     median = quantile(half, _padded(win, np.inf), win.count)
     off = np.abs(values - median)
-    return quantile(half, off if valid is None else np.where(valid, off, np.inf), win.count), win.count >= 1
+    deviation = quantile(half, off if valid is None else np.where(valid, off, np.inf), win.count)
+    return np.where(np.isnan(values).any(axis=0), np.nan, deviation), win.count >= 1
 
 
 def _time_of(win: Windows, ufunc: np.ufunc) -> tuple[Floats, Bools | None]:

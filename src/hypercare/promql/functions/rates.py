@@ -127,18 +127,28 @@ def _smoothing(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
     return level, win.count >= 2
 
 
+_BOTH = ("anchored", "smoothed")
+
 ROWS: tuple[Function, ...] = (
     over_range(
-        "rate", _rate, "Increase of a counter a second, resets corrected, extrapolated to the range.", counter=True
+        "rate",
+        _rate,
+        "Increase of a counter a second, resets corrected, extrapolated to the range.",
+        extended=_BOTH,
+        counter=True,
     ),
     over_range(
-        "increase", _increase, "Increase of a counter over the range, resets corrected, extrapolated.", counter=True
+        "increase",
+        _increase,
+        "Increase of a counter over the range, resets corrected, extrapolated.",
+        extended=_BOTH,
+        counter=True,
     ),
-    over_range("delta", _delta, "Difference of a gauge between the ends of the range, extrapolated."),
+    over_range("delta", _delta, "Difference of a gauge between the ends of the range, extrapolated.", extended=_BOTH),
     over_range("irate", _irate, "Increase a second between the last two samples.", counter=True),
     over_range("idelta", _idelta, "Difference of the last two samples."),
-    over_range("resets", _resets, "How often a counter fell."),
-    over_range("changes", _changes, "How often the value changed."),
+    over_range("resets", _resets, "How often a counter fell.", extended=("anchored",)),
+    over_range("changes", _changes, "How often the value changed.", extended=("anchored",)),
     over_range("deriv", _deriv, "Change a second, by linear regression.", stacks=True),
     over_range(
         "predict_linear",

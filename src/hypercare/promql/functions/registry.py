@@ -81,7 +81,7 @@ class Function:
         return None if self.variadic == -1 else len(self.args)
 
 
-def over_range(name: str, impl: RangeImpl, doc: str, *scalars: ValueType, **flags: bool) -> Function:
+def over_range(name: str, impl: RangeImpl, doc: str, *scalars: ValueType, **flags: bool | tuple[str, ...]) -> Function:
     """A row for a function of a range vector and scalars."""
     return Function(name, (MATRIX, *scalars), VECTOR, doc, over_range=impl, **flags)  # type: ignore[arg-type]
 
