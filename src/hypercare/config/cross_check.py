@@ -74,13 +74,13 @@ def _routes(node: Node | None, depth: int) -> Iterator[Node]:
         yield from _routes(inner, depth + 1)
 
 
-def check_hypercare(document: Document, receivers: list[str]) -> list[Problem]:
-    """Unknown people, schedules and receivers in rotations, overrides and escalations."""
+def check_hypercare(document: Document, receivers: list[str] | None) -> list[Problem]:
+    """Unknown people, schedules and receivers (where these are known) in rotations, overrides and escalations."""
     root, found = document.root, list["Problem"]()
     people, schedules = names(root, "people"), names(root, "oncall", "schedules")
 
-    def need(node: Node, name: str, known: list[str], what: str) -> None:
-        if name not in known:
+    def need(node: Node, name: str, known: list[str] | None, what: str) -> None:
+        if known is not None and name not in known:
             hint = did_you_mean(name, known) or f"none is defined in {document.file}"
             found.append(document.problem(node, f"unknown {what} {name!r}", hint))
 

@@ -100,7 +100,7 @@ def load(
         prometheus=prometheus,
         rules=rules,
         alertmanager=alertmanager,
-        announcements=tuple(run.announcements),
+        announcements=run.sorted_announcements(),
         hash=run.digest.hexdigest(),
         paths=tuple(run.opened),
     )
@@ -186,12 +186,14 @@ def _expand_external_labels(run: Reading, document: Document) -> None:
 
 def _alertmanager(
     run: Reading, parent: Document, integrations: Mapping[str, type[StrictModel]]
-) -> tuple[AlertmanagerConfig | None, list[str]]:
-    """The configuration, and the names of its receivers even where it is not valid."""
+) -> tuple[AlertmanagerConfig | None, list[str] | None]:
+    """The configuration, and the names of its receivers as far as they are known, even where it is not valid."""
     present, document = _referenced(run, parent, "alertmanager")
     if document is None:
+        if present:
+            return None, None
         default = default_alertmanager()
-        return (None if present else default), [r.name for r in default.receivers]
+        return default, [receiver.name for receiver in default.receivers]
     config = validate_alertmanager(document, integrations, run)
     return config, names(document.root, "receivers")
 

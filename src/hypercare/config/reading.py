@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypercare.config.discovery import has_glob
+from hypercare.config.problems import did_you_mean
 from hypercare.config.source import read_yaml
 from hypercare.config.walk import Announcement, announcements, file_refs
 from hypercare.model.errors import InputError, Problem
@@ -41,9 +42,16 @@ class Reading:
 
     def sorted_problems(self) -> list[Problem]:
         """All problems: files in the order of reading, then by place."""
-        order = {path: number for number, path in enumerate(self.opened)}
-        unique = set(self.problems)
-        return sorted(unique, key=lambda p: (order.get(posixpath.normpath(p.file), len(order)), p))
+        return sorted(set(self.problems), key=self._order)
+
+    def sorted_announcements(self) -> tuple[Announcement, ...]:
+        """All announcements in the same order."""
+        return tuple(sorted(set(self.announcements), key=self._order))
+
+    def _order(self, item: Problem | Announcement) -> tuple[int, int, int, str]:
+        file = posixpath.normpath(item.file)
+        number = self.opened.index(file) if file in self.opened else len(self.opened)
+        return number, item.line, item.column, str(item)
 
     def mix(self, *parts: str) -> None:
         """Let something other than a file's content count for the configuration's hash."""
@@ -60,7 +68,7 @@ class Reading:
         try:
             data = self.files.read(Path(path))
         except (OSError, ValueError) as err:
-            self.problems.append(_unreadable(path, err, named_by, node))
+            self.problems.append(self.unreadable(path, err, _at(named_by, node)))
             return None
         self.opened.append(normal)
         self.mix(normal)
@@ -100,19 +108,25 @@ class Reading:
                 self.files.read(Path(path))
             except (OSError, ValueError) as err:
                 line, column = document.find(keys)
-                self.problems.append(_unreadable(path, err, None, None, (document.file, line, column)))
+                self.problems.append(self.unreadable(path, err, (document.file, line, column)))
+
+    def unreadable(self, path: str, err: Exception, at: tuple[str, int, int] | None) -> Problem:
+        """A file that cannot be read, as a problem at the key that names it."""
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
+        missing = isinstance(err, FileNotFoundError)
+        message = f"no such file: {path}" if missing else f"cannot read {path}: {reason}"
+        folder, name = posixpath.split(path)
+        near = [other.name for other in self.files.glob(posixpath.join(folder, "*.*"))] if missing else []
+        hint = did_you_mean(name, near)
+        if at is None:
+            ours = "name the file with --config, or write one: `prometheus: prometheus.yml` is enough"
+            return Problem(path, 0, 0, message, ours if missing else "")
+        if missing and not hint.startswith("did"):
+            hint = "relative paths start from the folder of the file that names them"
+        return Problem(*at, message, hint)
 
 
-def _unreadable(
-    path: str, err: Exception, named_by: Document | None, node: Node | None, at: tuple[str, int, int] | None = None
-) -> Problem:
-    if named_by is not None:
-        at = (named_by.file, node.line if node else 0, node.column if node else 0)
-    reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
-    missing = isinstance(err, FileNotFoundError)
-    message = f"no such file: {path}" if missing else f"cannot read {path}: {reason}"
-    if at is None:
-        hint = "name the file with --config, or write one: `prometheus: prometheus.yml` is enough" if missing else ""
-        return Problem(path, 0, 0, message, hint)
-    hint = "paths are relative to the file that names them" if missing and not posixpath.isabs(path) else ""
-    return Problem(*at, message, hint)
+def _at(named_by: Document | None, node: Node | None) -> tuple[str, int, int] | None:
+    if named_by is None:
+        return None
+    return (named_by.file, node.line, node.column) if node is not None else (named_by.file, 0, 0)

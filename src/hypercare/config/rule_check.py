@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeAlias
 
-from hypercare.config.source import Plain
+from hypercare.config.source import Node, Plain
 from hypercare.promql import PromqlError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hypercare.config.source import Document, Node
+    from hypercare.config.source import Document
     from hypercare.model.errors import Problem
 
 TemplateCheck: TypeAlias = "Callable[[str], str | None]"
-"""Takes a template text; says what is wrong with it, or none."""
+"""Takes a template text; says what is wrong with it (``line:column: …`` where it knows the place), or none."""
 
 
 def check_rules(document: Document, check_template: TemplateCheck | None) -> list[Problem]:
@@ -26,8 +27,16 @@ def check_rules(document: Document, check_template: TemplateCheck | None) -> lis
             for node in _texts(rule, "labels", "annotations"):
                 error = check_template(str(node.scalar))
                 if error:
-                    found.append(document.problem(node, f"not a valid template: {error}"))
+                    found.append(_template_problem(document, node, error))
     return found
+
+
+def _template_problem(document: Document, node: Node, error: str) -> Problem:
+    match = re.match(r"(\d+):(\d+): ", error)
+    if match is None:
+        return document.problem(node, f"not a valid template: {error}")
+    place = Node(*document.inside(node, int(match[1]), int(match[2])))
+    return document.problem(place, f"not a valid template: {error[match.end() :]}")
 
 
 def _texts(rule: Node, *keys: str) -> Iterator[Node]:
@@ -47,6 +56,5 @@ def _expression(document: Document, node: Node | None) -> list[Problem]:
         line, column = document.inside(node, err.line or 1, err.column or 1)
         hint = "quote the expression if it holds ' #' or ': '" if isinstance(node.scalar, Plain) else ""
         hint = hint if "#" in document.text.split("\n")[node.line - 1] else ""
-        place = type(node)(line, column)
-        return [document.problem(place, f"not a valid expression: {err.message}", hint)]
+        return [document.problem(Node(line, column), f"not a valid expression: {err.message}", hint)]
     return []

@@ -329,7 +329,7 @@ def read_yaml(data: bytes, file: str, base: str = "") -> Document:
     try:
         return _read(text, file, base)
     except yaml.MarkedYAMLError as err:
-        raise InputError([_syntax_problem(err, file)]) from err
+        raise InputError([_syntax_problem(err, file, text)]) from err
     except yaml.reader.ReaderError as err:
         line, column = _place(text, err.position if isinstance(err.position, int) else 0)
         message = f"a character that YAML does not allow: {err.reason}"
@@ -377,12 +377,15 @@ def _place(text: str, index: int) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-def _syntax_problem(err: yaml.MarkedYAMLError, file: str) -> Problem:
+def _syntax_problem(err: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
     mark: Any = err.problem_mark or err.context_mark
+    if err.context_mark is not None and "quoted scalar" in (err.context or ""):
+        mark = err.context_mark  # where the quote began tells more than where the text ended
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     reason = err.problem or err.context or "syntax error"
     hint = "check the indentation and the quotes of this line and the one before"
-    if "\\t" in reason or "tab" in reason:
+    lines = text.split("\n")
+    if "\t" in reason or (0 < line <= len(lines) and "\t" in lines[line - 1][: max(column, 1)]):
         hint = "indent with spaces: YAML does not allow tabs here"
     elif "mapping values are not allowed" in reason:
         hint = "a text with ': ' in it needs quotes; else check the indentation"
