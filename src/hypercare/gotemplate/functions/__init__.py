@@ -1,0 +1,1 @@
+"""What templates may call: Go's built-in functions, Prometheus' and Alertmanager's."""
