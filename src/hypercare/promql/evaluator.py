@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _CACHED: Final = (ast.VectorSelector, ast.Call, ast.Aggregate, ast.MatrixSelector, ast.Subquery)
 
+_TOO_MANY: Final = "query processing would load too many samples into memory in query execution"
+
 
 class Evaluator:
     """Evaluates one expression.
@@ -120,7 +122,7 @@ class Evaluator:
             at = grid.start if at is ast.Preprocessor.START else grid.end
         return np.array([at - offset], dtype=np.int64)
 
-    def _select(self, selector: ast.VectorSelector, start: Ms, end: Ms) -> Selection:
+    def _select(self, selector: ast.VectorSelector, start: Ms, end: Ms, steps: int) -> Selection:
         matrices = self._source.select(selector.matchers, start, end)
         if not matrices:
             return Selection((), EMPTY_SETS)
@@ -130,7 +132,9 @@ class Evaluator:
             self._refuse(selector, f"the query touches more than {limits.max_series} series")
         self._samples += selection.samples
         if self._samples > limits.max_samples:
-            self._refuse(selector, "query processing would load too many samples into memory in query execution")
+            self._refuse(selector, _TOO_MANY)
+        if len(selection.sets) * steps > limits.max_samples:
+            self._refuse(selector, _TOO_MANY)
         return selection if selection.sets.unique() else merged(selection)
 
     def _refuse(self, node: ast.Expr, message: str) -> None:
@@ -141,7 +145,7 @@ class Evaluator:
         ends = self._ends(selector.at, selector.offset, grid)
         if selector.mode:
             return self._extended(selector, ends, grid)
-        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]))
+        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]), grid.size)
         if not selection.matrices:
             return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
         if len(ends) == 1:
@@ -160,10 +164,10 @@ class Evaluator:
                 "anchored modifier is only allowed on range vector selectors", span.line, span.column, span.length
             )
         slack = self._limits.lookback
-        selection = self._select(selector, int(ends[0]) - slack, int(ends[-1]) + slack)
+        selection = self._select(selector, int(ends[0]) - slack, int(ends[-1]) + slack, grid.size)
         shape = (len(ends), len(selection.sets))
         values, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
-        for block in blocks_of(selection):
+        for block in blocks_of(selection)[0]:
             values[:, block.columns], present[:, block.columns] = smoothed_values(block, ends, slack)
         shape = (grid.size, shape[1])
         return Vector(selection.sets, np.broadcast_to(values, shape), np.broadcast_to(present, shape))
@@ -180,7 +184,7 @@ class Evaluator:
     def sample_times(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """A selector's samples with their timestamps in seconds as values."""
         ends = self._ends(selector.at, selector.offset, grid)
-        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]))
+        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]), grid.size)
         if not selection.matrices:
             return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
         vector = self._series_at(selection, ends, timestamps=True)
@@ -196,10 +200,11 @@ class Evaluator:
         ends = self._ends(selector.at, selector.offset, grid)
         slack = self._limits.lookback if selector.mode else 0
         ahead = self._limits.lookback if selector.mode == "smoothed" else 0
-        selection = self._select(selector, int(ends[0]) - width - slack, int(ends[-1]) + ahead)
+        selection = self._select(selector, int(ends[0]) - width - slack, int(ends[-1]) + ahead, grid.size)
         if not selection.matrices:
             return RangeVector(EMPTY_SETS, (), ends, width, mode=selector.mode)
-        return RangeVector(selection.sets, blocks_of(selection), ends, width, mode=selector.mode, slack=slack)
+        blocks, whole = blocks_of(selection)
+        return RangeVector(selection.sets, blocks, ends, width, mode=selector.mode, slack=slack, whole=whole)
 
     def _subquery(self, expr: ast.Subquery, grid: Grid) -> RangeVector:
         width = expr.range
@@ -213,7 +218,7 @@ class Evaluator:
         if last < first:
             return RangeVector(EMPTY_SETS, (), ends, width)
         if (last - first) // step > self._limits.max_samples:
-            self._refuse(expr, "query processing would load too many samples into memory in query execution")
+            self._refuse(expr, _TOO_MANY)
         times = np.arange(first, last + 1, step, dtype=np.int64)
         value = self.eval(expr.expr, Grid(times, step, grid.start, grid.end, grid.query_step))
         if isinstance(value, Scalar):
@@ -228,7 +233,8 @@ class Evaluator:
         blocks = (
             split(columns, times, vector.values, missing) if missing.any() else [Block(columns, times, vector.values)]
         )
-        return RangeVector(vector.sets, tuple(blocks), ends, width, vector.unnamed)
+        whole = len(blocks) == 1
+        return RangeVector(vector.sets, tuple(blocks), ends, width, vector.unnamed, whole=whole)
 
     # ── operations ──
 

@@ -118,8 +118,7 @@ def _at_once(function: Function, matrix: RangeVector, args: RangeArgs, steps: in
     if len(pieces) == 1:
         blocks = pieces[0]
         values, present = function.over_range(Stacked(blocks), args)
-        order = np.concatenate([block.columns for block in blocks]) if len(blocks) > 1 else blocks[0].columns
-        if len(order) == total and _ascending(order):
+        if matrix.whole:
             return _whole(values, present, (steps, total))
     out = np.full((max(steps, 1), total), np.nan)
     mask = np.zeros(out.shape, dtype=np.bool_)

@@ -128,17 +128,29 @@ def values_at(matrix: SampleMatrix, times: Ints, lookback: Ms) -> tuple[Floats, 
 # ── range vectors ──
 
 
-def blocks_of(selection: Selection) -> tuple[Block, ...]:
-    """The samples as blocks without gaps; a series found in several matrices becomes one."""
+def blocks_of(selection: Selection) -> tuple[tuple[Block, ...], bool]:
+    """The samples as blocks without gaps, and whether these hold all series in order."""
     sets, matrices = selection.sets, selection.matrices
     blocks: list[Block] = []
     places: list[Ints] = sets.memo(("places", len(matrices)), lambda: _places(matrices))
+    if _gapless(matrices):
+        whole = zip(places, matrices, strict=True)
+        return tuple([Block(columns, matrix.times, matrix.values) for columns, matrix in whole]), True
     for matrix, columns in zip(matrices, places, strict=True):
         if matrix.dense:
             blocks.append(Block(columns, matrix.times, matrix.values))
         else:
             blocks.extend(split(columns, matrix.times, matrix.values, _missing(matrix.values)))
-    return tuple(blocks)
+    return tuple(blocks), False
+
+
+def _gapless(matrices: Sequence[SampleMatrix]) -> bool:
+    """Whether no cell is stale or absent; one look at all the matrices that do not promise it."""
+    unsure = [matrix.values.ravel() for matrix in matrices if not matrix.dense]
+    if not unsure:
+        return True
+    cells = np.concatenate(unsure)
+    return bool(np.isfinite(cells).all()) or not _missing(cells).any()
 
 
 def _places(matrices: Sequence[SampleMatrix]) -> list[Ints]:

@@ -8,7 +8,7 @@ mask, so that the set of labels stays one object from step to step and from tick
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -163,8 +163,7 @@ class Text:
     text: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):  # made for every target at every evaluation: a tuple is the cheapest record
     """Series that share their timestamps without a gap.
 
     Attributes:
@@ -189,6 +188,7 @@ class RangeVector:
         range: the width of the windows, ms; a window holds ``end - range < t <= end``.
         mode: ``anchored``, ``smoothed`` or empty.
         slack: how far beyond its window an extended mode may look, ms.
+        whole: whether the blocks hold all series, in order.
 
     """
 
@@ -199,6 +199,7 @@ class RangeVector:
     unnamed: bool | Bools = False
     mode: str = ""
     slack: Ms = 0
+    whole: bool = False
 
 
 Value: TypeAlias = "Vector | Scalar | Text | RangeVector"
