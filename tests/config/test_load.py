@@ -308,6 +308,23 @@ def test_the_schema_is_json_schema_of_every_key():
     assert "from" in found["$defs"]["Override"]["properties"]
 
 
+def test_passwords_in_urls_are_hidden():
+    text = "state: postgresql://ada:pa55@db/hypercare\nservices: [{name: a, runbook: 'https://u:pa55@wiki/x'}]\n"
+    found = config_of(text).as_yaml()
+    assert "pa55" not in found
+    assert "postgresql://ada:<secret>@db/hypercare" in found
+
+
+def test_a_secret_of_the_wrong_type_is_one_problem():
+    assert places("web:\n  token: [a]\n") == ["hypercare.yml:2:10"]
+
+
+def test_templates_must_exist():
+    text = "route: {receiver: x}\nreceivers: [{name: x}]\ntemplates: ['*.tmpl', mail.tmpl]\n"
+    assert places("alertmanager: a.yml", a__yml=text) == ["a.yml:3:23"]
+    config_of("alertmanager: a.yml", a__yml=text, mail__tmpl="x")
+
+
 def test_as_yaml_is_yaml():
     documents = list(yaml.safe_load_all(config_of(FULL, {"TOKEN": "x"}).as_yaml()))
     assert documents[0]["services"][0]["health"][0]["interval"] == "15s"

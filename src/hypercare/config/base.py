@@ -191,10 +191,16 @@ class Secret:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Taken from a text or another secret; dumped hidden."""
-        text = core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
-        return core_schema.union_schema(
-            [core_schema.is_instance_schema(cls), text],
-            mode="left_to_right",
+
+        def make(value: Any) -> Secret:
+            if isinstance(value, Secret):
+                return value
+            if not isinstance(value, str):
+                raise refuse("expected a text")
+            return cls(str(value))
+
+        return core_schema.no_info_plain_validator_function(
+            make,
             serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="always"),
         )
 
@@ -299,7 +305,16 @@ def check_http_url(value: str) -> str:
     return value
 
 
-Url: TypeAlias = Annotated[str, AfterValidator(check_http_url), WithJsonSchema({"type": "string", "format": "uri"})]
+def hide_password(url: str) -> str:
+    """The URL with a password in it as ``<secret>``."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", rf"\1:{HIDDEN}@", url)
+
+
+_HIDE_PASSWORD = PlainSerializer(hide_password, return_type=str, when_used="json")
+
+Url: TypeAlias = Annotated[
+    str, AfterValidator(check_http_url), _HIDE_PASSWORD, WithJsonSchema({"type": "string", "format": "uri"})
+]
 """An http or https URL."""
 
 
@@ -308,7 +323,7 @@ def _any_url(value: str) -> str:
     return value
 
 
-AnyUrl: TypeAlias = Annotated[str, AfterValidator(_any_url), WithJsonSchema({"type": "string"})]
+AnyUrl: TypeAlias = Annotated[str, AfterValidator(_any_url), _HIDE_PASSWORD, WithJsonSchema({"type": "string"})]
 """A URL of any scheme; Prometheus takes ``localhost:9090`` for one, too."""
 
 

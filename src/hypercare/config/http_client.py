@@ -1,6 +1,6 @@
 """How HTTP clients log in, encrypt and go through proxies; the same keys everywhere in Prometheus and Alertmanager."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,6 +14,9 @@ from hypercare.config.base import (
     Url,
     refuse,
 )
+
+if TYPE_CHECKING:
+    from hypercare.config.alertmanager import AlertmanagerGlobal
 
 TlsVersion = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
 
@@ -188,13 +191,13 @@ class HttpClientConfig(ProxyConfig):
 class NotifierConfig(StrictModel):
     """What all receiver integrations have.
 
-    ``default_send_resolved`` is each integration's own (Alertmanager: true for webhook and pagerduty, false for slack
-    and email).
+    The default of ``send_resolved`` is each integration's own, as in Alertmanager: true for webhook and pagerduty,
+    false for slack and email.
     """
 
     send_resolved: bool = False
 
-    def missing(self, defaults: "StrictModel") -> str:
+    def missing(self, defaults: "AlertmanagerGlobal") -> str:
         """What the integration lacks, given alertmanager.yml's ``global``; empty where nothing. For overriding."""
         del defaults
         return ""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from hypercare.config.base import PathText, StrictModel, refuse
+from hypercare.config.base import PathText, StrictModel, hide_password, refuse
 from hypercare.config.people import Escalation, OncallConfig, Person
 from hypercare.config.services import CollectConfig, IncidentsConfig, Service, StorageConfig, WebConfig
 
@@ -56,7 +56,9 @@ class HypercareConfig(StrictModel):
     collect: CollectConfig = CollectConfig()
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
-    state: str = Field(default="sqlite", pattern=r"^(sqlite|sqlite:.*|postgresql(\+\w+)?://.*)$", repr=False)
+    state: Annotated[str, PlainSerializer(hide_password, return_type=str, when_used="json")] = Field(
+        default="sqlite", pattern=r"^(sqlite|sqlite:.*|postgresql(\+\w+)?://.*)$", repr=False
+    )
 
     @model_validator(mode="after")
     def _unique(self) -> Self:

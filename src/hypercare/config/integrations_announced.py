@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hypercare.config.alertmanager import AlertmanagerGlobal
 from hypercare.config.base import AnyUrl, Duration, FilePath, Secret, SecretUrl, StrictModel, TextMap, Url, refuse
 from hypercare.config.http_client import HttpClientConfig, NotifierConfig
 from hypercare.config.remote import SigV4
@@ -25,7 +26,7 @@ class Undelivered(NotifierConfig):
 
     http_config: HttpClientConfig | None = None
 
-    def missing(self, defaults: StrictModel) -> str:
+    def missing(self, defaults: AlertmanagerGlobal) -> str:
         """What is set neither here nor in ``global``."""
         for own, fallback in self.needs:
             if not any(getattr(self, key) for key in own) and not any(getattr(defaults, key) for key in fallback):

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from hypercare.config.alertmanager import AlertmanagerConfig, alertmanager_model, default_alertmanager
 from hypercare.config.cross_check import check_alertmanager, check_hypercare, names
+from hypercare.config.discovery import has_glob
 from hypercare.config.expand import expand_go, expand_ours
 from hypercare.config.http_client import NotifierConfig
 from hypercare.config.hypercare_file import HypercareConfig
@@ -207,6 +208,9 @@ def validate_alertmanager(
     if config is None:
         return None
     run.finish(config, document)
+    for index, path in enumerate(config.templates):
+        if run.check_files and not has_glob(path):
+            run.require(path, document, ("templates", index))
     for index, receiver in enumerate(config.receivers):
         counts: dict[str, int] = {}
         for key, model in receiver.integrations:

@@ -14,7 +14,7 @@ from hypercare.config.walk import Announcement, announcements, file_refs
 from hypercare.model.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -104,11 +104,15 @@ class Reading:
         if not self.check_files:
             return
         for path, keys in file_refs(model):
-            try:
-                self.files.read(Path(path))
-            except (OSError, ValueError) as err:
-                line, column = document.find(keys)
-                self.problems.append(self.unreadable(path, err, (document.file, line, column)))
+            self.require(path, document, keys)
+
+    def require(self, path: str, document: Document, keys: Sequence[str | int]) -> None:
+        """Note a problem where a file cannot be read that the key under ``keys`` names."""
+        try:
+            self.files.read(Path(path))
+        except (OSError, ValueError) as err:
+            line, column = document.find(keys)
+            self.problems.append(self.unreadable(path, err, (document.file, line, column)))
 
     def unreadable(self, path: str, err: Exception, at: tuple[str, int, int] | None) -> Problem:
         """A file that cannot be read, as a problem at the key that names it."""

@@ -18,6 +18,7 @@ from hypercare.config.base import (
     StrictModel,
     TextMap,
     Url,
+    check_http_url,
     refuse,
 )
 from hypercare.config.http_client import HttpClientConfig
@@ -261,6 +262,10 @@ class StorageConfig(StrictModel):
     retention_size: Size = 0
 
 
+def _external_url(url: str) -> str:
+    return check_http_url(url).rstrip("/") if url else url
+
+
 class User(StrictModel):
     """Somebody who may log in; ``password_hash`` is an Argon2 hash."""
 
@@ -280,7 +285,7 @@ class WebConfig(StrictModel):
     exclusive: ClassVar[Groups] = (("token", "token_file"),)
 
     listen: HostPort = ""
-    external_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
+    external_url: Annotated[str, AfterValidator(_external_url)] = ""
     token: Secret = Secret("")
     token_file: FilePath = ""
     users: tuple[User, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 from pydantic import BaseModel
@@ -91,9 +91,14 @@ def file_refs(model: BaseModel) -> list[tuple[str, Path]]:
         values = getattr(owner, name)
         if any(isinstance(m, FileRef) for m in info.metadata):
             found.append((values, path))
-        elif "FileRef" in repr(info.annotation) and isinstance(values, tuple):
+        elif isinstance(values, tuple) and _lists_files(info.annotation):
             found.extend((value, (*path, index)) for index, value in enumerate(values))
     return [(value, path) for value, path in found if value]
+
+
+def _lists_files(annotation: Any) -> bool:
+    """Whether the elements of a tuple are marked as files."""
+    return any(isinstance(mark, FileRef) for item in get_args(annotation) for mark in getattr(item, "__metadata__", ()))
 
 
 def dump(model: BaseModel) -> str:
