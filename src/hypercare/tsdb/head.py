@@ -1,0 +1,296 @@
+"""The head: the newest rows of all groups, in memory. One writer."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+import numpy as np
+
+from hypercare.model.samples import ABSENT, STALE, is_absent, is_stale
+from hypercare.tsdb.layout import as_slots
+from hypercare.tsdb.options import AppendResult
+from hypercare.tsdb.raw import RawRows, holes_of
+from hypercare.tsdb.segment import seal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.time import Ms
+    from hypercare.tsdb.group import Group
+    from hypercare.tsdb.layout import Layout
+    from hypercare.tsdb.options import Options
+    from hypercare.tsdb.segment import DecodedCache
+    from hypercare.tsdb.snapshot import State
+
+Columns: TypeAlias = "Ints | Sequence[int]"
+Values: TypeAlias = "Floats | Sequence[float]"
+
+_FLOAT64: Final = np.dtype(np.float64)
+_NAN_BYTE: Final = 0x7F
+"""Highest byte of every marker (and of infinity, positive NaNs and values beyond 1e303)."""
+
+
+class Journal(Protocol):
+    """Hears of every row that is taken in."""
+
+    def row(self, group: Group, at: Ms, columns: Ints, packed: bytes) -> None:
+        """A row with its cells as float64 bytes."""
+        ...
+
+
+class Head:
+    """Rows in memory.
+
+    Attributes:
+        states: what readers see of each group, by its number; values are replaced, never changed.
+        epoch: how many times readers took a view.
+        changed: whether anything came since the last view.
+        min_valid: rows before this time are refused, because their block is closed or being written; ms.
+        appended: samples taken in.
+        refused: samples refused.
+
+    """
+
+    def __init__(self, options: Options, cache: DecodedCache, journal: Journal | None, align: Ms) -> None:
+        self.states: dict[int, State] = {}
+        self.epoch = 0
+        self.changed = True
+        self._lock = threading.Lock()
+        self.min_valid: Ms | None = None
+        self.appended = 0
+        self.refused = 0
+        self.journal = journal
+        self._seal_rows = max(options.seal_rows, 1)
+        self._capacity = self._seal_rows + max(options.keep_rows, 1)
+        self._cache = cache
+        self._align = align
+
+    def view(self) -> dict[int, State]:
+        """A copy of ``states`` for readers, from any thread."""
+        with self._lock:
+            self.changed = False
+            states = self.states.copy()
+            self.epoch += 1
+        return states
+
+    def append(self, group: Group, at: Ms, columns: Columns, values: Values, stale: Sequence[int]) -> AppendResult:
+        """Take one row in; see ``Tsdb.append``."""
+        raw = group.raw
+        if (
+            columns is not group.columns_seen
+            or raw is None
+            or stale
+            or (count := raw.count) == raw.capacity
+            or at <= raw.clock[count - 1]
+            or not isinstance(values, np.ndarray)
+            or values.dtype is not _FLOAT64
+            or values.shape != columns.shape
+        ):
+            return self._append_any(group, at, columns, values, stale)
+        packed = values.tobytes()
+        # One look at a byte of each cell is far cheaper than comparing the cells themselves.
+        if _NAN_BYTE in packed[7::8] and holes_of(values).any():
+            return self._append_any(group, at, columns, values, stale)
+        if group.missing is not None:
+            raw.values[count] = ABSENT
+            raw.mark(count, group.missing)
+        raw.values[count, group.target] = values
+        raw.clock[count] = at
+        raw.count = count = count + 1
+        group.row_epoch = self.epoch
+        self.states[group.gid] = (raw, count, raw.layout, group.parts)
+        self.changed = True
+        self.appended += len(values)
+        if self.journal is not None:
+            self.journal.row(group, at, columns, packed)
+        return group.result
+
+    def _append_any(self, group: Group, at: Ms, columns: Columns, values: Values, stale: Sequence[int]) -> AppendResult:
+        numbers, cells = _arrays(columns, values, stale)
+        if not len(numbers):
+            return AppendResult(0)
+        last = group.last
+        if (self.min_valid is not None and at < self.min_valid) or (last is not None and at < last):
+            self.refused += len(numbers)
+            return AppendResult(0, out_of_order=len(numbers))
+        if last == at:
+            if group.raw is None:
+                self.refused += len(numbers)
+                return AppendResult(0, out_of_order=len(numbers))
+            return self._merge(group, group.raw, at, numbers, cells)
+        if group.raw is not None and group.raw.count >= group.raw.capacity:
+            self._seal(group, group.raw)
+        raw = self._place(group, numbers)
+        count = raw.count
+        if group.missing is not None:
+            raw.values[count] = ABSENT
+            raw.mark(count, group.missing)
+        raw.values[count, group.target] = cells
+        stale_cells = is_stale(cells)
+        if stale_cells.any():
+            raw.mark(count, np.array([group.slot_of[n] for n in numbers[stale_cells].tolist()], dtype=np.int64))
+        raw.clock[count] = at
+        raw.count = count + 1
+        self._publish(group, raw)
+        self.appended += len(numbers)
+        if self.journal is not None:
+            self.journal.row(group, at, numbers, cells.tobytes())
+        return group.result
+
+    def _publish(self, group: Group, raw: RawRows) -> None:
+        group.row_epoch = self.epoch
+        self.states[group.gid] = (raw, raw.count, raw.layout, group.parts)
+        self.changed = True
+
+    def _place(self, group: Group, columns: Ints) -> RawRows:
+        """Find where the columns of a row go, and make room for new ones."""
+        raw = group.raw
+        if raw is not None and group.columns_seen is not None and np.array_equal(columns, group.columns_seen):
+            group.columns_seen = columns
+            columns.flags.writeable = False
+            return raw
+        numbers = columns.tolist()
+        slots = [group.slot_of.get(number, -1) for number in numbers]
+        if -1 in slots:
+            raw = self._add_columns(group, raw, [n for n, slot in zip(numbers, slots, strict=True) if slot < 0])
+            slots = [group.slot_of[number] for number in numbers]
+        if raw is None or len(set(slots)) != len(slots):
+            msg = f"a row of group {group.key!r} names a column twice"
+            raise ValueError(msg)
+        positions = np.array(slots, dtype=np.int64)
+        ascending = len(slots) < 2 or bool((np.diff(positions) > 0).all())
+        group.target = as_slots(positions) if ascending else positions
+        width = raw.layout.width
+        group.missing = np.setdiff1d(np.arange(width), positions) if len(slots) < width else None
+        group.result = AppendResult(len(slots))
+        group.columns_seen = columns
+        # The array is the key to the fast path: a change in place would go unnoticed.
+        columns.flags.writeable = False
+        return raw
+
+    def _add_columns(self, group: Group, raw: RawRows | None, numbers: list[int]) -> RawRows:
+        for number in numbers:
+            if number not in group.series:
+                msg = f"group {group.key!r} has no column {number}; its generation is {group.generation}"
+                raise LookupError(msg)
+        fresh = list(dict.fromkeys(numbers))
+        if raw is None:
+            # Groups start at different fill levels, so that they are not all sealed at the same moment.
+            spread = group.gid * 37 % max(self._seal_rows // 2, 1)
+            wider = RawRows(group.layout(np.array(fresh, dtype=np.int64)), self._capacity - spread)
+        else:
+            ids = np.concatenate([raw.layout.ids, np.array(fresh, dtype=np.int64)])
+            wider = raw.widen(group.layout(ids))
+        for slot in range(wider.layout.width - len(fresh), wider.layout.width):
+            group.slot_of[int(wider.layout.ids[slot])] = slot
+        group.forget_columns()
+        group.raw = wider
+        return wider
+
+    def _merge(self, group: Group, raw: RawRows, at: Ms, columns: Ints, cells: Floats) -> AppendResult:
+        """Add cells to the newest row."""
+        raw = self._place(group, columns)
+        row = raw.count - 1
+        slots = np.array([group.slot_of[n] for n in columns.tolist()], dtype=np.int64)
+        there = raw.values[row, slots]
+        free = is_absent(there)
+        same = there.view(np.int64) == cells.view(np.int64)
+        result = AppendResult(
+            appended=int(free.sum()), duplicates=int(same.sum()), conflicts=len(columns) - int((free | same).sum())
+        )
+        self.refused += result.conflicts
+        if not result.appended:
+            return result
+        fresh = slots[free]
+        with self._lock:
+            if group.row_epoch != self.epoch:
+                # A reader holds this row: leave it as it is and go on with a copy.
+                raw = raw.copy(raw.capacity)
+                group.set_raw(raw)
+            raw.values[row, fresh] = cells[free]
+            self._note_holes(raw, fresh)
+            self._publish(group, raw)
+        self.appended += result.appended
+        if self.journal is not None:
+            self.journal.row(group, at, columns[free], cells[free].tobytes())
+        return result
+
+    @staticmethod
+    def _note_holes(raw: RawRows, slots: Ints) -> None:
+        """Count the holes of columns anew, after cells of the newest row were filled."""
+        holes = holes_of(raw.values[: raw.count, slots])
+        rows = np.where(holes, np.arange(raw.count)[:, None], -1)
+        raw.holes[slots] = rows.max(axis=0)
+        raw.last_hole = int(raw.holes[: raw.layout.width].max())
+
+    def _seal(self, group: Group, raw: RawRows) -> None:
+        """Compress the oldest rows and go on with the others in a new buffer."""
+        count = raw.count
+        cut = min(self._seal_rows, count - 1)
+        if self._align:
+            edge = bisect_left(raw.clock, (raw.clock[0] // self._align + 1) * self._align, 0, count)
+            cut = min(cut, edge)
+        width = raw.layout.width
+        layout, values = _used(group, raw.layout, raw.values[:cut, :width])
+        if layout.width:
+            group.parts = (*group.parts, seal(layout, raw.times[:cut], values, self._cache))
+        layout, values = _used(group, raw.layout, raw.values[cut:count, :width])
+        rest = RawRows(layout, max(self._capacity, count - cut + 1))
+        rest.fill(raw.times[cut:count], values)
+        group.set_raw(rest)
+        self.states[group.gid] = (rest, rest.count, layout, group.parts)
+
+    def trim(self, group: Group, until: Ms, *, exact: bool) -> None:
+        """Drop rows before ``until``; uncompressed ones singly if ``exact``, else only when all of them are older."""
+        raw = group.raw
+        if raw is None:
+            return
+        parts = tuple(part for part in group.parts if part.last >= until)
+        cut = bisect_left(raw.clock, until, 0, raw.count)
+        if cut == raw.count:
+            group.floor = group.last
+            group.parts = ()
+            group.set_raw(None)
+            del self.states[group.gid]
+            self.changed = True
+            return
+        if exact and cut:
+            layout, values = _used(group, raw.layout, raw.values[cut : raw.count, : raw.layout.width])
+            rest = RawRows(layout, max(self._capacity, raw.count - cut + 1))
+            rest.fill(raw.times[cut : raw.count], values)
+            group.set_raw(rest)
+        elif len(parts) == len(group.parts):
+            return
+        group.parts = parts
+        kept = group.raw
+        if kept is not None:
+            self.states[group.gid] = (kept, kept.count, kept.layout, parts)
+            self.changed = True
+
+
+def _used(group: Group, layout: Layout, values: Floats) -> tuple[Layout, Floats]:
+    """Leave columns without any sample out, so that series that are gone take no more room."""
+    empty = is_absent(values).all(axis=0)
+    if not empty.any():
+        return layout, values
+    keep = np.flatnonzero(~empty)
+    return group.layout(layout.ids[keep]), values[:, keep]
+
+
+def _arrays(columns: Columns, values: Values, stale: Sequence[int]) -> tuple[Ints, Floats]:
+    """Columns and cells as arrays, the stale ones added, cells without a sample left out."""
+    numbers = columns if isinstance(columns, np.ndarray) and columns.dtype == np.int64 else np.array(columns, np.int64)
+    cells = np.ascontiguousarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or numbers.shape != cells.shape:
+        msg = f"a row needs as many values as columns: {numbers.shape} columns, {cells.shape} values"
+        raise ValueError(msg)
+    if len(stale):
+        numbers = np.concatenate([numbers, np.array(stale, dtype=np.int64)])
+        cells = np.concatenate([cells, np.full(len(stale), STALE)])
+    absent = is_absent(cells)
+    if absent.any():
+        numbers, cells = numbers[~absent], cells[~absent]
+    return numbers, cells

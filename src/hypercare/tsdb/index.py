@@ -1,0 +1,234 @@
+"""Which series match: postings by metric name, and answers remembered for each list of matchers.
+
+An answer stays valid until a series with the same metric name appears anywhere; then only what is new is looked
+at. The label tuples handed out are the same objects for as long as the series they list are the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from hypercare.model.labels import METRIC_NAME
+from hypercare.model.matchers import MatchOp
+from hypercare.tsdb.layout import Layout, Slots, as_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hypercare.model.labels import Labels
+    from hypercare.model.matchers import Matcher
+    from hypercare.model.samples import Ints
+    from hypercare.tsdb.group import Group
+
+_MEMO_LIMIT: Final = 4096
+_PLAN_LIMIT: Final = 32
+
+LabelSets: TypeAlias = "tuple[Labels, ...]"
+
+
+class Merge:
+    """How parts of several layouts come together in one matrix.
+
+    Attributes:
+        labels: of the joint columns.
+        moves: for each layout: its columns, and where they go; and whether they fill the whole matrix.
+
+    """
+
+    __slots__ = ("labels", "moves")
+
+    def __init__(self, labels: LabelSets, moves: dict[Layout, tuple[Slots, Slots, bool]]) -> None:
+        self.labels = labels
+        self.moves = moves
+
+
+class Match:
+    """The series of one group that fit a list of matchers. Immutable but for what it remembers."""
+
+    __slots__ = ("_interned", "_merges", "_series", "group", "ids", "plans")
+
+    def __init__(self, group: Group, ids: Ints, interned: dict[bytes, LabelSets]) -> None:
+        self.group = group
+        self.ids = ids
+        self._series = group.series
+        self.plans: dict[Layout, tuple[Slots, LabelSets]] = {}
+        self._merges: dict[tuple[Layout, ...], Merge] = {}
+        self._interned = interned
+
+    def grown(self, ids: Ints) -> Match:
+        """A successor with more series, which hands out the same label tuples for the same series."""
+        return Match(self.group, np.concatenate([self.ids, ids]), self._interned)
+
+    def reborn(self, group: Group) -> Match:
+        """An empty successor after numbers were given up."""
+        return Match(group, np.empty(0, dtype=np.int64), self._interned)
+
+    def plan(self, layout: Layout) -> tuple[Slots, LabelSets]:
+        """Columns of the layout that match, and their label sets."""
+        positions = layout.slots_of(self.ids)
+        found = (as_slots(positions), self._labels(layout.ids[positions]))
+        if len(self.plans) >= _PLAN_LIMIT:
+            self.plans = {}
+        self.plans[layout] = found
+        return found
+
+    def merge(self, layouts: tuple[Layout, ...]) -> Merge:
+        """A plan for several layouts, the one that orders the columns first."""
+        found = self._merges.get(layouts)
+        if found is not None:
+            return found
+        order: dict[int, int] = {}
+        for layout in layouts:
+            for number in layout.ids[layout.slots_of(self.ids)].tolist():
+                order.setdefault(number, len(order))
+        moves: dict[Layout, tuple[Slots, Slots, bool]] = {}
+        for layout in layouts:
+            source = layout.slots_of(self.ids)
+            target = np.array([order[n] for n in layout.ids[source].tolist()], dtype=np.int64)
+            # A slice keeps the order; numbers that are not ascending must be spelt out.
+            ascending = len(target) < 2 or bool((np.diff(target) > 0).all())
+            moves[layout] = (as_slots(source), as_slots(target) if ascending else target, len(source) == len(order))
+        found = Merge(self._labels(np.array(list(order), dtype=np.int64)), moves)
+        if len(self._merges) >= _PLAN_LIMIT:
+            self._merges = {}
+        self._merges[layouts] = found
+        return found
+
+    def _labels(self, ids: Ints) -> LabelSets:
+        series = self._series
+        key = ids.tobytes()
+        found = self._interned.get(key)
+        if found is None:
+            if len(self._interned) >= 4 * _PLAN_LIMIT:
+                self._interned.clear()
+            found = self._interned.setdefault(key, tuple(series[number] for number in ids.tolist()))
+        return found
+
+
+class _Entry:
+    """A remembered answer."""
+
+    __slots__ = ("by_gid", "epoch", "matches", "name", "scanned", "seen", "tests", "version")
+
+    def __init__(self, matchers: tuple[Matcher, ...]) -> None:
+        exact = [m for m in matchers if m.name == METRIC_NAME and m.op is MatchOp.EQUAL and m.value]
+        self.name: str | None = exact[0].value if exact else None
+        self.tests = tuple(m for m in matchers if m not in exact[:1])
+        self.version = -1
+        self.epoch = -1
+        self.seen: dict[str, int] = {}
+        self.scanned: dict[tuple[str, int], int] = {}
+        self.by_gid: dict[int, Match] = {}
+        self.matches: tuple[Match, ...] = ()
+
+
+class Index:
+    """All series of a store by metric name."""
+
+    def __init__(self) -> None:
+        self._postings: dict[str, dict[int, list[int]]] = {}
+        self._groups: dict[int, Group] = {}
+        # Under None: of all names together.
+        self._versions: dict[str | None, int] = {None: 0}
+        self._epoch = 0
+        self._memo: dict[tuple[Matcher, ...], _Entry] = {}
+        self._lock = threading.Lock()
+        self.series = 0
+
+    def add(self, group: Group, number: int, labels: Labels) -> None:
+        """Take a new series in."""
+        name = labels.name
+        with self._lock:
+            self._groups[group.gid] = group
+            self._postings.setdefault(name, {}).setdefault(group.gid, []).append(number)
+            self._versions[name] = self._versions.get(name, 0) + 1
+            self._versions[None] += 1
+            self.series += 1
+
+    def remove(self, group: Group, numbers: Iterable[int], names: Iterable[str]) -> None:
+        """Forget series, given with the metric names that they had."""
+        gone = frozenset(numbers)
+        with self._lock:
+            for name in dict.fromkeys(names):
+                groups = self._postings[name]
+                groups[group.gid] = [n for n in groups[group.gid] if n not in gone]
+                if not groups[group.gid]:
+                    del groups[group.gid]
+                if not groups:
+                    del self._postings[name]
+                self._versions[name] = self._versions.get(name, 0) + 1
+            self._versions[None] += 1
+            self._epoch += 1
+            self.series -= len(gone)
+
+    def drop(self, group: Group) -> None:
+        """Forget a group without series."""
+        with self._lock:
+            self._groups.pop(group.gid, None)
+
+    def groups(self) -> list[Group]:
+        """All groups that have series, oldest first."""
+        with self._lock:
+            return list(self._groups.values())
+
+    def matches(self, matchers: tuple[Matcher, ...]) -> tuple[Match, ...]:
+        """The matching series by group, in the order in which the groups appeared."""
+        entry = self._memo.get(matchers)
+        if entry is not None and entry.version == self._versions.get(entry.name, 0):
+            return entry.matches
+        with self._lock:
+            return self._update(matchers)
+
+    def _update(self, matchers: tuple[Matcher, ...]) -> tuple[Match, ...]:
+        entry = self._memo.get(matchers)
+        if entry is None:
+            if len(self._memo) >= _MEMO_LIMIT:
+                for old in list(self._memo)[: _MEMO_LIMIT // 2]:
+                    del self._memo[old]
+            entry = _Entry(matchers)
+            self._memo[matchers] = entry
+        if entry.epoch != self._epoch:
+            entry.epoch = self._epoch
+            entry.seen, entry.scanned = {}, {}
+            groups = self._groups
+            entry.by_gid = {gid: m.reborn(groups[gid]) for gid, m in entry.by_gid.items() if gid in groups}
+        self._scan(entry)
+        found = [(gid, match) for gid, match in entry.by_gid.items() if len(match.ids)]
+        entry.matches = tuple(match for _, match in sorted(found, key=lambda item: item[0]))
+        entry.version = self._versions.get(entry.name, 0)
+        return entry.matches
+
+    def _scan(self, entry: _Entry) -> None:
+        verdicts: dict[tuple[int, str], bool] = {}
+
+        def fits(labels: Labels) -> bool:
+            for at, matcher in enumerate(entry.tests):
+                key = (at, labels.get(matcher.name))
+                verdict = verdicts.get(key)
+                if verdict is None:
+                    verdict = verdicts[key] = matcher.matches_value(key[1])
+                if not verdict:
+                    return False
+            return True
+
+        name_tests = [m for m in entry.tests if m.name == METRIC_NAME]
+        for name in self._postings if entry.name is None else (entry.name,):
+            version = self._versions.get(name, 0)
+            if entry.seen.get(name) == version:
+                continue
+            entry.seen[name] = version
+            if not all(m.matches_value(name) for m in name_tests):
+                continue
+            for gid, numbers in self._postings.get(name, {}).items():
+                done = entry.scanned.get((name, gid), 0)
+                if done == len(numbers):
+                    continue
+                entry.scanned[name, gid] = len(numbers)
+                group = self._groups[gid]
+                fresh = [n for n in numbers[done:] if fits(group.series[n])]
+                if fresh:
+                    match = entry.by_gid.get(gid) or Match(group, np.empty(0, dtype=np.int64), {})
+                    entry.by_gid[gid] = match.grown(np.array(fresh, dtype=np.int64))

@@ -1,0 +1,46 @@
+"""Layouts: which series of a group stand in which column of a matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hypercare.model.samples import Ints
+
+Slots: TypeAlias = "slice | Ints"
+"""Columns of a matrix: a slice where they stand side by side (no copy), else their numbers in ascending order."""
+
+
+class Layout:
+    """An immutable order of series; compared by identity, so that plans can be cached on it.
+
+    Attributes:
+        ids: the group's series numbers in the order of the matrix columns.
+        width: how many.
+
+    """
+
+    __slots__ = ("ids", "width")
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self.ids: Ints = np.array(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int64)
+        self.ids.flags.writeable = False
+        self.width = len(self.ids)
+
+    def slots_of(self, series: Ints) -> Ints:
+        """Positions of those of the given series that stand in the layout, in layout order."""
+        return np.flatnonzero(np.isin(self.ids, series))
+
+
+def as_slots(positions: Ints) -> Slots:
+    """Positions in ascending order, as a slice where they have no gap."""
+    if not len(positions):
+        return slice(0, 0)
+    first, last = int(positions[0]), int(positions[-1])
+    if last - first + 1 == len(positions):
+        return slice(first, last + 1)
+    return positions

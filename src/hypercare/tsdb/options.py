@@ -1,0 +1,54 @@
+"""What a store can be told, and what it answers to an append."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+from hypercare.model.time import DAY, HOUR, Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """Settings of a store.
+
+    Attributes:
+        retention: samples older than this are deleted, a whole block at a time; ms.
+        retention_bytes: upper limit of the block files together, bytes; 0: none.
+        block_span: time covered by one block file; block edges are multiples of it; ms.
+        seal_rows: rows of a group that are compressed together in memory.
+        keep_rows: rows of a group that always stay uncompressed, for the windows that rules look at.
+        cache_bytes: upper limit of decompressed values kept for readers.
+        seal_budget: samples that one call of ``maintain`` moves into a block at most, so that no call takes long.
+        wal_segment_bytes: size at which a new log file is begun.
+        fsync: whether ``flush`` waits until the disk has the data. Without it a crash of the machine (not of
+            the process) can lose more.
+
+    """
+
+    retention: Ms = 15 * DAY
+    retention_bytes: int = 0
+    block_span: Ms = 2 * HOUR
+    seal_rows: int = 120
+    keep_rows: int = 120
+    cache_bytes: int = 32 << 20
+    seal_budget: int = 2_000_000
+    wal_segment_bytes: int = 128 << 20
+    fsync: bool = True
+
+
+class AppendResult(NamedTuple):
+    """What became of the samples of one row.
+
+    Attributes:
+        appended: stored.
+        out_of_order: refused: older than the newest row of the group, or of a time whose block is closed.
+        duplicates: already there with the same time and value; nothing to do.
+        conflicts: refused: already there with the same time and another value.
+
+    """
+
+    appended: int
+    out_of_order: int = 0
+    duplicates: int = 0
+    conflicts: int = 0

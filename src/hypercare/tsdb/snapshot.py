@@ -1,0 +1,215 @@
+"""What readers hold: the state of every group at one moment. Nothing in it changes any more."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+from hypercare.model.samples import ABSENT, SampleMatrix, is_absent
+from hypercare.tsdb.raw import RawRows
+from hypercare.tsdb.stats import Stats, count_series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from hypercare.model.labels import Labels
+    from hypercare.model.matchers import Matcher
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.time import Ms
+    from hypercare.tsdb.block import Block
+    from hypercare.tsdb.index import Index, Match
+    from hypercare.tsdb.layout import Layout
+    from hypercare.tsdb.segment import Segment
+
+State: TypeAlias = "tuple[RawRows, int, Layout, tuple[Segment, ...]]"
+"""A group in memory: newest rows, how many of them count, their layout, and the sealed rows before them."""
+
+
+class _Part(NamedTuple):
+    """Rows ``start`` to ``end`` of one piece of a group."""
+
+    rows: RawRows | Segment
+    layout: Layout
+    times: Ints
+    start: int
+    end: int
+
+
+class Totals(NamedTuple):
+    """Counters of the store at the moment of the snapshot."""
+
+    samples_appended: int
+    out_of_order: int
+    bytes_on_disk: int
+
+
+class Snapshot:
+    """An immutable view of a store; every method may be called from any thread."""
+
+    __slots__ = ("_blocks", "_index", "_sealed_until", "_states", "_totals")
+
+    def __init__(
+        self, index: Index, states: dict[int, State], blocks: tuple[Block, ...], sealed_until: Ms, totals: Totals
+    ) -> None:
+        self._index = index
+        self._states = states
+        self._blocks = blocks
+        self._sealed_until = sealed_until
+        self._totals = totals
+
+    def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[SampleMatrix]:
+        """All samples of the matching series with ``start < t <= end``, one matrix a group.
+
+        The values may be views of the store's memory: do not write to them.
+        """
+        out: list[SampleMatrix] = []
+        state_of = self._states.get
+        in_memory = start >= self._sealed_until - 1 or not self._blocks
+        for match in self._index.matches(matchers):
+            state = state_of(match.group.gid)
+            if state is None:
+                if not in_memory:
+                    self._gather(out, match, start, end)
+                continue
+            raw, count, layout, parts = state
+            clock = raw.clock
+            if start < clock[0] and (parts or not in_memory):
+                self._gather(out, match, start, end)
+                continue
+            first = bisect_right(clock, start, 0, count)
+            behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
+            if first >= behind:
+                continue
+            slots, labels = match.plans.get(layout) or match.plan(layout)
+            if labels:
+                dense = raw.last_hole < first or raw.dense(slots, first)
+                out.append(SampleMatrix(labels, raw.times[first:behind], raw.values[first:behind, slots], dense))
+        return out
+
+    def _parts(self, gid: int, start: Ms, end: Ms) -> Iterator[_Part]:
+        """The pieces of a group that reach into a span, oldest first."""
+        state = self._states.get(gid)
+        sealed: list[Segment] = []
+        if start < self._sealed_until:
+            for block in self._blocks:
+                if block.first <= end and block.last > start:
+                    sealed.extend(block.segments(gid))
+        if state is not None:
+            sealed.extend(state[3])
+        for segment in sealed:
+            if segment.first <= end and segment.last > start:
+                times = segment.times()
+                first, behind = np.searchsorted(times, (start, end), side="right").tolist()
+                if first < behind:
+                    yield _Part(segment, segment.layout, times, first, behind)
+        if state is not None:
+            raw, count, layout, _ = state
+            first = bisect_right(raw.clock, start, 0, count)
+            behind = bisect_right(raw.clock, end, first, count)
+            if first < behind:
+                yield _Part(raw, layout, raw.times, first, behind)
+
+    def _gather(self, out: list[SampleMatrix], match: Match, start: Ms, end: Ms) -> None:
+        """Put the pieces of one group together."""
+        parts = [
+            part
+            for part in self._parts(match.group.gid, start, end)
+            if (match.plans.get(part.layout) or match.plan(part.layout))[1]
+        ]
+        if not parts:
+            return
+        layouts = tuple(dict.fromkeys(part.layout for part in reversed(parts)))
+        if len(layouts) == 1:
+            slots, labels = match.plans.get(layouts[0]) or match.plan(layouts[0])
+            blocks = [_read(part, slots) for part in parts]
+            values = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+            dense = all(_dense(part, slots) for part in parts)
+        else:
+            merge = match.merge(layouts)
+            labels = merge.labels
+            values = np.empty((sum(part.end - part.start for part in parts), len(labels)))
+            dense, at = True, 0
+            for part in parts:
+                source, target, whole = merge.moves[part.layout]
+                rows = values[at : at + part.end - part.start]
+                if not whole:
+                    rows[:] = ABSENT
+                rows[:, target] = _read(part, source)
+                dense = dense and whole and _dense(part, source)
+                at += part.end - part.start
+        times = [part.times[part.start : part.end] for part in parts]
+        out.append(SampleMatrix(labels, times[0] if len(times) == 1 else np.concatenate(times), values, dense))
+
+    def series(self, selectors: Iterable[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[Labels]:
+        """Label sets of the series that any selector matches and that have samples in the span, sorted."""
+        found: dict[Labels, None] = {}
+        for matchers in selectors:
+            for match in self._index.matches(matchers):
+                for part in self._parts(match.group.gid, start, end):
+                    slots, labels = match.plans.get(part.layout) or match.plan(part.layout)
+                    if not labels:
+                        continue
+                    if isinstance(part.rows, RawRows):
+                        present = np.any(~is_absent(_read(part, slots)), axis=0)
+                        found.update((label, None) for label, here in zip(labels, present, strict=True) if here)
+                    else:
+                        found.update(dict.fromkeys(labels))
+        return sorted(found)
+
+    def label_names(self, selectors: Sequence[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[str]:
+        """Names of the labels of those series (of all series where there is no selector), sorted."""
+        return sorted({name for labels in self.series(selectors or [()], start, end) for name, _ in labels.pairs})
+
+    def label_values(self, name: str, selectors: Sequence[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[str]:
+        """Values that a label has on those series (on all series where there is no selector), sorted."""
+        values = {labels.get(name) for labels in self.series(selectors or [()], start, end)}
+        return sorted(values - {""})
+
+    def stats(self, limit: int = 10) -> Stats:
+        """What the store holds, with tables of what costs most.
+
+        Args:
+            limit: rows of each table.
+        """
+        totals = self._totals
+        firsts = [(parts[0].first if parts else raw.clock[0]) for raw, _, _, parts in self._states.values()]
+        lasts = [raw.clock[count - 1] for raw, count, _, _ in self._states.values()]
+        head: list[Labels] = []
+        for group in self._index.groups():
+            state = self._states.get(group.gid)
+            if state is not None:
+                series = group.series
+                head.extend(series[number] for number in state[2].ids.tolist() if number in series)
+        return Stats(
+            head_series=len(head),
+            head_groups=len(self._states),
+            head_min_time=min(firsts, default=None),
+            head_max_time=max(lasts, default=None),
+            min_time=min([*firsts, *(block.first for block in self._blocks)], default=None),
+            max_time=max([*lasts, *(block.last for block in self._blocks)], default=None),
+            blocks=len(self._blocks),
+            total_series=self._index.series,
+            samples_appended=totals.samples_appended,
+            out_of_order=totals.out_of_order,
+            bytes_on_disk=totals.bytes_on_disk,
+            bytes_in_memory=sum(_bytes(*state) for state in self._states.values()),
+            cardinality=count_series(head, limit),
+        )
+
+
+def _read(part: _Part, slots: slice | Ints) -> Floats:
+    if isinstance(part.rows, RawRows):
+        return part.rows.values[part.start : part.end, slots]
+    return part.rows.read(slots, part.start, part.end)
+
+
+def _dense(part: _Part, slots: slice | Ints) -> bool:
+    if isinstance(part.rows, RawRows):
+        return part.rows.dense(slots, part.start)
+    return part.rows.dense(slots)
+
+
+def _bytes(raw: RawRows, _: int, __: Layout, parts: tuple[Segment, ...]) -> int:
+    return int(raw.values.nbytes) + sum(part.source.size for part in parts)
