@@ -1,0 +1,142 @@
+"""Performs effects: finds the settings in the running configuration, sends through a port, reads the answer."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from hypercare.channels.base import Channel, Line, NotSendableError, Request, Sending
+from hypercare.channels.integration import BoundIntegration
+from hypercare.channels.registry import BY_KEY
+from hypercare.config.alertmanager import AlertmanagerGlobal
+from hypercare.gotemplate import ALERTMANAGER_NAMES, TemplateError, TemplateSet
+from hypercare.gotemplate.defaults import DEFAULT_TEMPLATES
+from hypercare.kernel import Delivered, Permanent, Retry
+from hypercare.ports import HttpRequest, Mail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from hypercare.config.alertmanager import AlertmanagerConfig
+    from hypercare.config.loader import Config
+    from hypercare.config.people import Person
+    from hypercare.kernel import Effect, Outcome
+    from hypercare.ports import Files, Ports
+
+_log = logging.getLogger(__name__)
+_Found = tuple[Channel[Any], Any]
+
+
+def default_templates() -> TemplateSet:
+    """The templates that every configuration may count on."""
+    templates = TemplateSet(ALERTMANAGER_NAMES)
+    for name, text in DEFAULT_TEMPLATES:
+        templates.add(text, name)
+    return templates
+
+
+def load_templates(patterns: Iterable[str], files: Files) -> tuple[TemplateSet, tuple[str, ...]]:
+    """The default templates and those of the files that fit the patterns; with the errors of files left out."""
+    templates = default_templates()
+    errors: list[str] = []
+    for pattern in patterns:
+        for path in files.glob(pattern):
+            try:
+                templates.add(files.read(path).decode(), path.name)
+            except (OSError, UnicodeDecodeError, TemplateError) as error:
+                errors.append(f"{path}: {error}")
+    return templates, tuple(errors)
+
+
+class Dispatcher:
+    """The kernel's deliverer. ``configure`` comes before anything is delivered, and at each reload.
+
+    Attributes:
+        template_errors: template files that could not be read; their texts fall back to the defaults.
+
+    """
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._defaults = AlertmanagerGlobal()
+        self._receivers: dict[str, tuple[BoundIntegration, ...]] = {}
+        self._targets: dict[str, _Found] = {}
+        self.template_errors: tuple[str, ...] = ()
+
+    def configure(self, config: Config) -> None:
+        """Take the running configuration: the receivers of alertmanager.yml, and the people of hypercare.yml."""
+        self.take(config.alertmanager, config.hypercare.people)
+
+    def take(self, alertmanager: AlertmanagerConfig, people: Iterable[Person] = ()) -> None:
+        """Take receivers and people."""
+        templates, self.template_errors = load_templates(alertmanager.templates, self._ports.files)
+        for error in self.template_errors:
+            _log.error("template file left out: %s", error)
+        receivers = bind(alertmanager, templates)
+        targets: dict[str, _Found] = {i.target: (i.definition, i.config) for r in receivers.values() for i in r}
+        for person in people:
+            for index, way in enumerate(person.contact):
+                channel = BY_KEY[f"{way.channel}_configs"]
+                targets[f"person/{person.name}/{index}"] = (channel, channel.contact(way, person))
+        self._defaults = alertmanager.global_
+        self._receivers, self._targets = receivers, targets
+
+    def integrations(self) -> Mapping[str, tuple[BoundIntegration, ...]]:
+        """The integrations of each receiver, in the order of the configuration; kinds nobody delivers are not there."""
+        return self._receivers
+
+    def targets(self, receiver: str) -> tuple[tuple[str, str], ...]:
+        """Channel and target of each integration of a receiver, for a page to all of them."""
+        return tuple((i.channel, i.target) for i in self._receivers.get(receiver, ()))
+
+    def deliver(self, effect: Effect, reply: Callable[[Outcome], None]) -> None:
+        """Start a delivery. Never raises: what is wrong is the outcome."""
+        found = self._targets.get(effect.target)
+        if found is None or found[0].name != effect.channel:
+            reply(Permanent("receiver no longer exists"))
+            return
+        channel, config = found
+        prepared = self._prepare(channel, config, effect)
+        match prepared:
+            case HttpRequest():
+                self._ports.http.submit(prepared, lambda answer: reply(channel.classify(answer)))
+            case Mail():
+                self._ports.mailer.submit(prepared, lambda answer: reply(channel.classify(answer)))
+            case Line():
+                self._ports.console.write(prepared.text)
+                reply(Delivered())
+            case _:
+                reply(prepared)
+
+    def _prepare(self, channel: Channel[Any], config: Any, effect: Effect) -> Request | Retry | Permanent:
+        sending = Sending(effect.key, self._ports.files, self._defaults, effect.payload.get("context"))
+        try:
+            return channel.request(config, effect.payload["content"], sending)
+        except OSError as error:
+            # A secret that is being replaced; whoever forgot it can still put it there.
+            return Retry(f"cannot read a file with a secret: {error}")
+        except (NotSendableError, TemplateError) as error:
+            return Permanent(str(error))
+        except (KeyError, TypeError, ValueError) as error:
+            # A payload stored by another version, or a secret file that is not text.
+            return Permanent(f"cannot be sent: {type(error).__name__}: {error}")
+
+
+def bind(alertmanager: AlertmanagerConfig, templates: TemplateSet) -> dict[str, tuple[BoundIntegration, ...]]:
+    """All receivers' integrations that a channel delivers."""
+    fallback = default_templates()
+    receivers: dict[str, tuple[BoundIntegration, ...]] = {}
+    for receiver in alertmanager.receivers:
+        counts: dict[str, int] = {}
+        found: list[BoundIntegration] = []
+        for key, model in receiver.integrations:
+            channel = BY_KEY.get(key)
+            if channel is None:
+                continue
+            index = counts.get(key, 0)
+            counts[key] = index + 1
+            # The default configuration is made below this floor, from a model of its own.
+            config = model if isinstance(model, channel.model) else channel.model.model_validate(model.model_dump())
+            found.append(BoundIntegration(receiver.name, channel, index, config, templates, fallback))
+        receivers[receiver.name] = tuple(found)
+    return receivers

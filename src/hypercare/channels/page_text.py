@@ -1,0 +1,33 @@
+"""Words that all channels use for a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hypercare.channels.notification import Page
+
+
+def headline(page: Page) -> str:
+    """One line: severity, service, title."""
+    service = f" {page.service}:" if page.service else ""
+    return f"[{page.severity}]{service} {page.title}"
+
+
+def facts(page: Page) -> list[tuple[str, str]]:
+    """Name and value of what is known, without what is empty."""
+    everything = [
+        ("Incident", page.incident_id),
+        ("Severity", page.severity),
+        ("Service", page.service),
+        ("Summary", page.summary),
+        ("Escalation", f"{page.policy}, step {page.step}" if page.policy else f"step {page.step}"),
+        ("Runbook", page.runbook_url),
+        ("Acknowledge", page.ack_url),
+    ]
+    return [(name, value) for name, value in everything if value]
+
+
+def plain(page: Page) -> str:
+    """Several lines of plain text."""
+    return "\n".join([headline(page), "", *(f"{name}: {value}" for name, value in facts(page))])

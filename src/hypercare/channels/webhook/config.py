@@ -1,0 +1,35 @@
+"""``webhook_configs``."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from hypercare.config.base import Duration, FilePath, Secret, SecretUrl
+from hypercare.config.http_client import HttpClientConfig, NotifierConfig
+from hypercare.config.people import Contact, Person
+
+
+class WebhookConfig(NotifierConfig):
+    """One address.
+
+    Attributes:
+        max_alerts: alerts in one message, the others are counted only; 0: all.
+        timeout: of one request, ms; 0: ten seconds.
+
+    """
+
+    exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("url", "url_file"),)
+    required_one: ClassVar[tuple[tuple[str, ...], ...]] = (("url", "url_file"),)
+
+    send_resolved: bool = True
+    http_config: HttpClientConfig | None = None
+    url: SecretUrl = Secret("")
+    url_file: FilePath = ""
+    max_alerts: int = Field(default=0, ge=0)
+    timeout: Duration = 0
+
+
+def contact(way: Contact, person: Person) -> WebhookConfig:
+    """A person's webhook."""
+    del person
+    return WebhookConfig(url=way.url, url_file=way.url_file)

@@ -1,0 +1,46 @@
+"""The bodies."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypercare.gotemplate import build_data
+from hypercare.model.time import format_rfc3339
+
+if TYPE_CHECKING:
+    from hypercare.channels.notification import Notification, Page
+    from hypercare.channels.texts import Texts
+    from hypercare.channels.webhook.config import WebhookConfig
+
+VERSION = "4"
+
+
+def render(config: WebhookConfig, notification: Notification, texts: Texts) -> dict[str, Any]:
+    """Alertmanager's webhook message."""
+    del texts
+    shown = notification.limited(config.max_alerts)
+    data = build_data(
+        shown.receiver,
+        shown.alerts,
+        shown.now,
+        group_labels=shown.group_labels.as_dict(),
+        external_url=shown.external_url,
+    )
+    body: dict[str, Any] = json.loads(data.as_json())
+    body["alerts"] = body.get("alerts") or []
+    return {
+        **body,
+        # What is cut off may still fire.
+        "status": notification.status,
+        "version": VERSION,
+        "groupKey": notification.group_key,
+        "truncatedAlerts": shown.truncated,
+    }
+
+
+def page(page: Page) -> dict[str, Any]:
+    """A page as an object of its own kind."""
+    fields = dataclasses.asdict(page)
+    return {"type": "page", "version": "1", **fields, "at": format_rfc3339(page.at)}
