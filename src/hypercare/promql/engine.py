@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +33,8 @@ class Tick:
 
     def __init__(self) -> None:
         self.cache: dict[str, tuple[Value, Notes]] = {}
-        self._of: tuple[int, Ms] | None = None
+        self._source: SampleSource | None = None
+        self._at: Ms = 0
 
     def claim(self, source: SampleSource, at: Ms) -> None:
         """Hold the tick to its first source and instant.
@@ -42,11 +42,9 @@ class Tick:
         Raises:
             ValueError: it is used for another one.
         """
-        mine = (id(source), at)
-        if self._of is None:
-            self._of = mine
-            self._source = source  # keeps the id from being used again
-        elif self._of != mine:
+        if self._source is None:
+            self._source, self._at = source, at
+        elif self._source is not source or self._at != at:
             raise ValueError("a tick belongs to one source and one instant")
 
 
@@ -65,7 +63,7 @@ class Engine:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._interner = Interner()
-        self._prepared: collections.OrderedDict[str | int, _Prepared] = collections.OrderedDict()
+        self._prepared: dict[str | int, _Prepared] = {}
 
     def instant(self, source: SampleSource, expr: str | ast.Expr, at: Ms, tick: Tick | None = None) -> InstantResult:
         """The value at one instant.
@@ -119,9 +117,9 @@ class Engine:
         tree = parse(expr) if isinstance(expr, str) else expr
         keys = {id(node): str(node) for node in ast.walk(tree) if not isinstance(node, ast.NumberLiteral)}
         prepared = _Prepared(tree, keys, durations.has_duration_exprs(tree))
+        if len(self._prepared) >= _PARSED:
+            self._prepared.clear()
         self._prepared[key] = prepared
-        if len(self._prepared) > _PARSED:
-            self._prepared.popitem(last=False)
         return prepared
 
 

@@ -13,7 +13,6 @@ from hypercare.promql.context import CallContext
 from hypercare.promql.errors import EvaluationError, LimitError
 from hypercare.promql.extended import smoothed_values
 from hypercare.promql.functions import FUNCTIONS, Function
-from hypercare.promql.functions.dates import ONE_UNLABELLED
 from hypercare.promql.notes import Notes
 from hypercare.promql.ranges import range_call
 from hypercare.promql.select import Interner, Selection, blocks_of, last_values, merged, split, values_at
@@ -221,8 +220,6 @@ class Evaluator:
             self._refuse(expr, _TOO_MANY)
         times = np.arange(first, last + 1, step, dtype=np.int64)
         value = self.eval(expr.expr, Grid(times, step, grid.start, grid.end, grid.query_step))
-        if isinstance(value, Scalar):
-            value = Vector(ONE_UNLABELLED, value.values[:, None])
         if not isinstance(value, Vector):
             raise TypeError(value)
         vector = value.alive()

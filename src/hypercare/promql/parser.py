@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from hypercare.model.labels import METRIC_NAME
 from hypercare.model.matchers import Matcher, MatchOp
-from hypercare.model.time import parse_duration
 from hypercare.promql import ast
+from hypercare.promql.cursor import Cursor
 from hypercare.promql.durations import fold
 from hypercare.promql.functions import FUNCTIONS
 from hypercare.promql.keywords import (
@@ -21,14 +21,9 @@ from hypercare.promql.keywords import (
     PRECEDENCE,
     SET_OPERATORS,
 )
-from hypercare.promql.lexer import Kind, Source, Token, tokenize
+from hypercare.promql.lexer import Kind, Source
 from hypercare.promql.typecheck import check
 
-if TYPE_CHECKING:
-    from hypercare.promql.errors import PromqlError
-
-MAX_DEPTH: Final = 100
-"""How deeply an expression may nest; calls of the parser and of the evaluator are bounded by it."""
 MAX_LENGTH: Final = 1_000_000
 """Longest text taken, in characters."""
 
@@ -82,74 +77,8 @@ def _series_end(text: str) -> int:
     return found.end() if found else 0
 
 
-class _Parser:
-    """A cursor over the tokens, one token of look-ahead."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._tokens = tokenize(source)
-        self._index = 0
-        self._nesting = 0
-        self._depths: dict[int, tuple[int, ast.Expr]] = {}
-        self.token = self._tokens[0]
-
-    # ── the cursor ──
-
-    def advance(self) -> Token:
-        """Take the current token."""
-        taken = self.token
-        if self._index < len(self._tokens) - 1:
-            self._index += 1
-        self.token = self._tokens[self._index]
-        return taken
-
-    def unexpected(self, context: str, expected: str = "") -> PromqlError:
-        """The error of a token that cannot stand where it stands."""
-        tail = f", expected {expected}" if expected else ""
-        token = self.token
-        return self._source.error(f"unexpected {_describe(token)} {context}{tail}", token.start, token.end)
-
-    def _is(self, text: str) -> bool:
-        return self.token.kind is Kind.OP and self.token.text == text
-
-    def _is_word(self, *words: str) -> bool:
-        return self.token.kind is Kind.NAME and self.token.text.lower() in words
-
-    def _peek_op(self, text: str) -> bool:
-        following = self._tokens[min(self._index + 1, len(self._tokens) - 1)]
-        return following.kind is Kind.OP and following.text == text
-
-    def _peek_word(self, *words: str) -> bool:
-        following = self._tokens[min(self._index + 1, len(self._tokens) - 1)]
-        return following.kind is Kind.NAME and following.text.lower() in words
-
-    def _accept(self, text: str) -> bool:
-        if self._is(text):
-            self.advance()
-            return True
-        return False
-
-    def _expect(self, text: str, context: str) -> Token:
-        if not self._is(text):
-            raise self.unexpected(context, f'"{text}"')
-        return self.advance()
-
-    def _span(self, start: int) -> ast.Span:
-        return self._source.span(start, self._tokens[self._index - 1].end if self._index else start)
-
-    def _made(self, node: _E) -> _E:
-        """Register a node, holding the depth of the tree within its bound."""
-        depth = 1 + max((self._depths[id(child)][0] for child in ast.children(node)), default=0)
-        if depth > 2 * MAX_DEPTH:
-            span = node.span
-            raise self._source.error("the expression is nested too deeply", span.start, span.end)
-        self._depths[id(node)] = (depth, node)
-        return node
-
-    def _enter(self) -> None:
-        self._nesting += 1
-        if self._nesting > MAX_DEPTH:
-            raise self._source.error("the expression is nested too deeply", self.token.start, self.token.end)
+class _Parser(Cursor):
+    """Expressions and selectors."""
 
     # ── expressions ──
 
@@ -319,53 +248,6 @@ class _Parser:
             raise self._source.error("timestamp out of bounds for @ modifier", sign.start, self.token.start)
         return self._modified(expr, "@", at=_round_half_away(value * 1000))
 
-    # ── durations ──
-
-    def _duration_expr(self, least: int) -> ast.DurationExpr:
-        self._enter()
-        left = self._signed_duration(strong=True)
-        while self.token.kind is Kind.OP and self.token.text in {"+", "-", "*", "/", "%", "^"}:
-            op = self.token.text
-            if PRECEDENCE[op] < least:
-                break
-            self.advance()
-            right = self._duration_expr(PRECEDENCE[op] if op == "^" else PRECEDENCE[op] + 1)
-            left = ast.DurationExpr(op, (left, right), 0.0, self._source.span(left.span.start, right.span.end))
-        self._nesting -= 1
-        return left
-
-    def _signed_duration(self, *, strong: bool = False) -> ast.DurationExpr:
-        """A duration with a sign; within arithmetic (``strong``) a sign binds looser than ``^``."""
-        if self._is("-") or self._is("+"):
-            sign = self.advance()
-            inner = self._duration_expr(PRECEDENCE["^"]) if strong else self._duration_atom()
-            op = "neg" if sign.text == "-" else "pos"
-            return ast.DurationExpr(op, (inner,), 0.0, self._source.span(sign.start, inner.span.end))
-        return self._duration_atom()
-
-    def _duration_atom(self) -> ast.DurationExpr:
-        token = self.token
-        if token.kind in {Kind.NUMBER, Kind.DURATION}:
-            value = self._number_value(self.advance())
-            kind = "number" if token.kind is Kind.NUMBER else "literal"
-            return ast.DurationExpr(kind, (), value, self._source.span(token.start, token.end))
-        if self._is("("):
-            self.advance()
-            inner = self._duration_expr(0)
-            self._expect(")", "in duration expression")
-            return ast.DurationExpr("()", (inner,), 0.0, self._span(token.start))
-        if self._is_word("step", "range", "min_of", "max_of") and self._peek_op("("):
-            name = self.advance().text.lower()
-            self.advance()
-            args: tuple[ast.DurationExpr, ...] = ()
-            if name in {"min_of", "max_of"}:
-                first = self._duration_expr(0)
-                self._expect(",", "in duration expression")
-                args = (first, self._duration_expr(0))
-            self._expect(")", "in duration expression")
-            return ast.DurationExpr(name, args, 0.0, self._span(token.start))
-        raise self.unexpected("in duration expression", "a number, duration, step() or range()")
-
     # ── primaries ──
 
     def _primary(self) -> ast.Expr:
@@ -528,37 +410,6 @@ class _Parser:
             return Matcher(name, op, value.value)
         except ValueError as err:
             raise self._source.error(str(err), value.start, value.end) from err
-
-    # ── numbers ──
-
-    def _signed_number(self, context: str, *, duration: bool = False) -> float:
-        sign = 1.0
-        if self._is("-") or self._is("+"):
-            sign = -1.0 if self.advance().text == "-" else 1.0
-        token = self.token
-        if token.kind is Kind.NUMBER or (token.kind is Kind.DURATION and duration):
-            return sign * self._number_value(self.advance())
-        if self._is_word(*NUMBERS):
-            return sign * float(self.advance().text)
-        raise self.unexpected(context, "a number")
-
-    def _number_value(self, token: Token) -> float:
-        if token.kind is Kind.DURATION:
-            try:
-                return parse_duration(token.text) / 1000
-            except ValueError as err:
-                raise self._source.error(str(err), token.start, token.end) from err
-        text = token.text.replace("_", "")
-        if text[:2].lower() == "0x":
-            return float(int(text, 16)) if len(text) < 200 else float("inf")
-        # A leading zero means octal, as in Go, whose rules Prometheus follows for integers.
-        if len(text) > 1 and text[0] == "0" and re.fullmatch("[0-7]+", text) and len(text) < 24:
-            return float(int(text, 8))
-        return float(text)
-
-
-def _describe(token: Token) -> str:
-    return "end of input" if token.kind is Kind.END else f"{token.kind} {token}"
 
 
 def _round_half_away(value: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
 
 _INTERNED: Final = 4096
+_HELD: Final = 2_000_000
 
 
 class Interner:
@@ -28,22 +28,23 @@ class Interner:
     """
 
     def __init__(self) -> None:
-        self._known: collections.OrderedDict[tuple[int, ...], tuple[tuple[tuple[Labels, ...], ...], LabelSets]] = (
-            collections.OrderedDict()
-        )
+        self._known: dict[tuple[int, ...], tuple[tuple[tuple[Labels, ...], ...], LabelSets]] = {}
+        self._held = 0
 
     def sets(self, matrices: Sequence[SampleMatrix]) -> LabelSets:
         """The series of all the matrices, in order."""
         key = tuple([id(matrix.labels) for matrix in matrices])
         found = self._known.get(key)
         if found is not None:
-            self._known.move_to_end(key)
             return found[1]
         tuples = tuple(matrix.labels for matrix in matrices)
         sets = LabelSets(tuple(labels for part in tuples for labels in part))
+        # Several threads may query at once: plain dict operations only, and forgetting everything when full.
+        self._held += len(sets)
+        if len(self._known) >= _INTERNED or self._held > _HELD:
+            self._known.clear()
+            self._held = len(sets)
         self._known[key] = (tuples, sets)
-        if len(self._known) > _INTERNED:
-            self._known.popitem(last=False)
         return sets
 
 
@@ -197,7 +198,6 @@ def merged(selection: Selection) -> Selection:
 
 
 def _joined(labels: Labels, parts: list[tuple[SampleMatrix, int]]) -> SampleMatrix:
-    cells: dict[int, float] = {}
     bits: dict[int, int] = {}
     for matrix, column in parts:
         series = np.ascontiguousarray(matrix.values[:, column])
@@ -205,7 +205,6 @@ def _joined(labels: Labels, parts: list[tuple[SampleMatrix, int]]) -> SampleMatr
             # A staleness marker or a gap of one target must not hide the other target's value.
             if cell != ABSENT_BITS and (cell != STALE_BITS or time not in bits):
                 bits[time] = cell
-    del cells
     times = np.array(sorted(bits), dtype=np.int64)
     values = np.array([bits[t] for t in times.tolist()], dtype=np.int64).view(np.float64)[:, None]
     return SampleMatrix((labels,), times, values, dense=False)

@@ -66,7 +66,7 @@ def check(expr: ast.Expr, source: Source) -> None:
                 _expect(source, expr.param, ValueType(AGGREGATIONS[expr.op]), "aggregation parameter")
         case ast.Subquery():
             kind = type_of(expr.expr)
-            if kind is not ValueType.VECTOR and kind is not ValueType.SCALAR:
+            if kind is not ValueType.VECTOR:
                 _fail(source, expr, f"subquery is only allowed on instant vector, got {kind} instead")
         case ast.Call():
             _check_call(expr, source)
