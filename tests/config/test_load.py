@@ -315,6 +315,29 @@ def test_passwords_in_urls_are_hidden():
     assert "postgresql://ada:<secret>@db/hypercare" in found
 
 
+@pytest.mark.parametrize(
+    ("key", "found", "hint"),
+    [
+        ("tier: '2'", "expected a whole number, found '2'", "write it without quotes"),
+        ("tier: two", "expected a whole number, found 'two'", ""),
+        ("tier: 1.5", "expected a whole number", ""),
+        ("health: {http: 'http://a', http_config: {follow_redirects: 0}}", "expected true or false, found '0'", ""),
+        ("health: {http: 'http://a', http_config: {follow_redirects: 'true'}}", "expected true or false", "write it without quotes"),
+    ],
+)  # fmt: skip
+def test_numbers_and_truth_values_are_not_quoted(key, found, hint):
+    with pytest.raises(InputError) as caught:
+        config_of(f"services:\n- name: a\n  {key}\n")
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(found)
+    assert problem.hint.startswith(hint) or not hint
+
+
+@pytest.mark.parametrize(("text", "value"), [("yes", True), ("off", False), ("True", True), ("n", False)])
+def test_the_ways_to_write_a_truth_value(text, value):
+    assert config_of(f"incidents: {{confirm: {text}}}").hypercare.incidents.confirm is value
+
+
 def test_a_secret_of_the_wrong_type_is_one_problem():
     assert places("web:\n  token: [a]\n") == ["hypercare.yml:2:10"]
 

@@ -13,6 +13,7 @@ from hypercare.config.base import (
     HostPort,
     LabelMap,
     LabelName,
+    OneOrMany,
     PathText,
     Regex,
     Secret,
@@ -34,10 +35,8 @@ GROUP_BY_ALL: Final = "..."
 
 
 def _matchers(value: Any) -> Any:
-    if isinstance(value, str):
-        value = [value]
     if not isinstance(value, (list, tuple)):
-        raise refuse('expected a list of matchers such as severity="critical"')
+        raise refuse('expected a list of matchers such as severity="critical"', hint="put it into [ ]")
     found: list[Matcher] = []
     for index, item in enumerate(value):
         if isinstance(item, Matcher):
@@ -60,6 +59,8 @@ Matchers = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "string", "examples": ['severity="critical"']}}),
 ]
 """A list of matcher texts, all of which must fit; one text may hold several."""
+OneOrManyMatchers = Annotated[Matchers, OneOrMany]
+"""The same, or one text without the list (in hypercare.yml; Alertmanager wants the list)."""
 
 
 class AlertmanagerGlobal(StrictModel):

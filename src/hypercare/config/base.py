@@ -60,6 +60,16 @@ class FileRef:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Misfit:
+    """Stands for a text where a number or a truth value is wanted; pydantic would convert ``"1"``, Prometheus not."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class UnknownKey:
     """Stands for the value of a key that a model does not know, so that the error can name those it knows."""
 
@@ -149,15 +159,22 @@ def _kind(annotation: Any) -> str:
     return "any" if args and args[-1] is Any else ""
 
 
+_TRUTH: Final = {
+    **dict.fromkeys(("true", "yes", "on", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "n"), False),
+}
+
+
 def _by_kind(kind: str, value: Any) -> Any:
     if kind == "any":
         return settle(value)
     if kind == "number":
         if isinstance(value, Plain):
             return value.resolved
-        if isinstance(value, str):
-            msg = f"expected a number, found the text {value!r}"
-            raise refuse(msg, hint="write it without quotes")
+        return Misfit(value) if isinstance(value, str) else value
+    if kind == "bool" and isinstance(value, str):
+        plain = value.lower() if isinstance(value, Plain) else ""
+        return _TRUTH[plain] if plain in _TRUTH else Misfit(str(value))
     return value
 
 

@@ -114,7 +114,14 @@ class OAuth2(ProxyConfig):
 
     announced: ClassVar[str] = "requests go out without an OAuth 2.0 token"
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("client_secret", "client_secret_file", "client_secret_ref"),)
-    required_one: ClassVar[tuple[tuple[str, ...], ...]] = (("client_id",), ("token_url",))
+    required_one: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("client_id",),
+        ("token_url",),
+        (
+            *("client_secret", "client_secret_file", "client_secret_ref"),
+            *("client_certificate_key", "client_certificate_key_file", "client_certificate_key_ref"),
+        ),
+    )
 
     client_id: str = ""
     client_secret: Secret = Secret("")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from hypercare.config.alertmanager import Matchers
+from hypercare.config.alertmanager import OneOrManyMatchers
 from hypercare.config.base import Duration, FilePath, OneOrMany, Secret, SecretUrl, StrictModel, Timezone, refuse
 from hypercare.model.time import MINUTE, WEEK, Ms, from_datetime
 
@@ -212,7 +212,7 @@ class Escalation(StrictModel):
     """
 
     name: str = Field(min_length=1)
-    match: Matchers = ()
+    match: OneOrManyMatchers = ()
     steps: tuple[EscalationStep, ...] = Field(min_length=1)
     repeat: int = Field(default=0, ge=0, le=100)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from hypercare.config.base import UnknownKey
+from hypercare.config.base import Misfit, UnknownKey
+from hypercare.config.source import Plain
 from hypercare.model.errors import Problem
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def _plain_words(kind: str, found: Any, context: dict[str, Any], message: str) -
     if wanted is None:
         return message, ""
     hint = "put a - before it" if wanted == "a list" and isinstance(found, (str, dict)) else ""
+    if isinstance(found, Misfit) and not isinstance(Plain(found.text).resolved, str):
+        hint = "write it without quotes"
     return f"expected {wanted}, found {shown}", hint
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from hypercare.config.base import (
     Announced,
@@ -145,6 +145,10 @@ class DiscoveryConfigs(ServiceDiscoveries):
                     raise refuse(str(err), *at, hint="scheme and path are keys of their own") from None
 
 
+def _no_values(value: object) -> object:
+    return () if value is None else value
+
+
 class ScrapeConfig(HttpClientConfig, DiscoveryConfigs, ScrapeLimits):
     """One job. What it does not set, ``PrometheusConfig.jobs`` fills in from ``global``."""
 
@@ -152,7 +156,7 @@ class ScrapeConfig(HttpClientConfig, DiscoveryConfigs, ScrapeLimits):
     honor_labels: bool = False
     honor_timestamps: bool = True
     track_timestamps_staleness: Annotated[bool, Announced("series with own timestamps get no staleness marker")] = False
-    params: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    params: dict[str, Annotated[tuple[str, ...], BeforeValidator(_no_values)]] = Field(default_factory=dict)
     scrape_interval: Duration = 0
     scrape_timeout: Duration = 0
     scrape_protocols: tuple[ScrapeProtocol, ...] | None = Field(default=None, min_length=1)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from hypercare.config.alertmanager import Matchers
+from hypercare.config.alertmanager import OneOrManyMatchers
 from hypercare.config.base import (
     AnyUrl,
     Duration,
@@ -153,7 +153,7 @@ class Service(StrictModel):
     runbook: AnyUrl = ""
     slo: Slo | None = None
     labels: TextMap = Field(default_factory=dict)
-    match: Matchers = ()
+    match: OneOrManyMatchers = ()
 
     @property
     def selectors(self) -> tuple[tuple[Matcher, ...], ...]:
@@ -170,7 +170,7 @@ class Service(StrictModel):
 class SeverityRule(StrictModel):
     """Alerts that fit ``match`` (of services of ``tier``, where given) make incidents of severity ``is``."""
 
-    match: Matchers = ()
+    match: OneOrManyMatchers = ()
     tier: int | None = Field(default=None, ge=1, le=4)
     is_: Severity = Field(alias="is")
 
@@ -201,7 +201,7 @@ class IncidentsConfig(StrictModel):
 
     """
 
-    open: Matchers = _one("severity", "critical")
+    open: OneOrManyMatchers = _one("severity", "critical")
     severity: tuple[SeverityRule, ...] = ()
     quiet_time: Duration = 10 * MINUTE
     confirm: bool = False
