@@ -7,6 +7,7 @@ widen permissions up to the file system's root when run by root.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.util
 import os
 import pwd
@@ -15,7 +16,6 @@ import shutil
 import stat
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg
@@ -116,7 +116,7 @@ def prepare_files(root: Path, port: int) -> Database:
     if os.geteuid() == 0:
         user = _unprivileged_user()
         if not _others_may_enter(root):
-            home = Path(tempfile.gettempdir()) / f"hypercare-demo-{root.stat().st_ino}"
+            home = Path(tempfile.gettempdir()) / f"hypercare-demo-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
         _private_folder(home, user)
         if not _others_may_enter(programs / "bin") or not _others_may_read(programs / "bin" / "postgres"):
             programs = _copied(programs, home)
@@ -131,37 +131,27 @@ def prepare_files(root: Path, port: int) -> Database:
     return Database(home, programs / "bin", port, user, password_file.read_text(encoding="ascii"))
 
 
-def wait_for_old_server(database: Database, seconds: float = 10.0) -> None:
-    """Let a server that lost its supervisor finish: two servers on one data directory must not meet.
+def running_server(database: Database) -> int:
+    """The process id of a server that uses the data directory, 0 without one.
 
-    Raises:
-        DemoError: it is still there after that time.
+    A server that lost its supervisor needs a moment to end, and two on one data directory must not meet.
     """
-    deadline = time.monotonic() + seconds
-    while (pid := _server_pid(database.data)) and _is_postgres(pid, database.data):
-        if time.monotonic() > deadline:
-            msg = f"a PostgreSQL (process {pid}) still uses {database.data}; stop it first"
-            raise DemoError(msg)
-        time.sleep(0.1)
+    try:
+        pid = int((database.data / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0])
+        # The number may belong to another process by now.
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return 0
+    return pid if os.fsencode(database.data) in arguments else 0
 
 
-def wait_until_ready(database: Database, seconds: float = 20.0) -> None:
-    """Wait until the server takes connections.
-
-    Raises:
-        DemoError: it does not within that time.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            psycopg.connect(database.url, connect_timeout=2).close()
-        except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
-                msg = f"PostgreSQL does not start: {error}"
-                raise DemoError(msg) from error
-            time.sleep(0.1)
-        else:
-            return
+def is_ready(database: Database) -> bool:
+    """Whether the server takes connections."""
+    try:
+        psycopg.connect(database.url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def prepare_schema(database: Database) -> None:
@@ -259,18 +249,3 @@ def _initdb(home: Path, programs: Path, user: str) -> None:
     if done.returncode != 0:
         msg = f"initdb failed: {done.stderr.strip()}"
         raise DemoError(msg)
-
-
-def _server_pid(data: Path) -> int:
-    try:
-        return int((data / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0])
-    except (OSError, ValueError):
-        return 0
-
-
-def _is_postgres(pid: int, data: Path) -> bool:
-    """Whether that process is the server of this data directory, not a later one with the same number."""
-    try:
-        return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False

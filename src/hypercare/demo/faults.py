@@ -49,9 +49,9 @@ FAULTS: dict[str, Fault] = {
         Fault(
             "llm-latency",
             layout.ATLAS,
-            "the first LLM provider takes up to 8 s for its first token; half of the requests go to the second one",
+            "the first LLM provider takes 1 to 5 s for its first token; half of its requests time out and fall back",
             ("HighLLMLatency", "LLMFallbackRate"),
-            ("latency", 4.0),
+            ("latency", 2.3),
         ),
         Fault("vector-down", layout.VECTOR, "the vector search process is killed", ("VectorSearchDown",)),
         Fault("db-down", layout.POSTGRES, "PostgreSQL is shut down; everything that needs it fails", ("DatabaseDown",)),

@@ -128,8 +128,9 @@ class Supervisor:
         await self._control.stop()
         for wave in self._waves_of_stopping():
             await asyncio.gather(*(self._end(managed) for managed in wave))
-        self.directory.state.unlink(missing_ok=True)
+        # Without the lock the directory is another supervisor's.
         if self._lock is not None:
+            self.directory.state.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
@@ -213,16 +214,18 @@ class Supervisor:
 
     async def _start_all(self) -> None:
         self.ports = layout.choose_ports(self._base_port)
-        self._database = await asyncio.to_thread(pg.prepare_files, self.directory.root, self.ports[layout.POSTGRES])
-        await asyncio.to_thread(pg.wait_for_old_server, self._database)
-        self._plan(self._database)
+        self._database = database = await asyncio.to_thread(
+            pg.prepare_files, self.directory.root, self.ports[layout.POSTGRES]
+        )
+        await _until(lambda: not pg.running_server(database), 10.0, "another PostgreSQL uses the data directory")
+        self._plan(database)
         await self._control.start(self.ports[layout.CONTROL])
         # The database, and with it all that can start without it.
         first = [layout.POSTGRES, layout.VECTOR, *layout.PROVIDERS, layout.LLM, layout.WEBHOOK]
         for name in first:
             await self._keep(name)
-        await asyncio.to_thread(pg.wait_until_ready, self._database)
-        await asyncio.to_thread(pg.prepare_schema, self._database)
+        await self._wait_for_database(database)
+        await asyncio.to_thread(pg.prepare_schema, database)
         for name in (layout.API, layout.WORKER, layout.EXPORTER):
             await self._keep(name)
         await asyncio.gather(*(self._wait_healthy(name) for name in layout.MODULES if name != layout.LOAD))
@@ -302,10 +305,15 @@ class Supervisor:
                 env=dict(managed.environment) or None,
                 # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
                 start_new_session=True,
+                limit=1 << 20,
             )
         finally:
             if not isinstance(output, int):
                 output.close()
+
+    async def _wait_for_database(self, database: pg.Database) -> None:
+        why = f"PostgreSQL does not start; see {self.directory.logs / 'postgres.log'}"
+        await _until(lambda: pg.is_ready(database), START_TIMEOUT, why)
 
     async def _wait_healthy(self, name: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT
@@ -354,7 +362,7 @@ class Supervisor:
         self.processes[name].stopped_by = ""
         await self._keep(name)
         if name == layout.POSTGRES and self._database is not None:
-            await asyncio.to_thread(pg.wait_until_ready, self._database)
+            await self._wait_for_database(self._database)
         else:
             await self._wait_healthy(name)
 
@@ -379,6 +387,19 @@ class Supervisor:
     def _save(self) -> None:
         if not self._stopping:
             write_state(self.directory.state, self.state())
+
+
+async def _until(check: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Wait until the check holds; it runs in a thread, and waiting can be cancelled between two of its runs.
+
+    Raises:
+        DemoError: it does not hold within that time.
+    """
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(check):
+        if time.monotonic() > deadline:
+            raise DemoError(otherwise)
+        await asyncio.sleep(0.1)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

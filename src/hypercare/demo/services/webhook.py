@@ -1,4 +1,4 @@
-"""A webhook receiver: keeps what Alertmanager-style webhooks bring, prints it, and serves it at /received."""
+"""A webhook receiver: keeps what webhooks bring, prints it, serves it at /received; and has the runbooks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from hypercare.demo import layout
+from hypercare.demo.runbooks import RUNBOOKS
 from hypercare.demo.services import base
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def summary(payload: Mapping[str, Any]) -> str:
-    """One line of an Alertmanager webhook payload: status, names, how many."""
+    """One line of a payload: Alertmanager's (status, names, how many), or the first text that a page has."""
+    if "alerts" not in payload:
+        told = (str(payload[key]) for key in ("summary", "title", "text", "message") if payload.get(key))
+        return next(told, json.dumps(payload))[:200]
     alerts = [alert for alert in payload.get("alerts", []) if isinstance(alert, dict)]
     names = dict.fromkeys(str(alert.get("labels", {}).get("alertname", "?")) for alert in alerts)
     status = str(payload.get("status", "?"))
@@ -40,6 +44,7 @@ class WebhookReceiver:
         service.app.router.add_post("/webhook", self._take)
         service.app.router.add_post("/webhook/{receiver}", self._take)
         service.app.router.add_get("/received", self._show)
+        service.app.router.add_get("/runbooks/{name}", self._runbook)
 
     async def _take(self, request: web.Request) -> web.Response:
         try:
@@ -61,6 +66,12 @@ class WebhookReceiver:
         self._count.labels(str(payload.get("receiver", "")), str(payload.get("status", ""))).inc()
         self._service.log.info("%s", entry["summary"])
         return web.json_response({"number": entry["number"]})
+
+    async def _runbook(self, request: web.Request) -> web.Response:
+        text = RUNBOOKS.get(request.match_info["name"])
+        if text is None:
+            raise web.HTTPNotFound(text=f"there are: {', '.join(RUNBOOKS)}\n")
+        return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def _show(self, request: web.Request) -> web.Response:
         try:
