@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from hypercare.channels import console
 from hypercare.channels.base import Channel, Line, NotSendableError, Request, Sending
 from hypercare.channels.integration import BoundIntegration
 from hypercare.channels.registry import BY_KEY
@@ -74,6 +75,8 @@ class Dispatcher:
             _log.error("template file left out: %s", error)
         receivers = bind(alertmanager, templates)
         targets: dict[str, _Found] = {i.target: (i.definition, i.config) for r in receivers.values() for i in r}
+        # Where no people are configured, pages go to the console under this name.
+        targets["person/everyone/0"] = (console.CHANNEL, console.ConsoleConfig())
         for person in people:
             for index, way in enumerate(person.contact):
                 channel = BY_KEY[f"{way.channel}_configs"]
@@ -81,6 +84,7 @@ class Dispatcher:
         self._defaults = alertmanager.global_
         self._receivers, self._targets = receivers, targets
 
+    @property
     def integrations(self) -> Mapping[str, tuple[BoundIntegration, ...]]:
         """The integrations of each receiver, in the order of the configuration; kinds nobody delivers are not there."""
         return self._receivers

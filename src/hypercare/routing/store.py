@@ -108,7 +108,8 @@ class _Reader:
         silenced = self.silencer.active(held.fingerprint, labels, self.now)
         inhibited = self.inhibitor.sources(labels, self.now)
         routes = (route,) if route is not None else tuple(r for r, _, _ in held.places)
-        muted = tuple(dict.fromkeys(name for r in routes for name in self.muted_by(r)))
+        muted_routes = [self.muted_by(r) for r in routes]
+        muted = tuple(dict.fromkeys(name for names in muted_routes for name in names))
         flushed = any(i in self.groups and self.groups[i].flushed_at is not None for _, _, i in held.places)
         state = AlertStatus.ACTIVE if flushed else AlertStatus.UNPROCESSED
         return AlertView(
@@ -116,7 +117,8 @@ class _Reader:
             fingerprint=held.fingerprint,
             updated_at=held.updated_at,
             source=held.source,
-            state=AlertStatus.SUPPRESSED if silenced or inhibited else state,
+            # On all its routes nobody hears of it.
+            state=AlertStatus.SUPPRESSED if silenced or inhibited or all(muted_routes) else state,
             silenced_by=silenced,
             inhibited_by=inhibited,
             muted_by=muted,
