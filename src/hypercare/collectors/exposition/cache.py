@@ -62,7 +62,9 @@ class Parsed:
 class _Layout:
     """The lines of a body whose samples all have the plain form ``series value``."""
 
-    __slots__ = ("columns", "comments", "keep", "kept", "line_count", "live", "openmetrics", "prefixes", "samples")
+    __slots__ = (
+        "columns", "comments", "keep", "kept", "line_count", "live", "openmetrics", "overhead", "prefixes", "samples",
+    )  # fmt: skip
 
     def __init__(self, lines: Sequence[bytes], at: Sequence[int], columns: Sequence[int], *, openmetrics: bool) -> None:
         self.openmetrics = openmetrics
@@ -71,6 +73,7 @@ class _Layout:
         others = sorted(set(range(len(lines))) - set(at))
         self.comments = (_getter(others), _getter(others)(lines))
         self.prefixes = [lines[i].rpartition(b" ")[0] + b" " for i in at]
+        self.overhead = len(lines) - 1 + sum(map(len, self.prefixes)) + sum(len(line) for line in self.comments[1])
         first: dict[int, int] = {}
         for i, column in enumerate(columns):
             if column != DROPPED:
@@ -146,7 +149,7 @@ class ScrapeCache:
         lines = body.split(b"\n")
         layout = self._layout
         if layout is not None and layout.openmetrics is openmetrics:
-            values = _read_as(layout, lines)
+            values = _read_as(layout, lines, len(body))
             if values is not None:
                 _check_limit(layout.kept, sample_limit)
                 return self._from_layout(layout, values)
@@ -211,7 +214,7 @@ def _check_limit(kept: int, limit: int) -> None:
         raise TooManySamples(msg)
 
 
-def _read_as(layout: _Layout, lines: list[bytes]) -> Floats | None:
+def _read_as(layout: _Layout, lines: list[bytes], size: int) -> Floats | None:
     """The values, if the lines are those of the layout."""
     if len(lines) != layout.line_count:
         return None
@@ -220,8 +223,9 @@ def _read_as(layout: _Layout, lines: list[bytes]) -> Floats | None:
         return None
     texts = list(map(bytes.removeprefix, layout.samples(lines), layout.prefixes))
     joined = b"".join(texts)
-    # What float() would take and the format does not; a prefix that did not fit leaves a name, which is no number.
-    if b"_" in joined or b"\r" in joined or b" " in joined or b"\t" in joined:
+    # Every prefix has come off only if the values are what is left of the body. The rest is what float() would take
+    # and the format does not.
+    if size - len(joined) != layout.overhead or b"_" in joined or b"\r" in joined or b" " in joined or b"\t" in joined:
         return None
     try:
         return np.fromiter(map(float, texts), np.float64, len(texts))
@@ -243,6 +247,7 @@ class _Slow:
         self.timed: list[tuple[Ms, int, float]] = []
         self.metas: list[Meta] = []
         self.odd = False
+        self.dropped = self.counted = 0
 
     def run(self, lines: list[bytes]) -> Parsed:
         known = self.cache.known
@@ -306,7 +311,7 @@ class _Slow:
         if self.parser.openmetrics or not text.isdigit():
             return False
         key, _, value = key.rpartition(b" ")
-        column = self.cache.known.get(key)
+        column = self.cache.known.get(key) if value else None
         if column is None:
             return False
         self._stamped(column, _number(value, i), int(text), i)
@@ -317,7 +322,10 @@ class _Slow:
         column = self.cache.known.get(text)
         if column is None:
             # Before the column exists: a target that sends millions must not fill the store.
-            _check_limit(len(self.columns) + len(self.timed), self.limit + self.columns.count(DROPPED))
+            if self.limit:
+                self.dropped += self.columns[self.counted :].count(DROPPED)
+                self.counted = len(self.columns)
+                _check_limit(self.counted + len(self.timed) - self.dropped, self.limit)
             column = self.cache.learn(text, series.labels)
         if series.timestamp is not None:
             self._stamped(column, series.value, series.timestamp, i)
