@@ -103,7 +103,7 @@ def host_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
     sources = HostSources(around.ports.host, around.ports.clock)
     job = Job("node", host.interval, min(host.interval, 10 * SECOND), sources)
     labels = {"instance": around.hostname, **host.labels}
-    return (JobSetup(job, (StaticDiscovery((_built_in(labels, ("host", around.hostname, "")),)),)),)
+    return (JobSetup(job, (StaticDiscovery((_built_in(labels, ("host", around.hostname, "/")),)),)),)
 
 
 def own_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
