@@ -91,16 +91,19 @@ class _Reader:
         self.silencer = Silencer(rows.load_silences(db))
         self.inhibitor = Inhibitor(settings.inhibit_rules)
         self.groups = {row.id: row for row in rows.load_group_rows(db)}
+        self._muted: dict[str, tuple[str, ...]] = {}
         for held in self.held:
             self.inhibitor.put(held.fingerprint, held.alert)
             held.places = places(settings, held.alert.labels)
 
     def muted_by(self, route: Route) -> tuple[str, ...]:
         """Names of the intervals that hold back a route's notifications now."""
-        decision = intervals.decide(
-            route.mute_time_intervals, route.active_time_intervals, self.settings.intervals, self.now
-        )
-        return tuple(decision.by.split(", ")) if decision is not None else ()
+        found = self._muted.get(route.id)
+        if found is None:
+            mute, active = route.mute_time_intervals, route.active_time_intervals
+            decision = intervals.decide(mute, active, self.settings.intervals, self.now)
+            found = self._muted[route.id] = tuple(decision.by.split(", ")) if decision is not None else ()
+        return found
 
     def view(self, held: Held, route: Route | None = None) -> AlertView:
         """One alert, on one of its routes or on all."""
