@@ -47,3 +47,8 @@ class RealtimeDriver:
             if wait > 0:
                 self._woken.wait(min(wait, _LONGEST_WAIT))
                 self._woken.clear()
+
+
+def pause(seconds: float) -> None:
+    """Wait; for commands that look again and again."""
+    threading.Event().wait(seconds)

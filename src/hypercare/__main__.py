@@ -1,0 +1,5 @@
+"""``python -m hypercare``."""
+
+from hypercare.cli import main
+
+main()

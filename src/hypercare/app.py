@@ -1,0 +1,166 @@
+"""The one place where things are wired: ``build(config, ports)`` gives the App that serve and simulate run."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+from hypercare import __version__
+from hypercare.channels.dispatcher import Dispatcher
+from hypercare.channels.page import render
+from hypercare.collectors import CollectorsService, OwnMetrics
+from hypercare.incidents.service import IncidentService
+from hypercare.kernel import CommandError, Kernel, Outbox
+from hypercare.model.errors import InputError
+from hypercare.model.events import ConfigReloaded
+from hypercare.model.time import DAY, MINUTE, SECOND, Ms
+from hypercare.oncall.plan import Receiver
+from hypercare.oncall.service import OnCallService
+from hypercare.promql import Engine
+from hypercare.routing.from_config import settings_from
+from hypercare.routing.service import RoutingService
+from hypercare.rules import RulesService
+from hypercare.state import State
+from hypercare.tsdb import Options, Tsdb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from hypercare.config import Config
+    from hypercare.kernel import Context
+    from hypercare.ports import Ports
+    from hypercare.routing.settings import RoutingSettings
+
+_log = logging.getLogger(__name__)
+_FLUSH, _MAINTAIN = "tsdb.flush", "tsdb.maintain"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Apply:
+    """Command: run by this configuration from now on."""
+
+    config: Config
+
+
+class App:
+    """One running hypercare, whatever drives it.
+
+    Attributes:
+        last_reload_error: why the last reload was refused; empty where it was not.
+
+    """
+
+    version = __version__
+
+    def __init__(self, config: Config, ports: Ports, data: Path | None, hostname: str) -> None:
+        self.config = config
+        self.ports = ports
+        self.retention: Ms = config.hypercare.storage.retention or 15 * DAY
+        options = Options(retention=self.retention, retention_bytes=config.hypercare.storage.retention_size)
+        self.tsdb = Tsdb.open(None if data is None else data / "metrics", options)
+        self.state = State.open(None if data is None else data / "state.db")
+        self.engine = Engine()
+        self.dispatcher = Dispatcher(ports)
+        self.kernel = Kernel(self.state, ports, Outbox(self.dispatcher))
+        self.own = OwnMetrics(ports.clock.now())
+        self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname)
+        self.rules = RulesService(self.tsdb, self.engine)
+        self.routing = RoutingService(self._routing_settings)
+        self.incidents = IncidentService()
+        self.oncall = OnCallService(render, self._page_receivers)
+        self.started_at = self.last_reload_at = ports.clock.now()
+        self.last_reload_error = ""
+        self._durable = data is not None
+        # Order matters twice: events reach subscribers in it, and configure runs in it.
+        self._services = (self.routing, self.incidents, self.oncall, self.rules, self.collectors)
+        for service in self._services:
+            service.register(self.kernel)
+        self.kernel.on_message(_Apply, self._apply)
+        self.kernel.on_timer(_FLUSH, self._flush)
+        self.kernel.on_timer(_MAINTAIN, self._maintain)
+
+    @property
+    def last_reload_ok(self) -> bool:
+        """Whether the configuration that was read last is the running one."""
+        return not self.last_reload_error
+
+    @property
+    def routing_settings(self) -> RoutingSettings:
+        """What routing runs by.
+
+        Raises:
+            CommandError: the first configuration is not applied yet.
+
+        """
+        if self.routing.settings is None:
+            raise CommandError("not ready yet", 503)
+        return self.routing.settings
+
+    def start(self) -> Future[None]:
+        """Take up stored deadlines and effects, then the configuration; the future ends when all rooms are set up."""
+        self.kernel.start()
+        return self.kernel.call(_Apply(self.config))
+
+    def reload(self, load: Callable[[], Config]) -> Future[None]:
+        """Read the configuration anew and run by it; a bad one leaves the running one as it is.
+
+        Raises:
+            InputError: what is wrong with the new one.
+
+        """
+        try:
+            config = load()
+        except InputError as error:
+            self.last_reload_error = str(error)
+            _log.error("the new configuration is refused, the old one goes on:\n%s", error)
+            raise
+        return self.kernel.call(_Apply(config))
+
+    def close(self) -> None:
+        """Write what is in memory and close the stores."""
+        self.tsdb.flush(self.ports.clock.now())
+        self.tsdb.close()
+        self.state.close()
+
+    def _apply(self, ctx: Context, command: _Apply) -> None:
+        self.dispatcher.configure(command.config)
+        for service in self._services:
+            service.configure(ctx, command.config)
+        self.config = command.config
+        self.last_reload_at, self.last_reload_error = ctx.now, ""
+        ctx.publish(ConfigReloaded(command.config.hash))
+        if self._durable:
+            ctx.set_timer(_FLUSH, ctx.now + SECOND, _FLUSH, durable=False)
+        ctx.set_timer(_MAINTAIN, ctx.now + MINUTE, _MAINTAIN, durable=False)
+
+    def _routing_settings(self, config: Config) -> RoutingSettings:
+        return settings_from(config.alertmanager, self.dispatcher.integrations, config.hypercare.web.external_url)
+
+    def _page_receivers(self, config: Config) -> tuple[Receiver, ...]:
+        names = (receiver.name for receiver in config.alertmanager.receivers)
+        return tuple(Receiver(name, self.dispatcher.targets(name)) for name in names)
+
+    def _flush(self, ctx: Context, key: str) -> None:
+        # Half of the promised second, so that a slow step before it does not break the promise.
+        ctx.set_timer(key, ctx.now + SECOND // 2, _FLUSH, durable=False)
+        self.tsdb.flush(ctx.now)
+
+    def _maintain(self, ctx: Context, key: str) -> None:
+        ctx.set_timer(key, ctx.now + MINUTE, _MAINTAIN, durable=False)
+        self.tsdb.maintain(ctx.now)
+
+
+def build(config: Config, ports: Ports, data: Path | None = None, hostname: str = "localhost") -> App:
+    """Wire an App.
+
+    Args:
+        config: a checked configuration.
+        ports: the real outside, or a virtual one.
+        data: the directory of state and metrics; none keeps everything in memory.
+        hostname: the ``instance`` of the machine we run on.
+
+    """
+    return App(config, ports, data, hostname)
