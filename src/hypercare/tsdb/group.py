@@ -34,8 +34,8 @@ class Group:
     """
 
     __slots__ = (
-        "_fresh", "_layouts", "_next", "_numbers", "_on_series", "columns_seen", "floor", "generation", "gid", "key",
-        "missing", "parts", "raw", "result", "row_epoch", "series", "slot_of", "target",
+        "__weakref__", "_fresh", "_layouts", "_next", "_numbers", "_on_series", "columns_seen", "floor", "generation",
+        "gid", "key", "missing", "parts", "raw", "result", "row_epoch", "series", "slot_of", "target",
         "wal_columns", "wal_file", "wal_known", "wal_layout",
     )  # fmt: skip
 
@@ -105,8 +105,8 @@ class Group:
         """Forget how the last row's columns lay: the layout has changed."""
         self.columns_seen = None
 
-    def unused(self, stored: tuple[Layout, ...]) -> list[int]:
-        """Numbers of series of which nothing is stored.
+    def unused(self, stored: tuple[Layout, ...]) -> tuple[list[int], bool]:
+        """Numbers of series of which nothing is stored, and whether others were spared.
 
         Numbers handed out since the last call are spared: their first row may be about to come.
         """
@@ -114,9 +114,11 @@ class Group:
         self._layouts = {key: layout for key, layout in self._layouts.items() if id(layout) in keep}
         fresh, self._fresh = self._fresh, set()
         if len(stored) == 1 and stored[0].width == len(self.series):
-            return []
-        alive = fresh.union(*(layout.ids.tolist() for layout in stored))
-        return [number for number in self.series if number not in alive]
+            return [], False
+        alive = set[int]().union(*(layout.ids.tolist() for layout in stored))
+        unused = [number for number in self.series if number not in alive]
+        gone = [number for number in unused if number not in fresh]
+        return gone, len(gone) < len(unused)
 
     def retire(self, numbers: list[int]) -> None:
         """Give up column numbers."""

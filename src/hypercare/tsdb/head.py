@@ -46,6 +46,7 @@ class Head:
 
     Attributes:
         states: what readers see of each group, by its number; values are replaced, never changed.
+        active: the groups that have rows in memory, by their number.
         epoch: how many times readers took a view.
         changed: whether anything came since the last view.
         min_valid: rows before this time are refused, because their block is closed or being written; ms.
@@ -56,6 +57,7 @@ class Head:
 
     def __init__(self, options: Options, cache: DecodedCache, journal: Journal | None, align: Ms) -> None:
         self.states: dict[int, State] = {}
+        self.active: dict[int, Group] = {}
         self.epoch = 0
         self.changed = True
         self._lock = threading.Lock()
@@ -153,13 +155,13 @@ class Head:
             columns.flags.writeable = False
             return raw
         numbers = columns.tolist()
-        slots = [group.slot_of.get(number, -1) for number in numbers]
-        if -1 in slots:
-            raw = self._add_columns(group, raw, [n for n, slot in zip(numbers, slots, strict=True) if slot < 0])
-            slots = [group.slot_of[number] for number in numbers]
-        if raw is None or len(set(slots)) != len(slots):
+        if len(set(numbers)) != len(numbers):
             msg = f"a row of group {group.key!r} names a column twice"
             raise ValueError(msg)
+        slots = [group.slot_of.get(number, -1) for number in numbers]
+        if raw is None or -1 in slots:
+            raw = self._add_columns(group, raw, [n for n, slot in zip(numbers, slots, strict=True) if slot < 0])
+            slots = [group.slot_of[number] for number in numbers]
         positions = np.array(slots, dtype=np.int64)
         ascending = len(slots) < 2 or bool((np.diff(positions) > 0).all())
         group.target = as_slots(positions) if ascending else positions
@@ -178,6 +180,7 @@ class Head:
                 raise LookupError(msg)
         fresh = list(dict.fromkeys(numbers))
         if raw is None:
+            self.active[group.gid] = group
             # Groups start at different fill levels, so that they are not all sealed at the same moment.
             spread = group.gid * 37 % max(self._seal_rows // 2, 1)
             wider = RawRows(group.layout(np.array(fresh, dtype=np.int64)), self._capacity - spread)
@@ -234,10 +237,10 @@ class Head:
             edge = bisect_left(raw.clock, (raw.clock[0] // self._align + 1) * self._align, 0, count)
             cut = min(cut, edge)
         width = raw.layout.width
-        layout, values = _used(group, raw.layout, raw.values[:cut, :width])
+        layout, values = used_columns(group, raw.layout, raw.values[:cut, :width])
         if layout.width:
             group.parts = (*group.parts, seal(layout, raw.times[:cut], values, self._cache))
-        layout, values = _used(group, raw.layout, raw.values[cut:count, :width])
+        layout, values = used_columns(group, raw.layout, raw.values[cut:count, :width])
         rest = RawRows(layout, max(self._capacity, count - cut + 1))
         rest.fill(raw.times[cut:count], values)
         group.set_raw(rest)
@@ -255,10 +258,11 @@ class Head:
             group.parts = ()
             group.set_raw(None)
             del self.states[group.gid]
+            del self.active[group.gid]
             self.changed = True
             return
         if exact and cut:
-            layout, values = _used(group, raw.layout, raw.values[cut : raw.count, : raw.layout.width])
+            layout, values = used_columns(group, raw.layout, raw.values[cut : raw.count, : raw.layout.width])
             rest = RawRows(layout, max(self._capacity, raw.count - cut + 1))
             rest.fill(raw.times[cut : raw.count], values)
             group.set_raw(rest)
@@ -271,7 +275,7 @@ class Head:
             self.changed = True
 
 
-def _used(group: Group, layout: Layout, values: Floats) -> tuple[Layout, Floats]:
+def used_columns(group: Group, layout: Layout, values: Floats) -> tuple[Layout, Floats]:
     """Leave columns without any sample out, so that series that are gone take no more room."""
     empty = is_absent(values).all(axis=0)
     if not empty.any():

@@ -163,11 +163,8 @@ class Index:
             self._versions[None] += 1
             self._epoch += 1
             self.series -= len(gone)
-
-    def drop(self, group: Group) -> None:
-        """Forget a group without series."""
-        with self._lock:
-            self._groups.pop(group.gid, None)
+            if all(number in gone for number in group.series):
+                del self._groups[group.gid]
 
     def groups(self) -> list[Group]:
         """All groups that have series, oldest first."""

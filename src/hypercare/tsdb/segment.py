@@ -216,6 +216,12 @@ class Segment:
             out[:, here] = self._chunk(number)[start:end, slots[here] - number * CHUNK_COLUMNS]
         return out
 
+    def matrix(self) -> Floats:
+        """All cells, past the cache."""
+        return np.concatenate(
+            [self._decode(number) for number in range(-(-self.layout.width // CHUNK_COLUMNS))], axis=1
+        )
+
     def _read_slice(self, left: int, right: int, start: int, end: int) -> Floats:
         pieces: list[Floats] = []
         for number in range(left // CHUNK_COLUMNS, (right - 1) // CHUNK_COLUMNS + 1):

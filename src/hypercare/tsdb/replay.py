@@ -1,0 +1,142 @@
+"""Bringing back what the log holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypercare.model.errors import Problem
+from hypercare.model.labels import Labels
+from hypercare.tsdb.wal import ColumnsRecord, Damage, LogFile, RowRecord, SeriesRecord, read_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hypercare.model.samples import Bools, Ints
+    from hypercare.tsdb.group import Group
+    from hypercare.tsdb.head import Head
+
+
+@dataclasses.dataclass(slots=True)
+class Recovery:
+    """What opening a store found in its log.
+
+    Attributes:
+        rows: brought back.
+        samples: brought back.
+        torn_bytes: cut off at the end of a file: the last write before a crash.
+        damaged_bytes: unreadable in the middle of a file.
+        lost_samples: readable, but of series whose names stood in damaged bytes.
+        problems: the damage in words.
+
+    """
+
+    rows: int = 0
+    samples: int = 0
+    torn_bytes: int = 0
+    damaged_bytes: int = 0
+    lost_samples: int = 0
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+
+class _FileReplay:
+    """Replay of one file: what its numbers mean."""
+
+    def __init__(self, head: Head, group_of: Callable[[str], Group], recovery: Recovery) -> None:
+        self._head = head
+        self._group_of = group_of
+        self._recovery = recovery
+        self._groups: dict[int, Group] = {}
+        self._columns: dict[int, dict[int, int]] = {}
+        # Per group: number of the list, its columns, and which of them are known (none: all).
+        self._lists: dict[int, tuple[int, Ints, Bools | None]] = {}
+
+    def series(self, record: SeriesRecord) -> None:
+        group = self._groups[record.gid] = self._group_of(record.key)
+        known = self._columns.setdefault(record.gid, {})
+        for number, pairs in record.series:
+            known[number] = group.column(Labels(pairs))
+
+    def columns(self, record: ColumnsRecord) -> None:
+        known = self._columns.get(record.gid, {})
+        here = np.array([number in known for number in record.columns], dtype=np.bool_)
+        numbers = np.array([known[number] for number in record.columns if number in known], dtype=np.int64)
+        self._lists[record.gid] = (record.layout, numbers, None if here.all() else here)
+
+    def row(self, record: RowRecord) -> None:
+        values = np.frombuffer(record.packed, dtype=np.float64)
+        group = self._groups.get(record.gid)
+        listed = self._lists.get(record.gid)
+        if group is None or listed is None or listed[0] != record.layout:
+            self._recovery.lost_samples += len(values)
+            return
+        _, numbers, known = listed
+        width = len(numbers) if known is None else len(known)
+        if width != len(values):
+            self._recovery.lost_samples += len(values)
+            return
+        if known is not None:
+            self._recovery.lost_samples += int((~known).sum())
+            values = values[known]
+        if self._head.min_valid is not None and record.at < self._head.min_valid:
+            return
+        result = self._head.append(group, record.at, numbers, values, ())
+        self._recovery.rows += 1
+        self._recovery.samples += result.appended
+
+
+def replay_directory(
+    directory: Path, head: Head, group_of: Callable[[str], Group], recovery: Recovery
+) -> list[LogFile]:
+    """Append all rows of the log to the head, cut torn tails, and return the files that hold rows.
+
+    Raises:
+        OSError: a file cannot be read or cut.
+    """
+    files: list[LogFile] = []
+    for path in sorted(p for p in directory.glob("*.wal") if p.stem.isdigit()):
+        file = _replay_file(path, _FileReplay(head, group_of, recovery), recovery)
+        if file.last is None:
+            path.unlink()
+        else:
+            files.append(file)
+    head.appended = head.refused = 0
+    return files
+
+
+def _replay_file(path: Path, replay: _FileReplay, recovery: Recovery) -> LogFile:
+    data = path.read_bytes()
+    file = LogFile(path, size=len(data))
+    lost_before = recovery.lost_samples
+    for record in read_log(data):
+        if isinstance(record, RowRecord):
+            replay.row(record)
+            file.last = record.at if file.last is None else max(file.last, record.at)
+        elif isinstance(record, ColumnsRecord):
+            replay.columns(record)
+        elif isinstance(record, SeriesRecord):
+            replay.series(record)
+        elif record.torn:
+            recovery.torn_bytes += record.end - record.start
+            os.truncate(path, record.start)
+            file.size = record.start
+        else:
+            _report(path, record, recovery)
+    lost = recovery.lost_samples - lost_before
+    if lost:
+        message = f"{lost} samples belong to series whose names stood in damaged bytes"
+        recovery.problems.append(Problem(str(path), 0, 0, message, "they are lost; check the disk"))
+    return file
+
+
+def _report(path: Path, damage: Damage, recovery: Recovery) -> None:
+    size = damage.end - damage.start
+    recovery.damaged_bytes += size
+    message = f"{size} bytes from offset {damage.start} are damaged; the records around them were read"
+    recovery.problems.append(
+        Problem(str(path), 0, 0, message, "check the disk; the file goes when its block is written")
+    )

@@ -1,0 +1,302 @@
+"""The write-ahead log: what was appended, in files of checksummed records.
+
+A file is ``HCWAL 1``, a newline, and records: marker, length of the body, CRC-32 of the body, body. Each file says
+anew which groups and series its numbers mean, so that older files can be deleted. Bodies (little-endian):
+
+* series: group number, JSON ``[key, [[column, [[name, value], …]], …]]``;
+* columns: group number, number of the list, column numbers (uint32): what the rows after it consist of;
+* row: group number, number of the list, time (int64), values (float64).
+
+A row names its list of columns by number, so that a lost list makes rows unreadable rather than wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import struct
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+import numpy as np
+
+from hypercare.tsdb.files import sync_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hypercare.model.samples import Ints
+    from hypercare.model.time import Ms
+    from hypercare.tsdb.group import Group
+
+FILE_HEADER: Final = b"HCWAL 1\n"
+MARKER: Final = b"\xc7HWr"
+_FRAME: Final = struct.Struct("<4sII")
+_SERIES_HEAD: Final = struct.Struct("<BI")
+_COLUMNS_HEAD: Final = struct.Struct("<BII")
+_ROW_HEAD: Final = struct.Struct("<BIIq")
+_SERIES: Final = 1
+_COLUMNS: Final = 2
+_ROW: Final = 3
+_BUFFER_LIMIT: Final = 64 << 20
+
+
+@dataclasses.dataclass(slots=True)
+class LogFile:
+    """One file of the log.
+
+    Attributes:
+        last: time of its newest row, ms; none where it has no row.
+
+    """
+
+    path: Path
+    last: Ms | None = None
+    size: int = 0
+
+
+class LogWriter:
+    """Collects records and writes them to the newest file on ``flush``.
+
+    Attributes:
+        files: all files, oldest first.
+        dropped_bytes: what could not be written and had to be given up.
+
+    """
+
+    def __init__(self, directory: Path, files: list[LogFile], *, segment_bytes: int, fsync: bool) -> None:
+        self.files = files
+        self.dropped_bytes = 0
+        self._directory = directory
+        self._segment_bytes = segment_bytes
+        self._fsync = fsync
+        self._number = max((int(f.path.stem) for f in files), default=0) + 1
+        self._fd: int | None = None
+        self._pieces: list[bytes] = []
+        self._pending = 0
+        self._last: Ms | None = None
+        self._unsynced = False
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(file.size for file in self.files)
+
+    def row(self, group: Group, at: Ms, columns: Ints, packed: bytes) -> None:
+        """Record a row."""
+        if columns is not group.wal_columns or group.wal_file != self._number:
+            self._introduce(group, columns)
+        head = _ROW_HEAD.pack(_ROW, group.gid, group.wal_layout, at)
+        frame = _FRAME.pack(MARKER, len(head) + len(packed), crc32(packed, crc32(head)))
+        self._pieces += (frame, head, packed)
+        self._pending += 1
+        if self._last is None or at > self._last:
+            self._last = at
+
+    def _introduce(self, group: Group, columns: Ints) -> None:
+        """Record what the numbers of the next row mean, as far as this file does not say so yet."""
+        if group.wal_file != self._number:
+            group.wal_file = self._number
+            group.wal_known = set()
+            group.wal_columns = None
+        numbers = columns.tolist()
+        fresh = [number for number in numbers if number not in group.wal_known]
+        if fresh:
+            group.wal_known.update(fresh)
+            series = [[number, group.series[number].pairs] for number in fresh]
+            self._record(_SERIES_HEAD.pack(_SERIES, group.gid) + json.dumps([group.key, series]).encode())
+        if group.wal_columns is None or not np.array_equal(columns, group.wal_columns):
+            group.wal_layout = (group.wal_layout + 1) & 0xFFFFFFFF
+            head = _COLUMNS_HEAD.pack(_COLUMNS, group.gid, group.wal_layout)
+            self._record(head + columns.astype("<u4").tobytes())
+        group.wal_columns = columns
+
+    def _record(self, body: bytes) -> None:
+        self._pieces += (_FRAME.pack(MARKER, len(body), crc32(body)), body)
+
+    def flush(self) -> None:
+        """Write what was collected and wait for the disk.
+
+        Raises:
+            OSError: it could not be written; it stays collected for the next call, up to a limit.
+        """
+        if not self._pieces and not self._unsynced:
+            return
+        data = b"".join(self._pieces)
+        self._pieces = [data] if data else []
+        try:
+            self._write(data)
+        except OSError:
+            if len(data) > _BUFFER_LIMIT:
+                self.dropped_bytes += len(data)
+                self._pieces, self._pending, self._last = [], 0, None
+                self.rotate()
+            raise
+
+    def _write(self, data: bytes) -> None:
+        fd = self._fd if self._fd is not None else self._begin()
+        file = self.files[-1]
+        if not file.size:
+            data = FILE_HEADER + data
+        try:
+            done = 0
+            while done < len(data):
+                done += os.write(fd, memoryview(data)[done:])
+        except OSError:
+            # Half a record must not stand before the next one.
+            os.ftruncate(fd, file.size)
+            os.lseek(fd, file.size, os.SEEK_SET)
+            raise
+        file.size += len(data)
+        if self._last is not None:
+            file.last = self._last if file.last is None else max(file.last, self._last)
+        self._pieces, self._pending, self._last = [], 0, None
+        self._unsynced = True
+        if self._fsync:
+            os.fsync(fd)
+        self._unsynced = False
+        if file.size >= self._segment_bytes:
+            self.rotate()
+
+    def _begin(self) -> int:
+        path = self._directory / f"{self._number:08d}.wal"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            sync_directory(self._directory)
+        except OSError:
+            os.close(fd)
+            raise
+        self._fd = fd
+        self.files.append(LogFile(path))
+        return fd
+
+    def rotate(self) -> None:
+        """Let the next flush begin a new file. Rows collected so far must have been flushed."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        self._number += 1
+
+    def delete_before(self, until: Ms) -> None:
+        """Delete closed files whose rows are all older; their rows stand in a block.
+
+        Raises:
+            OSError: a file could not be deleted.
+        """
+        current = self.files[-1] if self._fd is not None else None
+        for file in list(self.files):
+            if file is not current and (file.last is None or file.last < until):
+                file.path.unlink(missing_ok=True)
+                self.files.remove(file)
+
+    def close(self) -> None:
+        """Write what is left and close the file.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        try:
+            self.flush()
+        finally:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SeriesRecord:
+    """Introduces columns of a group."""
+
+    gid: int
+    key: str
+    series: tuple[tuple[int, tuple[tuple[str, str], ...]], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ColumnsRecord:
+    """The columns of the rows to come."""
+
+    gid: int
+    layout: int
+    columns: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RowRecord:
+    """One row."""
+
+    gid: int
+    layout: int
+    at: Ms
+    packed: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that are not records.
+
+    Attributes:
+        torn: nothing readable follows, as after a crash in the middle of a write.
+
+    """
+
+    start: int
+    end: int
+    torn: bool
+
+
+Record = SeriesRecord | ColumnsRecord | RowRecord
+
+
+def read_log(data: bytes) -> Iterator[Record | Damage]:
+    """The records of a file, and the stretches between them that are none."""
+    at = len(FILE_HEADER) if data.startswith(FILE_HEADER) else 0
+    while at < len(data):
+        found = _frame_at(data, at)
+        if found is not None:
+            yield found[0]
+            at = found[1]
+            continue
+        following = data.find(MARKER, at + 1)
+        while following >= 0 and _frame_at(data, following) is None:
+            following = data.find(MARKER, following + 1)
+        if following < 0:
+            yield Damage(at, len(data), torn=True)
+            return
+        yield Damage(at, following, torn=False)
+        at = following
+
+
+def _frame_at(data: bytes, at: int) -> tuple[Record, int] | None:
+    start = at + _FRAME.size
+    if start > len(data):
+        return None
+    marker, length, checksum = _FRAME.unpack_from(data, at)
+    end = start + length
+    if marker != MARKER or end > len(data):
+        return None
+    body = data[start:end]
+    if crc32(body) != checksum:
+        return None
+    try:
+        return _parse(body), end
+    except (ValueError, TypeError, IndexError, struct.error):
+        return None
+
+
+def _parse(body: bytes) -> Record:
+    kind = body[0]
+    if kind == _ROW:
+        _, gid, layout, at = _ROW_HEAD.unpack_from(body)
+        return RowRecord(gid, layout, at, body[_ROW_HEAD.size :])
+    if kind == _COLUMNS:
+        _, gid, layout = _COLUMNS_HEAD.unpack_from(body)
+        return ColumnsRecord(gid, layout, tuple(np.frombuffer(body[_COLUMNS_HEAD.size :], dtype="<u4").tolist()))
+    if kind == _SERIES:
+        _, gid = _SERIES_HEAD.unpack_from(body)
+        key, series = json.loads(body[_SERIES_HEAD.size :])
+        return SeriesRecord(gid, key, tuple((n, tuple((a, b) for a, b in pairs)) for n, pairs in series))
+    msg = f"unknown kind of record: {kind}"
+    raise ValueError(msg)
