@@ -1,0 +1,135 @@
+"""A group at work: evaluates its rules in order, and writes what they yield."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+from hypercare.model.time import MINUTE
+from hypercare.promql import PromqlError
+from hypercare.rules.alerting import AlertingRule
+from hypercare.rules.output import Output
+from hypercare.rules.recording import RecordingRule
+from hypercare.rules.rule import Outcome, Rule
+from hypercare.rules.status import GroupStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypercare.model.time import Ms
+    from hypercare.rules.evaluation import Round
+    from hypercare.rules.spec import GroupSpec, RuleSpec
+    from hypercare.rules.transitions import Changes
+    from hypercare.tsdb import Tsdb
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(slots=True)
+class Ticked:
+    """What a tick came to, to be taken over once it is committed.
+
+    Attributes:
+        outcomes: new ones, by rule; rules that are not named stay as they are.
+        changes: of alerts, by rule, in the order of the rules.
+        failures: rules that failed.
+
+    """
+
+    outcomes: list[tuple[Rule, Outcome]] = dataclasses.field(default_factory=list)
+    changes: list[tuple[AlertingRule, Changes]] = dataclasses.field(default_factory=list)
+    failures: int = 0
+
+
+class Group:
+    """A group of rules at work.
+
+    Attributes:
+        spec: what it is.
+        due: the next evaluation.
+        missed: evaluations left out because the loop was late.
+        last_evaluation: the scheduled instant of the last one, or none.
+
+    """
+
+    def __init__(self, spec: GroupSpec, outcomes: Mapping[str, Outcome], tsdb: Tsdb, now: Ms) -> None:
+        self.spec = spec
+        self.rules = tuple(_rule(r, outcomes.get(r.key) or Outcome()) for r in spec.rules)
+        self.output = Output(tsdb, f"rules/{spec.key}")
+        self.due = spec.due(now)
+        self.missed = 0
+        self.last_evaluation: Ms | None = None
+        self._reads = tuple(
+            frozenset(i for i, earlier in enumerate(self.rules[:n]) if rule.may_read(earlier))
+            for n, rule in enumerate(self.rules)
+        )
+
+    def schedule(self, now: Ms) -> tuple[Ms, int]:
+        """The newest evaluation that is due, and how many before it are left out."""
+        late = max(0, (now - self.due) // self.spec.interval)
+        return self.due + late * self.spec.interval, late
+
+    def patience_until(self, started: Ms, patience: Ms) -> Ms:
+        """Until when restored alerts are kept: two intervals after the start, or longer where data may come later."""
+        return started + max(2 * self.spec.interval, patience, MINUTE)
+
+    def evaluate(self, tick: Round, patience_until: Ms) -> Ticked:
+        """Evaluate all rules; their outcomes are to be set by ``take``."""
+        result = Ticked()
+        pending: set[int] = set()
+        for number, rule in enumerate(self.rules):
+            if pending and not pending.isdisjoint(self._reads[number]):
+                self.output.flush(tick.query_at)
+                tick.renew()
+                pending.clear()
+            try:
+                done = rule.evaluate(tick, self.spec.limit, patience_until)
+            except PromqlError as error:
+                result.outcomes.append((rule, rule.outcome.failed(str(error))))
+                result.failures += 1
+                continue
+            except Exception as error:  # noqa: BLE001 - see below
+                # The barrier between rules: a fault of ours in one of them must not blind the platform to the others.
+                _log.exception("rule %s of group %s failed", rule.spec.name, self.spec.key)
+                result.outcomes.append((rule, rule.outcome.failed(f"internal error: {error!r}")))
+                result.failures += 1
+                continue
+            if done is None:
+                continue
+            if done.outcome.written or rule.outcome.written:
+                self.output.add(done.outcome.written, done.values, rule.outcome.written)
+                pending.add(number)
+            if done.outcome is not rule.outcome:
+                result.outcomes.append((rule, done.outcome))
+                result.failures += bool(done.outcome.error)
+            if done.changes and isinstance(rule, AlertingRule):
+                result.changes.append((rule, done.changes))
+        self.output.flush(tick.query_at)
+        return result
+
+    def take(self, at: Ms, missed: int, ticked: Ticked) -> None:
+        """Make a tick's outcomes the rules' state."""
+        for rule, outcome in ticked.outcomes:
+            rule.outcome = outcome
+        self.missed += missed
+        self.last_evaluation = at
+        self.due = at + self.spec.interval
+
+    def status(self) -> GroupStatus:
+        """The group as pages show it."""
+        last = self.last_evaluation
+        return GroupStatus(
+            name=self.spec.name,
+            file=self.spec.file,
+            interval=self.spec.interval,
+            limit=self.spec.limit,
+            query_offset=self.spec.query_offset,
+            last_evaluation=last,
+            missed=self.missed,
+            rules=tuple(rule.status(last) for rule in self.rules),
+        )
+
+
+def _rule(spec: RuleSpec, outcome: Outcome) -> Rule:
+    return AlertingRule(spec, outcome) if spec.alerting else RecordingRule(spec, outcome)

@@ -1,0 +1,87 @@
+"""What a group writes to the store: one row a tick, with staleness markers for series that ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hypercare.model.labels import Labels
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.time import Ms
+    from hypercare.tsdb import Tsdb
+
+
+class Output:
+    """Collects the results of a group's rules and appends them.
+
+    Attributes:
+        refused: samples that the store did not take (two rules yield one series, or time went back).
+
+    """
+
+    __slots__ = ("_columns", "_group", "_keys", "_stale", "_tsdb", "_values", "refused")
+
+    def __init__(self, tsdb: Tsdb, key: str) -> None:
+        self._tsdb = tsdb
+        self._group = tsdb.group(key)
+        self._values: dict[int, float] = {}
+        self._stale: dict[int, None] = {}
+        self._keys: tuple[int, ...] = ()
+        self._columns: Ints = np.empty(0, dtype=np.int64)
+        self.refused = 0
+
+    @property
+    def last(self) -> Ms | None:
+        """Time of the newest row, or none."""
+        return self._group.last
+
+    def add(self, series: Sequence[Labels], values: Floats | Sequence[float], before: Sequence[Labels]) -> None:
+        """Take a rule's series.
+
+        Args:
+            series: with their names.
+            values: theirs.
+            before: what the rule wrote last; those that are not in ``series`` have ended.
+
+        """
+        column = self._group.column
+        for labels, value in zip(series, values if isinstance(values, list) else list(values), strict=True):
+            number = column(labels)
+            if number in self._values:
+                self.refused += 1
+            else:
+                self._values[number] = float(value)
+        if before and before != series:
+            alive = frozenset(series)
+            self.end(labels for labels in before if labels not in alive)
+
+    def end(self, series: Iterable[Labels]) -> None:
+        """Mark series as ended."""
+        self._stale.update((self._group.column(labels), None) for labels in series)
+
+    def flush(self, at: Ms) -> bool:
+        """Append what was collected; whether there was anything."""
+        if not self._values and not self._stale:
+            return False
+        stale = [number for number in self._stale if number not in self._values]
+        keys = tuple(self._values)
+        if keys != self._keys:
+            # The store is fastest when it gets the very same array of columns again.
+            self._keys, self._columns = keys, np.array(keys, dtype=np.int64)
+        values = np.fromiter(self._values.values(), dtype=np.float64, count=len(keys))
+        self._values, self._stale = {}, {}
+        if not keys and not stale:
+            return False
+        result = self._tsdb.append(self._group, at, self._columns, values, stale=stale)
+        self.refused += result.out_of_order + result.conflicts
+        return True
+
+    def close(self, at: Ms, series: Iterable[Labels]) -> None:
+        """End series now, or right behind the newest row."""
+        self.end(series)
+        last = self._group.last
+        self.flush(at if last is None else max(at, last + 1))

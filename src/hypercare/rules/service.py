@@ -1,0 +1,238 @@
+"""Rules as a part of the kernel's loop: timers of groups, stored alerts, news for routing.
+
+After a restart the stored alerts are there at once. A firing alert keeps the time at which it began. It is not resolved
+before its data may have come again (``Group.patience_until``), unless its rule is gone. A pending alert goes on where
+it was if the outage was short, else the outage does not count towards ``for``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from hypercare.model.alerts import AlertState
+from hypercare.model.events import AlertsReceived
+from hypercare.model.time import MINUTE
+from hypercare.rules import store
+from hypercare.rules.alerting import AlertingRule, public_labels, to_alert
+from hypercare.rules.evaluation import Round
+from hypercare.rules.group import Group
+from hypercare.rules.output import Output
+from hypercare.rules.rule import Outcome
+from hypercare.rules.spec import Surroundings, groups_of, surroundings_of
+from hypercare.rules.status import RulesSnapshot
+from hypercare.rules.store import Stored
+from hypercare.rules.transitions import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hypercare.config import Config
+    from hypercare.kernel import Context, Kernel
+    from hypercare.model.alerts import Alert
+    from hypercare.model.time import Ms
+    from hypercare.promql import Engine
+    from hypercare.rules.group import Ticked
+    from hypercare.rules.spec import GroupSpec
+    from hypercare.rules.transitions import Active
+    from hypercare.tsdb import Tsdb
+
+_TICK: Final = "rules.tick"
+_ENDED: Final = frozenset((Change.RESOLVED, Change.CALMED))
+_TOLD: Final = frozenset((Change.FIRED, Change.ALTERED, Change.RESOLVED))
+
+
+class RulesService:
+    """Evaluates all rule groups.
+
+    Args:
+        tsdb: read, and written to in the kernel's thread only.
+        engine: evaluates expressions.
+
+    Attributes:
+        evaluations: of rules, since the start.
+        failures: evaluations that failed.
+        missed: ticks of groups left out because the loop was late.
+
+    """
+
+    def __init__(self, tsdb: Tsdb, engine: Engine) -> None:
+        self._tsdb = tsdb
+        self._engine = engine
+        self._groups: dict[str, Group] = {}
+        self._around = Surroundings()
+        self._started: Ms | None = None
+        self.evaluations = 0
+        self.failures = 0
+        self.missed = 0
+
+    def register(self, kernel: Kernel) -> None:
+        """Take part in the loop."""
+        kernel.on_timer(_TICK, self._on_tick)
+
+    def configure(self, ctx: Context, config: Config) -> None:
+        """Run the groups of a configuration; those that it leaves alone go on as they are."""
+        self.apply(ctx, groups_of(config), surroundings_of(config))
+
+    @property
+    def snapshot(self) -> RulesSnapshot:
+        """All groups as they are; from any thread."""
+        return RulesSnapshot(tuple(group.status() for group in self._groups.values()))
+
+    @property
+    def refused(self) -> int:
+        """Samples that the store did not take."""
+        return sum(group.output.refused for group in self._groups.values())
+
+    # -- configuration -------------------------------------------------------------------------------------------
+
+    def apply(self, ctx: Context, specs: Iterable[GroupSpec], around: Surroundings) -> None:
+        """Run exactly these groups; rules that stay keep their alerts, those of the others are resolved."""
+        # Rules keep what they rendered for as long as these are the very same.
+        around = self._around if around == self._around else around
+        stored = self._stored(ctx)
+        outcomes = {rule.spec.key: rule.outcome for group in self._groups.values() for rule in group.rules}
+        groups: dict[str, Group] = {}
+        for spec in specs:
+            before = self._groups.get(spec.key)
+            if before is not None and before.spec == spec:
+                groups[spec.key] = before
+                continue
+            group = groups[spec.key] = Group(spec, outcomes, self._tsdb, ctx.now)
+            ctx.set_timer(f"{_TICK}:{spec.key}", group.due, _TICK, durable=False)
+        for key in self._groups:
+            if key not in groups:
+                ctx.cancel_timer(f"{_TICK}:{key}", durable=False)
+        news: list[Alert] = []
+        for group in groups.values():
+            for rule in group.rules:
+                known = stored.pop(rule.spec.key, None)
+                if known and isinstance(rule, AlertingRule):
+                    if self._started is None:
+                        known = _resume(group, rule, known, ctx.now)
+                    news += _move(ctx, group, rule, known, around)
+        news += _resolve(ctx, stored)
+        if news:
+            ctx.publish(AlertsReceived(tuple(news), "rules"))
+        kept = {rule.spec.key for group in groups.values() for rule in group.rules}
+        ctx.after_commit(lambda: self._take(ctx.now, groups, around, kept))
+
+    def _stored(self, ctx: Context) -> dict[str, tuple[Stored, ...]]:
+        """All alerts by the key of their rule: from the rows at the start, later from memory."""
+        if self._started is None:
+            return dict(store.load_active(ctx.db))
+        return {
+            rule.spec.key: tuple(_as_stored(alert, self._around) for alert in rule.outcome.active.values())
+            for group in self._groups.values()
+            for rule in group.rules
+            if rule.outcome.active
+        }
+
+    def _take(self, now: Ms, groups: dict[str, Group], around: Surroundings, kept: set[str]) -> None:
+        """Make a committed configuration the running one; series of rules that are gone end."""
+        for key, group in self._groups.items():
+            ended = [labels for rule in group.rules if rule.spec.key not in kept for labels in rule.outcome.written]
+            if ended:
+                running = groups.get(key)
+                output = running.output if running else Output(self._tsdb, f"rules/{key}")
+                output.close(now - group.spec.query_offset, ended)
+        self._groups = groups
+        self._around = around
+        if self._started is None:
+            self._started = now
+
+    # -- evaluation ----------------------------------------------------------------------------------------------
+
+    def _on_tick(self, ctx: Context, key: str) -> None:
+        group = self._groups.get(key.removeprefix(f"{_TICK}:"))
+        if group is None:
+            return
+        at, missed = group.schedule(ctx.now)
+        ctx.set_timer(key, at + group.spec.interval, _TICK, durable=False)
+        tick = Round(self._engine, self._tsdb, at, group.spec.query_offset, self._around)
+        patience = group.patience_until(self._started or 0, self._around.patience)
+        ticked = group.evaluate(tick, patience)
+        if ticked.changes:
+            self._save(ctx, group, ticked, at)
+        ctx.after_commit(lambda: self._done(group, at, missed, ticked))
+
+    def _done(self, group: Group, at: Ms, missed: int, ticked: Ticked) -> None:
+        group.take(at, missed, ticked)
+        self.evaluations += len(group.rules)
+        self.failures += ticked.failures
+        self.missed += missed
+
+    def _save(self, ctx: Context, group: Group, ticked: Ticked, at: Ms) -> None:
+        """Store what changed and tell routing, in the step's transaction."""
+        news: list[Alert] = []
+        for rule, changes in ticked.changes:
+            ended = [alert.labels.fingerprint() for change, alert in changes if change in _ENDED]
+            store.forget(ctx.db, rule.spec.key, ended)
+            alive = [_as_stored(alert, self._around) for change, alert in changes if change not in _ENDED]
+            store.save(ctx.db, rule.spec.key, _origin(group, rule), alive)
+            for change, alert in changes:
+                labels = public_labels(alert.labels, self._around) if change in _TOLD else None
+                if labels is not None:
+                    ends_at = at if change is Change.RESOLVED else None
+                    news.append(to_alert(alert, labels, rule.spec.expr, self._around.external_url, ends_at))
+        if news:
+            ctx.publish(AlertsReceived(tuple(news), "rules"))
+
+
+def _origin(group: Group, rule: AlertingRule) -> str:
+    return f"{group.spec.key};{rule.spec.name}"
+
+
+def _as_stored(alert: Active, around: Surroundings) -> Stored:
+    firing = alert.state is AlertState.FIRING
+    return Stored(alert, public_labels(alert.labels, around) if firing else None)
+
+
+def _resume(group: Group, rule: AlertingRule, known: tuple[Stored, ...], now: Ms) -> tuple[Stored, ...]:
+    """Give a rule the alerts that an earlier process left."""
+    last = group.output.last
+    gap = None if last is None else max(0, now - group.spec.query_offset - last)
+    resumed = tuple(
+        dataclasses.replace(each, active=_resumed(each.active, gap, group.spec.interval, now)) for each in known
+    )
+    active = {each.active.labels: each.active for each in resumed}
+    rule.outcome = Outcome(active, written=rule.series(active.values()))
+    return resumed
+
+
+def _resumed(alert: Active, gap: Ms | None, interval: Ms, now: Ms) -> Active:
+    """An alert after an outage: nobody looked in that time, so that it does not count towards ``for``."""
+    if alert.state is not AlertState.PENDING:
+        return alert
+    if gap is None:
+        return dataclasses.replace(alert, active_at=now)
+    return alert if gap <= max(2 * interval, MINUTE) else dataclasses.replace(alert, active_at=alert.active_at + gap)
+
+
+def _move(
+    ctx: Context, group: Group, rule: AlertingRule, known: tuple[Stored, ...], around: Surroundings
+) -> list[Alert]:
+    """Store a rule's alerts where they differ from their rows, and let routing know them by their labels of now."""
+    news: list[Alert] = []
+    altered: list[Stored] = []
+    for before in known:
+        alert = before.active
+        after = _as_stored(alert, around)
+        if after.sent != before.sent:
+            if before.sent is not None:
+                news.append(to_alert(alert, before.sent, rule.spec.expr, around.external_url, ctx.now))
+            if after.sent is not None:
+                news.append(to_alert(alert, after.sent, rule.spec.expr, around.external_url, None))
+        if after.sent != before.sent or alert.state is AlertState.PENDING:
+            altered.append(after)
+    store.save(ctx.db, rule.spec.key, _origin(group, rule), altered)
+    return news
+
+
+def _resolve(ctx: Context, gone: Mapping[str, tuple[Stored, ...]]) -> list[Alert]:
+    """End the alerts of rules that are no more."""
+    news: list[Alert] = []
+    for key, alerts in gone.items():
+        store.forget(ctx.db, key, [each.active.labels.fingerprint() for each in alerts])
+        news += [to_alert(each.active, each.sent, "", "", ctx.now) for each in alerts if each.sent is not None]
+    return news

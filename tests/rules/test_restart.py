@@ -1,0 +1,121 @@
+"""What a restart, an outage and a kill leave of the alerts."""
+
+from __future__ import annotations
+
+import pytest
+
+from hypercare.model.labels import Labels
+from hypercare.model.time import MINUTE, SECOND
+from hypercare.rules.spec import Surroundings
+from hypercare.tsdb import Tsdb
+
+RULES = """
+groups:
+- name: g
+  interval: 30s
+  rules:
+  - {alert: Now, expr: "load > 5", annotations: {s: "load {{ $value }}"}}
+  - {alert: Later, expr: "load > 5", for: 5m}
+  - {alert: Kept, expr: "load > 8", keep_firing_for: 4m}
+"""
+LOAD = 'load{h="a"} 9x100'
+
+
+def start(house, tmp_path, load=LOAD):
+    return house(path=tmp_path / "state.db").load("30s", load).run(RULES)
+
+
+def elements(h, name):
+    return [(a.state, a.active_at, a.fired_at, a.keep_firing_since) for a in h.rule(name).alerts]
+
+
+def test_state_survives_exactly(house, tmp_path) -> None:
+    h = start(house, tmp_path, 'load{h="a"} 9 9 7x100').until("2m")
+    before = {name: elements(h, name) for name in ("Now", "Later", "Kept")}
+    assert before["Kept"][0][3] is not None
+    again = h.again().run(RULES)
+    assert {name: elements(again, name) for name in before} == before
+    assert again.news == []
+
+
+def test_firing_alert_keeps_its_start(house, tmp_path) -> None:
+    h = start(house, tmp_path).until("2m")
+    again = h.again().load("30s", LOAD).run(RULES).until("20m")
+    starts = {a.starts_at for _, alerts in h.news for a in alerts if a.name == "Now"}
+    assert {a.fired_at for a in again.rule("Now").alerts} == starts
+    assert [a.name for _, alerts in again.news for a in alerts] == ["Later"]
+
+
+def test_short_outage_counts_towards_for(house, tmp_path, t0) -> None:
+    h = start(house, tmp_path).until("3m")
+    h.clock.advance_to(t0 + 3 * MINUTE + 40 * SECOND)
+    again = h.again().load("30s", LOAD).run(RULES).until("20m")
+    assert again.rule("Later").alerts[0].fired_at == t0 + 5 * MINUTE
+
+
+def test_long_outage_does_not(house, tmp_path, t0) -> None:
+    h = start(house, tmp_path).until("3m")
+    h.clock.advance_to(t0 + 23 * MINUTE)
+    again = h.again().load("30s", LOAD).run(RULES)
+    assert [str(a.state) for a in again.rule("Later").alerts] == ["pending"]
+    again.until("24m30s")
+    # The move of active_at is stored: a second restart at once does not undo it.
+    twice = again.again().load("30s", LOAD).run(RULES).until("40m")
+    assert twice.rule("Later").alerts[0].fired_at == t0 + 25 * MINUTE
+
+
+def test_lost_samples_start_for_anew(house, tmp_path, t0) -> None:
+    h = start(house, tmp_path).until("3m")
+    again = h.again(Tsdb.open(None)).load("30s", LOAD).run(RULES).until("20m")
+    assert again.rule("Later").alerts[0].fired_at == t0 + 8 * MINUTE
+
+
+def test_no_data_right_after_the_start_resolves_nothing(house, tmp_path, t0) -> None:
+    h = start(house, tmp_path).until("3m")
+    again = h.again(Tsdb.open(None)).run(RULES, Surroundings(patience=2 * MINUTE))
+    again.load("30s", 'load{h="a"} _x9 9x90')
+    again.until("4m30s")
+    assert sorted(again.states()) == ["firing", "firing", "pending"]
+    again.until("10m")
+    assert [a.name for _, alerts in again.news for a in alerts] == ["Later"]
+    assert again.value("ALERTS{alertname='Now'}")
+
+
+def test_patience_ends(house, tmp_path, t0) -> None:
+    h = start(house, tmp_path).until("3m")
+    again = h.again(Tsdb.open(None)).run(RULES, Surroundings(patience=2 * MINUTE)).until("20m")
+    told = [(at, a.name, a.ends_at) for at, alerts in again.news for a in alerts]
+    assert told == [(5 * MINUTE, "Now", t0 + 5 * MINUTE), (9 * MINUTE, "Kept", t0 + 9 * MINUTE)]
+    assert again.states() == []
+
+
+def test_evidence_ends_patience(house, tmp_path, t0) -> None:
+    """Seen again and gone: that is an answer."""
+    h = start(house, tmp_path).until("3m")
+    again = h.again(Tsdb.open(None)).load("30s", 'load{h="a"} _x6 9 1x90').run(RULES, Surroundings(patience=5 * MINUTE))
+    again.until("4m")
+    assert [(at, a.name) for at, alerts in again.news for a in alerts] == [(3 * MINUTE + 30 * SECOND, "Now")]
+
+
+def test_rules_gone_while_we_were_away(house, tmp_path, t0) -> None:
+    h = start(house, tmp_path).until("3m")
+    again = h.again().run({"groups": []}, Surroundings())
+    ended = [(a.name, a.ends_at) for _, alerts in again.news for a in alerts]
+    assert sorted(ended) == [("Kept", t0 + 3 * MINUTE), ("Now", t0 + 3 * MINUTE)]
+    third = again.again().run(RULES)
+    assert len(third.news) == 1, "nothing is restored: the alerts begin anew"
+
+
+def test_external_labels_changed_while_we_were_away(house, tmp_path) -> None:
+    h = start(house, tmp_path).until("3m")
+    again = h.again().run(RULES, Surroundings(external_labels=Labels.of(dc="eu")))
+    told = [(a.labels.get("dc"), a.ends_at is None) for _, alerts in again.news for a in alerts if a.name == "Now"]
+    assert told == [("", False), ("eu", True)]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Inf", "1e-320"])
+def test_any_value_is_restored(house, tmp_path, value) -> None:
+    rules = 'groups: [{name: g, interval: 1m, rules: [{alert: A, expr: "load"}]}]'
+    h = house(path=tmp_path / "s.db").load("1m", f"load {value}").run(rules)
+    again = h.again().run(rules)
+    assert repr(again.rule("A").alerts[0].value) == repr(h.rule("A").alerts[0].value)
