@@ -66,6 +66,8 @@ class Watcher(House):
         super().deliver(effect, reply)
 
     def do(self, operation: str, argument: Any) -> None:
+        # What is due comes before what happens now, so that our own judgement is about the same moment.
+        self.run(0)
         getattr(self, f"do_{operation}")(argument)
 
     def do_fire(self, key: Any) -> None:

@@ -158,4 +158,4 @@ def excerpt(body: bytes, limit: int = 300) -> str:
 
 def json_body(content: object) -> bytes:
     """JSON as it goes over the wire."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete
 
@@ -21,6 +21,7 @@ from hypercare.routing.silences import Silence, SilenceState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
     from hypercare.model.alerts import Alert
     from hypercare.model.time import Ms
@@ -47,7 +48,7 @@ class RoutingService:
 
     """
 
-    def __init__(self, read_settings: Callable[[Any], RoutingSettings]) -> None:
+    def __init__(self, read_settings: Callable[[Config], RoutingSettings]) -> None:
         self.settings: RoutingSettings | None = None
         self._read_settings = read_settings
         self._index: Index | None = None
@@ -65,7 +66,7 @@ class RoutingService:
         kernel.on_timer(_ENDS, self._on_ends)
         kernel.on_timer(_PURGE, self._on_purge)
 
-    def configure(self, ctx: Context, config: Any) -> None:
+    def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration: at start everything is loaded, at a reload groups move to the new tree."""
         self.apply(ctx, self._read_settings(config))
 
@@ -289,6 +290,9 @@ def _problem(alert: Alert) -> str:
     """What is wrong with an alert that came through the API, or nothing."""
     if not len(alert.labels):
         return "an alert must have at least one label with a value"
+    texts = (text for pair in (*alert.labels, *alert.annotations, (alert.generator_url,)) for text in pair)
+    if not all(silences.is_text(text) for text in texts):
+        return f"{alert.labels!r}: a text is not valid UTF-8"
     if alert.ends_at is not None and alert.starts_at and alert.ends_at < alert.starts_at:
         return f"{alert.labels}: the start time must be before the end time"
     return ""

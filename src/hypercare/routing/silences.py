@@ -67,14 +67,14 @@ def make_matcher(name: str, op: str, value: str, *, utf8: bool = True) -> Matche
         ValueError: with what is wrong.
 
     """
-    valid = bool(name) and _is_text(name) if utf8 else _CLASSIC_NAME.fullmatch(name) is not None
+    valid = bool(name) and is_text(name) if utf8 else _CLASSIC_NAME.fullmatch(name) is not None
     if not valid:
         msg = f"invalid label name {name!r}"
         raise ValueError(msg)
     if op not in tuple(MatchOp):
         msg = f'unknown matcher type "{op}"'
         raise ValueError(msg)
-    if not _is_text(value):
+    if not is_text(value):
         msg = f"invalid label value {value!r}"
         raise ValueError(msg)
     try:
@@ -84,7 +84,7 @@ def make_matcher(name: str, op: str, value: str, *, utf8: bool = True) -> Matche
         raise ValueError(msg) from err
 
 
-def _is_text(text: str) -> bool:
+def is_text(text: str) -> bool:
     """Whether the text has no broken characters (lone surrogates stand for bytes that are not UTF-8)."""
     try:
         text.encode()

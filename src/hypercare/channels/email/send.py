@@ -91,7 +91,7 @@ def _message(payload: Mapping[str, Any], sender: Address, recipients: list[Addre
     message["From"] = sender
     message["To"] = recipients
     # Line breaks in a rendered value would begin a header of their own.
-    message["Subject"] = _BREAKS.sub(" ", payload["subject"]).strip()
+    message["Subject"] = _header(payload["subject"])
     message["Date"] = format_datetime(to_datetime(payload["at"]))
     # The same with every try, so that mail programs show a repeated delivery once.
     message["Message-ID"] = f"<{key}@{sender.domain or 'hypercare'}>"
@@ -99,8 +99,8 @@ def _message(payload: Mapping[str, Any], sender: Address, recipients: list[Addre
     for name, value in payload["headers"].items():
         if name in message:
             del message[name]
-        message[name] = _BREAKS.sub(" ", value).strip()
-    text, html = payload["text"], payload["html"]
+        message[name] = _header(value)
+    text, html = _sound(payload["text"]), _sound(payload["html"])
     if text or not html:
         message.set_content(text)
         if html:
@@ -108,3 +108,12 @@ def _message(payload: Mapping[str, Any], sender: Address, recipients: list[Addre
     else:
         message.set_content(html, subtype="html")
     return message.as_bytes()
+
+
+def _header(text: str) -> str:
+    return _BREAKS.sub(" ", _sound(text)).strip()
+
+
+def _sound(text: str) -> str:
+    """Text that can be encoded: what is no character becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

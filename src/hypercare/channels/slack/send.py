@@ -64,7 +64,7 @@ def classify(answer: Answer) -> Outcome:
         return outcome if text in {b"ok", b""} else Permanent(f"Slack: {excerpt(text)}")
     try:
         said = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Retry(f"Slack: not JSON: {excerpt(answer.body)}")
     if not isinstance(said, dict) or said.get("ok", True):
         return outcome
