@@ -461,3 +461,17 @@ def test_a_process_that_cannot_start_is_named(open_directory, monkeypatch):
         asyncio.run(supervisor.start())
     assert "--wrong" in (open_directory / "logs" / "vector-search.log").read_text()
     assert set(psutil.Process().children(recursive=True)) <= set(before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_programs_that_the_other_user_cannot_reach_are_copied(open_directory, monkeypatch):
+    from hypercare.demo import database
+
+    monkeypatch.setattr(database, "_others_may_read", lambda _file: False)
+    made = database.prepare_files(open_directory, 1)
+    assert made.programs.is_relative_to(open_directory)
+    assert (made.data / "PG_VERSION").exists()
+    # The second start finds all of it there.
+    before = (made.data / "PG_VERSION").stat().st_mtime_ns
+    assert database.prepare_files(open_directory, 1) == made
+    assert (made.data / "PG_VERSION").stat().st_mtime_ns == before

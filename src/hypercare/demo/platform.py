@@ -211,6 +211,9 @@ class Supervisor:
             msg = f"a demo is running in {root} already; stop it with Ctrl-C in its terminal"
             raise DemoError(msg) from None
         self._lock = lock
+        # A log covers one run of the platform, with all restarts of its process.
+        for old in self.directory.logs.glob("*.log"):
+            old.unlink()
 
     async def _start_all(self) -> None:
         self.ports = layout.choose_ports(self._base_port)
@@ -294,7 +297,7 @@ class Supervisor:
     async def _spawn(self, managed: Managed) -> None:
         leash = [sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py")), "--parent", str(os.getpid())]
         leash += ["--signal", managed.death_signal, *(("--user", managed.user) if managed.user else ()), "--"]
-        output: int | IO[bytes] = managed.log.open("wb") if managed.log else asyncio.subprocess.PIPE
+        output: int | IO[bytes] = managed.log.open("ab") if managed.log else asyncio.subprocess.PIPE
         try:
             managed.process = await asyncio.create_subprocess_exec(
                 *leash,
