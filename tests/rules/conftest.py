@@ -103,6 +103,8 @@ class RuleHouse:
     def states(self):
         return [state for _, state in self.alerts()]
 
+    command = Do
+
     def value(self, expr):
         """Labels and values of an expression now."""
         result = Engine().instant(self.tsdb.snapshot(), expr, self.clock.now())
@@ -122,7 +124,7 @@ def whole_intervals(monkeypatch):
     monkeypatch.setattr(GroupSpec, "phase", property(lambda _: 0))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def house():
     return RuleHouse
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hypercare.model.labels import Labels
 from hypercare.model.time import MINUTE, SECOND
@@ -119,3 +124,32 @@ def test_any_value_is_restored(house, tmp_path, value) -> None:
     h = house(path=tmp_path / "s.db").load("1m", f"load {value}").run(rules)
     again = h.again().run(rules)
     assert repr(again.rule("A").alerts[0].value) == repr(h.rule("A").alerts[0].value)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.booleans(), min_size=5, max_size=30), st.sets(st.integers(1, 30), max_size=3), st.integers(0, 5))
+def test_never_fires_before_for_whatever_restarts(house, presence, restarts, outage) -> None:
+    """Firing means: present at every evaluation of the last two minutes, all of them made while we ran."""
+    rules = 'groups: [{name: g, interval: 30s, rules: [{alert: A, expr: "load > 5", for: 2m}]}]'
+    load = "load " + " ".join("9" if here else "1" for here in presence)
+    with tempfile.TemporaryDirectory() as folder:
+        h = house(path=Path(folder) / "s.db").load("30s", load).run(rules)
+        news, start, skipped = [], h.clock.now(), set()
+        for step in range(len(presence)):
+            h.until(step * 30_000)
+            if step in restarts:
+                news += h.news
+                h.clock.advance_to(h.clock.now() + outage * 30_000)
+                skipped |= set(range(step + 1, step + outage))
+                h = h.again().load("30s", load).run(rules)
+        news += h.news
+    fired = [a.starts_at for _, alerts in news for a in alerts if a.ends_at is None]
+    assert len(fired) == len(set(fired)), "nothing fires twice"
+    for at in fired:
+        last = (at - start) // 30_000
+        assert last >= 4
+        if outage > 2:
+            seen = [step for step in range(last, -1, -1) if step not in skipped][:5]
+            assert all(presence[step] for step in seen)
+        else:
+            assert all(presence[step] for step in range(last - 4, last + 1) if step not in skipped)
