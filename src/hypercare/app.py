@@ -101,6 +101,8 @@ class App:
 
     def start(self) -> Future[None]:
         """Take up stored deadlines and effects, then the configuration; the future ends when all rooms are set up."""
+        # Unfinished deliveries go out at once, and need to know the receivers.
+        self.dispatcher.configure(self.config)
         self.kernel.start()
         return self.kernel.call(_Apply(self.config))
 
