@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -403,4 +404,32 @@ def test_the_log_goes_on_in_a_new_file_when_one_is_large(tmp_path):
     found = times(db)
     assert found == list(range(found[0], 200))
     assert found[0] < 100
+    assert db.problems == []
+
+
+def test_readers_in_other_threads_see_no_row_twice_or_missing_while_blocks_are_written(tmp_path):
+    db = write(tmp_path, range(1, 3))
+    group = db.group("g")
+    wrong: list[list[int]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            (matrix,) = db.snapshot().select(M, 0, INF)
+            found = matrix.times.tolist()
+            if found != list(range(1, len(found) + 1)) or not (matrix.values[:, 0] == matrix.times).all():
+                wrong.append(found)
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for at in range(3, 1500):
+        db.append(group, at, [0, 1], [float(at), at + 1.0])
+        db.flush(at)
+        db.maintain(at)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert db.snapshot().stats().blocks == 14
     assert db.problems == []

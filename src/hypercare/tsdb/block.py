@@ -158,31 +158,26 @@ class _BlockFile:
 class _FileChunks:
     """Compressed bytes of a segment in a block file."""
 
-    __slots__ = ("_chunks", "_file", "_rows", "_times", "_times_place")
+    __slots__ = ("_chunks", "_file", "_rows", "_times_place")
+
+    size = 0
 
     def __init__(self, file: _BlockFile, rows: int, times: Place, chunks: Sequence[Place]) -> None:
         self._file = file
         self._rows = rows
         self._times_place = times
         self._chunks = tuple(chunks)
-        self._times: Ints | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory held."""
-        return 0 if self._times is None else int(self._times.nbytes)
 
     def times(self) -> Ints | None:
         """The row times."""
-        if self._times is None:
-            packed = self._file.try_piece(self._times_place)
-            if packed is None:
-                return None
-            try:
-                self._times = decompress_ints(packed, self._rows)
-            except ValueError as err:
-                self._file.report(self._file.path, str(err))
-        return self._times
+        packed = self._file.try_piece(self._times_place)
+        if packed is None:
+            return None
+        try:
+            return decompress_ints(packed, self._rows)
+        except ValueError as err:
+            self._file.report(self._file.path, str(err))
+            return None
 
     def chunk(self, number: int) -> bytes | None:
         """The bytes of one slice of columns."""

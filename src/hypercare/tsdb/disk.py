@@ -116,7 +116,8 @@ class Disk:
         self._loader = BlockLoader(group_of, cache, self.report)
         self._sealing: Sealing | None = None
         try:
-            self.blocks: tuple[Block, ...] = self._open_blocks()
+            self._set_blocks(())
+            self._set_blocks(self._open_blocks())
             self.sealed_until: Ms = max((block.end for block in self.blocks), default=0)
             head.min_valid = self.sealed_until or None
             files = replay_directory(self._log_directory, head, group_of, self.recovery)
@@ -130,7 +131,11 @@ class Disk:
     @property
     def size(self) -> int:
         """Bytes of log and blocks."""
-        return self.log.size + sum(block.size for block in self.blocks)
+        return self.log.size + self._block_bytes
+
+    def _set_blocks(self, blocks: tuple[Block, ...]) -> None:
+        self.blocks: tuple[Block, ...] = blocks
+        self._block_bytes = sum(block.size for block in blocks)
 
     def report(self, path: Path, message: str) -> None:
         """Note a problem; the same one is noted once."""
@@ -202,10 +207,12 @@ class Disk:
         except OSError:
             sealing.abort()
             raise
-        self.blocks = (*self.blocks, block)
-        self.sealed_until = sealing.end
-        for group in list(self._head.active.values()):
-            self._head.trim(group, sealing.end, exact=True)
+        # No reader may see the rows twice, or not at all.
+        with self._head.lock:
+            self._set_blocks((*self.blocks, block))
+            self.sealed_until = sealing.end
+            for group in list(self._head.active.values()):
+                self._head.trim(group, sealing.end, exact=True)
         self.log.delete_before(sealing.end)
 
     def expire(self, now: Ms) -> bool:
@@ -220,7 +227,7 @@ class Disk:
                 break
             del kept[0]
         gone = len(kept) < len(self.blocks)
-        self.blocks = tuple(kept)
+        self._set_blocks(tuple(kept))
         return gone
 
     def size_of(self, blocks: list[Block]) -> int:

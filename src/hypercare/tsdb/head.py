@@ -47,6 +47,7 @@ class Head:
     Attributes:
         states: what readers see of each group, by its number; values are replaced, never changed.
         active: the groups that have rows in memory, by their number.
+        lock: held while a view is taken, and by what must not fall into the middle of one.
         epoch: how many times readers took a view.
         changed: whether anything came since the last view.
         min_valid: rows before this time are refused, because their block is closed or being written; ms.
@@ -60,7 +61,7 @@ class Head:
         self.active: dict[int, Group] = {}
         self.epoch = 0
         self.changed = True
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self.min_valid: Ms | None = None
         self.appended = 0
         self.refused = 0
@@ -71,11 +72,10 @@ class Head:
         self._align = align
 
     def view(self) -> dict[int, State]:
-        """A copy of ``states`` for readers, from any thread."""
-        with self._lock:
-            self.changed = False
-            states = self.states.copy()
-            self.epoch += 1
+        """A copy of ``states`` for readers; the caller holds ``lock``."""
+        self.changed = False
+        states = self.states.copy()
+        self.epoch += 1
         return states
 
     def append(self, group: Group, at: Ms, columns: Columns, values: Values, stale: Sequence[int]) -> AppendResult:
@@ -208,7 +208,7 @@ class Head:
         if not result.appended:
             return result
         fresh = slots[free]
-        with self._lock:
+        with self.lock:
             if group.row_epoch != self.epoch:
                 # A reader holds this row: leave it as it is and go on with a copy.
                 raw = raw.copy(raw.capacity)

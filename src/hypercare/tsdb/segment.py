@@ -198,8 +198,16 @@ class Segment:
 
     def times(self) -> Ints:
         """The row times; empty where they cannot be read any more."""
-        found = self._source.times()
-        return np.empty(0, dtype=np.int64) if found is None else found
+        if isinstance(self._source, MemoryChunks):
+            return self._source.times()
+        key = (self._uid, -1)
+        held = self._cache.get(key)
+        if held is None:
+            held = self._source.times()
+            if held is None:
+                return np.empty(0, dtype=np.int64)
+            self._cache.put(key, held)
+        return held
 
     def dense(self, slots: Slots) -> bool:
         """Whether no cell of these columns is stale or absent."""

@@ -101,14 +101,16 @@ class Tsdb:
         return self._head.append(group, at, columns, values, stale)
 
     def snapshot(self) -> Snapshot:
-        """The store as it is now, for readers in any thread."""
+        """The store as it is now; may be called and read in any thread."""
         head, disk = self._head, self._disk
-        if head.changed or self._snapshot is None:
-            blocks = () if disk is None else disk.blocks
-            until = 0 if disk is None else disk.sealed_until
-            totals = Totals(head.appended, head.refused, 0 if disk is None else disk.size)
-            self._snapshot = Snapshot(self._index, head.view(), blocks, until, totals)
-        return self._snapshot
+        found = self._snapshot
+        if found is None or head.changed:
+            with head.lock:
+                blocks = () if disk is None else disk.blocks
+                until = 0 if disk is None else disk.sealed_until
+                totals = Totals(head.appended, head.refused, 0 if disk is None else disk.size)
+                found = self._snapshot = Snapshot(self._index, head.view(), blocks, until, totals)
+        return found
 
     def flush(self, now: Ms) -> bool:
         """Write what was appended to the log and wait for the disk.
