@@ -1,0 +1,61 @@
+"""``python -m benchmarks [NAME …] [--markdown] [--quick]``: print every published figure, or some."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks import idle_memory, page_latency, promql, scrape_1000, start_ready, two_days
+from benchmarks.figure import Figure, Scale, table
+from benchmarks.lab import progress
+
+if TYPE_CHECKING:
+    from benchmarks.figure import Benchmark
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "scrape_1000": scrape_1000.run,
+    "idle_memory": idle_memory.run,
+    "start_ready": start_ready.run,
+    "page_latency": page_latency.run,
+    "two_days": two_days.run,
+    "promql": promql.run,
+}
+
+
+def main() -> int:
+    """Run what is asked for; a benchmark that cannot run fails the command, the others are printed all the same."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--markdown", action="store_true", help="a table for the README")
+    parser.add_argument("--quick", action="store_true", help="a short run that shows that all of it works")
+    args = parser.parse_args()
+    unknown = [name for name in args.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    # Terminated as if by Ctrl-C: the servers that a benchmark has started end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    rows: list[tuple[str, Figure]] = []
+    failed = []
+    for name in args.names or BENCHMARKS:
+        progress(name)
+        began = time.monotonic()
+        try:
+            rows += [(name, figure) for figure in BENCHMARKS[name](Scale(args.quick))]
+        except (AssertionError, OSError, RuntimeError, ValueError) as error:
+            failed.append(f"{name}: {type(error).__name__}: {error}")
+        progress(f"{name} took {time.monotonic() - began:.0f} s")
+    if rows:
+        print(table(rows, markdown=args.markdown))
+    for text in failed:
+        print(f"FAILED {text}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

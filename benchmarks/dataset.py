@@ -1,0 +1,120 @@
+"""10,000 series of two hours at 15 s, for our store and, over remote write, for Prometheus' head."""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.request
+from typing import TYPE_CHECKING
+
+import cramjam
+import numpy as np
+
+from hypercare.model.labels import Labels
+from hypercare.tsdb import Tsdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+STEP = 15_000
+ROWS = 480
+_BOUNDS = ("0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "+Inf")
+_CHUNK = 120
+# One sample in a remote-write message: field 2 of 16 bytes, a double, a varint of six bytes (times until the year 2109).
+_SAMPLE = np.dtype([("head", "u1", 3), ("value", "<f8"), ("tag", "u1"), ("time", "u1", 6)])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """All series of one target: rows share their times."""
+
+    key: str
+    labels: tuple[dict[str, str], ...]
+    times: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+def _series(n: int) -> Iterator[dict[str, str]]:
+    common = {"job": f"job-{n % 5}", "instance": f"10.0.0.{n}:80"}
+    for handler in range(10):
+        for code in ("200", "404", "500", "503"):
+            yield {"__name__": "http_requests_total", "handler": f"/v1/{handler}", "code": code, **common}
+    for handler in range(4):
+        for le in _BOUNDS:
+            yield {"__name__": "request_duration_seconds_bucket", "handler": f"/v1/{handler}", "le": le, **common}
+    for cpu in range(20):
+        yield {"__name__": "queue_depth", "queue": str(cpu), **common}
+
+
+def groups(end: int, count: int = 100, rows: int = ROWS) -> list[Group]:
+    """Targets whose last row is at most 15 s before ``end``; each has its own phase."""
+    rng = np.random.default_rng(7)
+    made = []
+    for n in range(count):
+        times = end - STEP * np.arange(rows, 0, -1, dtype=np.int64) + n * 100
+        requests = np.cumsum(rng.poisson(20, (rows, 40)), axis=0)
+        buckets = np.cumsum(np.cumsum(rng.poisson(3, (rows, 4, len(_BOUNDS))), axis=0), axis=2).reshape(rows, -1)
+        gauges = np.round(rng.normal(50, 10, (rows, 20)), 2)
+        made.append(Group(f"bench/{n}", tuple(_series(n)), times, np.hstack([requests, buckets, gauges]).astype(float)))
+    return made
+
+
+def into_hypercare(data: Path, made: list[Group]) -> None:
+    """Write them as the running program would."""
+    db = Tsdb.open(data / "metrics")
+    handles = [db.group(group.key) for group in made]
+    columns = [
+        np.array([handle.column(Labels.of(**labels)) for labels in group.labels], dtype=np.int64)
+        for handle, group in zip(handles, made, strict=True)
+    ]
+    for row in range(len(made[0].times)):
+        for handle, numbers, group in zip(handles, columns, made, strict=True):
+            appended = db.append(handle, int(group.times[row]), numbers, group.values[row])
+            assert appended.appended == len(numbers), appended
+        db.flush(int(made[-1].times[row]))
+    db.maintain(int(made[-1].times[-1]))
+    db.close()
+
+
+def into_prometheus(url: str, made: list[Group]) -> None:
+    """Send them to a remote-write receiver in the order of time, so that its head takes them."""
+    for begin in range(0, len(made[0].times), _CHUNK):
+        for group in made:
+            body = _write_request(group, slice(begin, begin + _CHUNK))
+            headers = {
+                "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
+                "X-Prometheus-Remote-Write-Version": "0.1.0",
+            }  # fmt: skip
+            request = urllib.request.Request(f"{url}/api/v1/write", body, headers, method="POST")
+            urllib.request.urlopen(request, timeout=60).close()
+
+
+def _write_request(group: Group, rows: slice) -> bytes:
+    times = group.times[rows]
+    samples = np.zeros((len(group.labels), len(times)), _SAMPLE)
+    samples["head"] = (0x12, 16, 0x09)
+    samples["value"] = group.values[rows].T
+    samples["tag"] = 0x10
+    samples["time"] = _varint6(times)
+    out = bytearray()
+    for labels, encoded in zip(group.labels, samples, strict=True):
+        pairs = b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items()))
+        out += _field(1, pairs + encoded.tobytes())
+    return bytes(cramjam.snappy.compress_raw(bytes(out)))
+
+
+def _varint6(times: NDArray[np.int64]) -> NDArray[np.uint8]:
+    parts = (times[:, None] >> (7 * np.arange(6))) & 0x7F
+    parts[:, :5] |= 0x80
+    return parts.astype(np.uint8)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    size, length = bytearray(), len(content)
+    while length > 0x7F:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    size.append(length)
+    return bytes([number << 3 | 2]) + bytes(size) + content
