@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from hypercare.demo import faults, layout
-from hypercare.demo.demonstration import AlertWatch
+from hypercare.demo.demonstration import AlertWatch, IncidentWatch
 from hypercare.demo.run import run
 from hypercare.demo.services.webhook import summary
 
@@ -37,6 +38,24 @@ def test_only_changes_are_told():
     assert watch.changes([]) == [("resolved", "resolved A (api)")]
 
 
+def test_an_incident_is_told_once_and_left_alone_when_resolved():
+    def entry(kind, text, by="hypercare"):
+        return {"kind": kind, "text": text, "by": by}
+
+    watch = IncidentWatch()
+    listed = [{"number": 2}, {"number": 1}]
+    assert watch.wanted(listed) == [1, 2]
+    opened, paged, taken = (
+        entry("opened", "opened as P1"),
+        entry("page_sent", "page sent"),
+        entry("acknowledged", "taken", "ada"),
+    )
+    assert watch.news({"number": 1, "status": "open", "timeline": [opened, paged]}) == ["#1 opened as P1"]
+    assert watch.news({"number": 1, "status": "open", "timeline": [opened, paged]}) == []
+    assert watch.news({"number": 1, "status": "resolved", "timeline": [opened, paged, taken]}) == ["#1 taken (by ada)"]
+    assert watch.wanted(listed) == [2]
+
+
 @pytest.mark.parametrize(
     ("payload", "text"),
     [
@@ -44,6 +63,7 @@ def test_only_changes_are_told():
         ({"alerts": []}, "? (no alert) (0) for ?"),
         ({"alerts": ["x", {}]}, "? ? (1) for ?"),
         ({"title": "", "text": "P1 A"}, "P1 A"),
+        ({"type": "page", "severity": "P1", "title": "#1 A", "summary": "a=b"}, "page P1 #1 A"),
         ({"x": 1}, '{"x": 1}'),
     ],
 )
@@ -147,7 +167,19 @@ def test_a_fault_is_seen_at_the_terminal_from_breaking_to_healing(directory):
 @pytest.mark.slow
 @pytest.mark.xdist_group("demo")
 def test_a_hypercare_that_ends_takes_the_demo_with_it_and_its_words_are_shown(directory):
-    terminal = Terminal(directory, "echo hypercare.yml:3:1: unknown key; exit 2", 1)
+    terminal = Terminal(
+        directory, "echo hypercare.yml:3:1: unknown key; exit 2", layout.choose_ports(None)[layout.CONTROL]
+    )
     assert terminal.end() == 1
     terminal.expect("hypercare", "hypercare.yml:3:1: unknown key", seconds=1)
     assert "Traceback" not in terminal.text
+
+
+def test_an_address_that_is_taken_is_refused_before_anything_starts(tmp_path, capsys):
+    with socket.socket() as taken:
+        taken.bind((layout.HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(tmp_path / "d", f"127.0.0.1:{port}", ["false"]) == 1
+    assert f"port {port} is taken" in capsys.readouterr().out
+    assert not (tmp_path / "d").exists()

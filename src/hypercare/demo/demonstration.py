@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT = 30.0
 _POLL = 0.5
-_TAGS = {"platform": "cyan", "hypercare": "magenta", "alert": "red", "webhook": "blue"}
+_TAGS = {"platform": "cyan", "incident": "bold yellow", "hypercare": "magenta", "alert": "red", "webhook": "blue"}
+_SHOWN_ELSEWHERE = {"alert_joined", "alert_resolved", "page_sent", "page_delivered"}
 _STATES = {"pending": "yellow", "firing": "bold red", "resolved": "green"}
 
 
@@ -70,7 +71,10 @@ class Screen:
         for fault in FAULTS.values():
             out(f"  [bold]hypercare demo break {fault.name:<12}[/] [dim]{fault.text}[/]")
         out("  [bold]hypercare demo heal[/]               [dim]undo it (all, or the named one)[/]")
-        out("\nThen acknowledge: on the web page, or [bold]hypercare incidents ack ID[/]. Ctrl-C stops everything.\n")
+        url = "" if address.endswith(":9600") else f" --url {address}"
+        out(
+            f"\nThen acknowledge: on the web page, or [bold]hypercare incidents ack ID{url}[/]. Ctrl-C stops everything.\n"
+        )
 
 
 @dataclasses.dataclass(slots=True)
@@ -99,6 +103,31 @@ class AlertWatch:
         return told
 
 
+@dataclasses.dataclass(slots=True)
+class IncidentWatch:
+    """How much of each incident's timeline was told, by the incident's number."""
+
+    told: dict[int, int] = dataclasses.field(default_factory=dict)
+    resolved: set[int] = dataclasses.field(default_factory=set)
+
+    def wanted(self, incidents: list[dict[str, Any]]) -> list[int]:
+        """Numbers of the incidents whose timeline may have grown, oldest first."""
+        return sorted(int(incident["number"]) for incident in incidents if incident["number"] not in self.resolved)
+
+    def news(self, incident: dict[str, Any]) -> list[str]:
+        """Lines for what the timeline has more than the last time, but for what other tags show anyway."""
+        number, timeline = int(incident["number"]), incident["timeline"]
+        fresh = timeline[self.told.get(number, 0) :]
+        self.told[number] = len(timeline)
+        if incident["status"] == "resolved":
+            self.resolved.add(number)
+        return [
+            f"#{number} {entry['text']}" + ("" if entry["by"] == "hypercare" else f" (by {entry['by']})")
+            for entry in fresh
+            if entry["kind"] not in _SHOWN_ELSEWHERE
+        ]
+
+
 def _title(key: tuple[tuple[str, str], ...]) -> str:
     labels = dict(key)
     service = labels.get("service") or labels.get("job", "")
@@ -110,6 +139,7 @@ class Demonstration:
 
     def __init__(self, run_directory: Path, listen: str, program: Sequence[str], console: Console) -> None:
         host, _, port = listen.rpartition(":")
+        self._port = int(port)
         self._address = f"http://{layout.HOST if host in {'', '0.0.0.0', '[::]'} else host}:{port}"  # noqa: S104  # compared, not bound
         self._command = config.serve_command(program, run_directory, listen)
         self._screen = Screen(console)
@@ -138,6 +168,10 @@ class Demonstration:
             await self._supervisor.stop()
 
     async def _work(self) -> int:
+        # Otherwise we would watch, and announce, whatever answers there instead of our own hypercare.
+        if not layout.port_is_free(self._port):
+            msg = f"port {self._port} is taken, perhaps by another hypercare; choose one: --listen 127.0.0.1:PORT"
+            raise DemoError(msg)
         self._screen.line("platform", "starting PostgreSQL and the services")
         await self._supervisor.start()
         config.write(self._supervisor.directory, self._supervisor.ports)
@@ -152,10 +186,13 @@ class Demonstration:
                 if served.pid:
                     self._screen.line("hypercare", f"does not answer at {self._address}/-/ready", "bold red")
                     output.cancel()
+                else:
+                    self._screen.line("hypercare", f"ended by itself (exit code {await output})", "bold red")
                 return 1
             self._supervisor.announce_hypercare(self._address)
             self._screen.overview(self._supervisor, self._address)
-            watchers = [group.create_task(self._alerts(session)), group.create_task(self._received(session))]
+            jobs = (self._alerts(session), self._incidents(session), self._received(session))
+            watchers = [group.create_task(job) for job in jobs]
             code = await output
             self._screen.line("hypercare", f"ended by itself (exit code {code})", "bold red")
             for watcher in watchers:
@@ -191,6 +228,19 @@ class Demonstration:
                     self._screen.line("alert", text, _STATES.get(state, ""))
             await asyncio.sleep(_POLL)
 
+    async def _incidents(self, session: aiohttp.ClientSession) -> None:
+        address = self._address + "/api/hypercare/v1/incidents"
+        watch, first = IncidentWatch(), True
+        while True:
+            for number in watch.wanted(await _get(session, f"{address}?limit=20") or []):
+                incident = await _get(session, f"{address}/{number}")
+                for text in watch.news(incident) if incident else ():
+                    # What an earlier run has left behind is no news.
+                    if not first:
+                        self._screen.line("incident", text)
+            first = False
+            await asyncio.sleep(_POLL)
+
     async def _received(self, session: aiohttp.ClientSession) -> None:
         address = layout.url(self._supervisor.ports[layout.WEBHOOK], "/received")
         first = await _get(session, address)
@@ -203,13 +253,12 @@ class Demonstration:
             await asyncio.sleep(_POLL)
 
 
-async def _get(session: aiohttp.ClientSession, address: str) -> dict[str, Any] | None:
-    """A JSON object, or none while there is no answer."""
+async def _get(session: aiohttp.ClientSession, address: str) -> Any:
+    """What JSON says, or none while there is no answer."""
     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
         async with session.get(address) as response:
             if response.status == 200:
-                answer: dict[str, Any] = await response.json(content_type=None)
-                return answer
+                return await response.json(content_type=None)
     return None
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def summary(payload: Mapping[str, Any]) -> str:
     """One line of a payload: Alertmanager's (status, names, how many), or the first text that a page has."""
     if "alerts" not in payload:
-        told = (str(payload[key]) for key in ("summary", "title", "text", "message") if payload.get(key))
-        return next(told, json.dumps(payload))[:200]
+        told = (str(payload[key]) for key in ("title", "text", "message", "summary") if payload.get(key))
+        kind = " ".join(str(payload[key]) for key in ("type", "severity") if payload.get(key))
+        return f"{kind} {next(told, json.dumps(payload))}".strip()[:200]
     alerts = [alert for alert in payload.get("alerts", []) if isinstance(alert, dict)]
     names = dict.fromkeys(str(alert.get("labels", {}).get("alertname", "?")) for alert in alerts)
     status = str(payload.get("status", "?"))
