@@ -88,7 +88,10 @@ class StrictModel(BaseModel):
         keep_null: keys that make a difference between null and absent.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
+    # Built when first used: most kinds of receivers and discoveries never are, and cost 16 MB together.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = ()
     required_one: ClassVar[tuple[tuple[str, ...], ...]] = ()

@@ -9,7 +9,6 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from hypercare.state.migrate import upgrade
-from hypercare.state.schema import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +45,6 @@ class State:
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin)
         upgrade(engine)
-        metadata.create_all(engine)
         return cls(engine)
 
     @contextmanager

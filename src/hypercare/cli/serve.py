@@ -1,0 +1,172 @@
+"""Run hypercare."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import uvicorn
+from sqlalchemy.exc import DatabaseError
+
+from hypercare.adapters.host import SystemHost, hostname
+from hypercare.adapters.http import HttpClient
+from hypercare.adapters.ioloop import IoLoop
+from hypercare.adapters.mailer import SmtpMailer
+from hypercare.adapters.network import SystemNetwork
+from hypercare.adapters.realtime import RealtimeDriver
+from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
+from hypercare.app import build
+from hypercare.cli.load import load_config
+from hypercare.model.errors import InputError
+from hypercare.ports import Ports
+from hypercare.web import create_web
+from hypercare.web.auth import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
+    from hypercare.app import App
+    from hypercare.config import Config
+
+_log = logging.getLogger("hypercare")
+DEFAULT_LISTEN = "127.0.0.1:9600"
+
+
+def real_ports() -> tuple[Ports, Callable[[], None]]:
+    """The real outside, and how to close it: everybody who still waits gets one answer."""
+    io, mailer, host = IoLoop(), SmtpMailer(), SystemHost()
+    ports = Ports(
+        clock=SystemClock(),
+        ids=SystemIds(),
+        http=HttpClient(io),
+        mailer=mailer,
+        network=SystemNetwork(io),
+        host=host,
+        files=SystemFiles(),
+        console=StreamConsole(),
+    )
+
+    def close() -> None:
+        mailer.close()
+        host.close()
+        io.close()
+
+    return ports, close
+
+
+def serve(
+    config: Annotated[Path, typer.Option("--config", help="hypercare.yml, or a prometheus.yml.")] = Path(
+        "hypercare.yml"
+    ),
+    data: Annotated[Path, typer.Option("--data", help="Directory of metrics and state.")] = Path("data"),
+    listen: Annotated[str, typer.Option("--listen", help="HOST:PORT; web.listen of the file, or 127.0.0.1:9600.")] = "",
+    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning, error.")] = "info",
+) -> None:
+    """Watch a platform until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew.
+
+    Exit code 2: the configuration has problems (all of them are printed).
+    """
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        loaded = load_config(config)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+    for announcement in loaded.announcements:
+        _log.warning("%s", announcement)
+    host, port = _address(listen or loaded.hypercare.web.listen or DEFAULT_LISTEN)
+    _demand_log_in(host, loaded)
+    # Migrations are told by the schema's version; alembic would write a line for each step.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    ports, close_ports = real_ports()
+    app = _build(loaded, ports, data)
+    driver = RealtimeDriver(app.kernel)
+    ready = app.start()
+    driver.start()
+    ready.result(60)
+    web = create_web(app, lambda: load_config(config))
+    _log.info("watching %s, listening on http://%s:%d", loaded.hypercare.platform, host, port)
+    try:
+        _run_web(web, app, config, host, port)
+    finally:
+        driver.stop()
+        close_ports()
+        app.close()
+
+
+def _build(loaded: Config, ports: Ports, data: Path) -> App:
+    """Open the stores and say what was lost of them, if anything."""
+    try:
+        app = build(loaded, ports, data, hostname())
+    except (InputError, DatabaseError, OSError) as error:
+        print(f"hypercare: the data in {data} cannot be opened: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    for problem in app.tsdb.problems:
+        _log.error("metrics store: %s", problem)
+    return app
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise typer.BadParameter(f"not an address: {text!r}; expected HOST:PORT such as {DEFAULT_LISTEN}")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":9600" means all addresses, as for Prometheus
+
+
+def _demand_log_in(host: str, config: Config) -> None:
+    web = config.hypercare.web
+    if is_loopback(host) or web.token or web.token_file or web.users:
+        return
+    print(
+        f"hypercare: {host} can be reached from other machines, and nobody would have to log in.\n"
+        "    hint: set web.token_file or web.users in hypercare.yml, or listen on 127.0.0.1",
+        file=sys.stderr,
+    )
+    raise typer.Exit(2)
+
+
+def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None:
+    """Serve in this thread until a signal ends it."""
+    server = uvicorn.Server(
+        uvicorn.Config(web, host=host, port=port, log_level="warning", access_log=False, lifespan="off",
+                       timeout_graceful_shutdown=3, server_header=False)
+    )  # fmt: skip
+
+    def reload() -> None:
+        try:
+            app.reload(lambda: load_config(config)).result(60)
+        except InputError:
+            return
+        _log.info("the configuration was read anew")
+
+    def stop(*_: object) -> None:
+        web.state.live.close()
+        server.should_exit = True
+
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=reload, name="reload").start())
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server.capture_signals = _Quiet  # type: ignore[method-assign,assignment]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+class _Quiet:
+    """Keeps uvicorn from taking the signals over: its own handlers end streams only after they end by themselves."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
