@@ -1,0 +1,1 @@
+"""HTTP interfaces: Prometheus, Alertmanager, our own."""

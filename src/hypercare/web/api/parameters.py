@@ -1,0 +1,129 @@
+"""The parameters of Prometheus' API: query string and form, with the formats and refusals of Prometheus."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+from hypercare.model.time import SECOND, parse_duration, parse_rfc3339
+from hypercare.promql import EvaluationError, PromqlError, VectorSelector, parse
+from hypercare.web.api.answers import ApiError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from hypercare.model.matchers import Matcher
+    from hypercare.model.time import Ms
+
+# What a JavaScript number holds exactly: instants beyond it are mistakes, and would overflow further down.
+_FARTHEST: Final[Ms] = 2**53 - 1
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE: Final = re.compile(r"\d{1,18}", re.ASCII)
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+def _bad(name: str, message: str) -> ApiError:
+    return ApiError("bad_data", f'invalid parameter "{name}": {message}')
+
+
+def _seconds(text: str) -> Ms | None:
+    """Decimal seconds as milliseconds; none where the text is no number or out of range."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = float(text) * SECOND
+    return round(value) if math.isfinite(value) and abs(value) <= _FARTHEST else None
+
+
+def promql_error(error: PromqlError, name: str = "query") -> ApiError:
+    """An error of the engine: of the request where the text is wrong, of the execution where the data are."""
+    if isinstance(error, EvaluationError):
+        return ApiError("execution", error.message)
+    if not error.line:
+        return ApiError("bad_data", error.message)
+    return _bad(name, f"{error.line}:{error.column}: parse error: {error.message}")
+
+
+class Parameters:
+    """Query string and form of a request; names may repeat, and the form comes first, as in Go."""
+
+    def __init__(self, pairs: list[tuple[str, str]], now: Ms) -> None:
+        self._pairs = pairs
+        self.now = now
+
+    @classmethod
+    async def of(cls, request: Request, now: Ms) -> Parameters:
+        """Those of a request; a body that is not a form is not looked at."""
+        pairs = list(request.query_params.multi_items())
+        if request.method == "POST" and request.headers.get("content-type", "").split(";")[0].strip().lower() == _FORM:
+            body = (await request.body()).decode("utf-8", "replace")
+            pairs = parse_qsl(body, keep_blank_values=True) + pairs
+        return cls(pairs, now)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name."""
+        return [v for n, v in self._pairs if n == name]
+
+    def text(self, name: str, default: str = "") -> str:
+        """The first value."""
+        return next(iter(self.all(name)), default)
+
+    def number(self, name: str) -> int:
+        """A whole number, not negative; 0 where it is missing."""
+        text = self.text(name) or "0"
+        if not _WHOLE.fullmatch(text):
+            raise ApiError(
+                "bad_data", f"{name} must be a number" if "-" not in text else f"{name} must not be negative"
+            )
+        return int(text)
+
+    def truth(self, name: str) -> bool:
+        """A switch; off where it is missing."""
+        text = self.text(name).lower()
+        if text not in {"", "1", "t", "true", "0", "f", "false"}:
+            raise _bad(name, f'cannot parse "{text}" to a boolean')
+        return text in {"1", "t", "true"}
+
+    def instant(self, name: str, default: Ms | None = None) -> Ms:
+        """Unix seconds or RFC 3339."""
+        text = self.text(name)
+        if not text and default is not None:
+            return default
+        found = _seconds(text)
+        if found is not None:
+            return found
+        try:
+            return parse_rfc3339(text) if "T" in text else _fail(text)
+        except (ValueError, OverflowError) as error:
+            raise _bad(name, f'cannot parse "{text}" to a valid timestamp') from error
+
+    def duration(self, name: str) -> Ms:
+        """Seconds or a Prometheus duration."""
+        text = self.text(name)
+        found = _seconds(text)
+        if found is None:
+            try:
+                found = parse_duration(text.removeprefix("-")) * (-1 if text.startswith("-") else 1)
+            except ValueError as error:
+                raise _bad(name, f'cannot parse "{text}" to a valid duration') from error
+        if abs(found) > _FARTHEST:
+            raise _bad(name, f'cannot parse "{text}" to a valid duration: it is too long')
+        return found
+
+    def matchers(self, name: str = "match[]") -> list[tuple[Matcher, ...]]:
+        """Series selectors."""
+        found: list[tuple[Matcher, ...]] = []
+        for text in self.all(name):
+            try:
+                expression = parse(text)
+            except PromqlError as error:
+                raise promql_error(error, name) from error
+            if not isinstance(chosen := expression, VectorSelector) or chosen.offset or chosen.at or chosen.mode:
+                raise _bad(name, f'"{text}" is not a series selector')
+            found.append(tuple(chosen.matchers))
+        return found
+
+
+def _fail(text: str) -> Ms:
+    raise ValueError(text)

@@ -1,0 +1,135 @@
+"""What people do on the pages: acknowledge, note, resolve, silence, log in and out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import quote, unquote, urlsplit
+
+from fastapi import Form
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
+from starlette.responses import RedirectResponse, Response
+
+from hypercare.incidents.commands import Acknowledge, AddNote, Resolve
+from hypercare.kernel import CommandError
+from hypercare.model.matchers import Matcher, MatchOp
+from hypercare.model.time import YEAR, parse_duration
+from hypercare.routing.commands import ExpireSilence, PutSilence
+from hypercare.web.auth import COOKIE
+from hypercare.web.calls import call
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from hypercare.web.pages import Pages
+
+ME: Final = "hypercare_me"
+MESSAGE: Final = "hypercare_message"
+_NOT_RIGHT = "That is not right, or there were too many tries."
+
+
+def inside(path: str, fallback: str = "/") -> str:
+    """A path on this server, or the fallback where it leads elsewhere (``//other.site``)."""
+    plain = path.isprintable() and path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if plain else fallback
+
+
+def _back(request: Request, fallback: str, message: str = "") -> RedirectResponse:
+    """Back to the page on which the form stood, never to another site."""
+    try:
+        came = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        came = urlsplit("")
+    own = came.netloc == request.headers.get("host", "")
+    answer = RedirectResponse(inside(came.path, fallback) if own and came.path else fallback, 303)
+    if message:
+        # Not in the address, where a link from elsewhere could put words into our mouth.
+        answer.set_cookie(MESSAGE, quote(message[:500]), max_age=60, samesite="strict", httponly=True)
+    return answer
+
+
+def add_forms(router: APIRouter, pages: Pages) -> None:
+    """The targets of all forms."""
+    _incidents(router, pages)
+    _silences(router, pages)
+    _log_in(router, pages)
+
+
+def _incidents(router: APIRouter, pages: Pages) -> None:
+    @router.post("/incidents/{ref}/act")
+    async def act(
+        request: Request, ref: str, act: Annotated[str, Form()], by: Annotated[str, Form()] = "",
+        text: Annotated[str, Form(max_length=10_000)] = "",
+    ) -> Response:  # fmt: skip
+        who = pages.by(request, by)
+        commands = {"ack": Acknowledge(ref, who), "resolve": Resolve(ref, who), "note": AddNote(ref, who, text)}
+        if act not in commands:
+            raise CommandError(f"unknown action {act!r}", 400)
+        page = f"/incidents/{quote(ref, safe='')}"
+        try:
+            await call(pages.app, commands[act])
+        except CommandError as error:
+            if error.status == 404:
+                raise
+            return _back(request, page, str(error))
+        answer = _back(request, page)
+        answer.set_cookie(ME, quote(who), max_age=365 * 86400, samesite="strict", httponly=True)
+        return answer
+
+
+def _silences(router: APIRouter, pages: Pages) -> None:
+    @router.post("/silences")
+    async def silence(
+        request: Request, matchers: Annotated[str, Form(max_length=100_000)], duration: Annotated[str, Form()],
+        comment: Annotated[str, Form(max_length=200)],
+    ) -> Response:  # fmt: skip
+        now = pages.app.ports.clock.now()
+        try:
+            wanted = tuple(Matcher(str(n), MatchOp.EQUAL, str(v)) for n, v in json.loads(matchers))
+            lasts = parse_duration(duration)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise CommandError("that is no silence: expected pairs of label and value, and a duration", 400) from error
+        if not 0 < lasts <= YEAR:
+            raise CommandError("a silence lasts up to a year", 400)
+        by = pages.by(request, unquote(request.cookies.get(ME, "")))
+        await call(pages.app, PutSilence((wanted,), now, now + lasts, by, comment))
+        return _back(request, "/alerts", f"Silenced for {duration}.")
+
+    @router.post("/silences/{silence_id}/expire")
+    async def expire(request: Request, silence_id: str) -> Response:
+        await call(pages.app, ExpireSilence(silence_id))
+        return _back(request, "/alerts")
+
+
+def _log_in(router: APIRouter, pages: Pages) -> None:
+    gate = pages.gate
+
+    @router.get("/login")
+    def login(request: Request) -> Response:
+        return pages.render(request, "login.html", next=inside(request.query_params.get("next", "/")))
+
+    @router.post("/login")
+    async def enter(
+        request: Request, password: Annotated[str, Form(max_length=1000)],
+        name: Annotated[str, Form(max_length=100)] = "",
+        next: Annotated[str, Form()] = "/",  # noqa: A002 - the field's name in the form
+    ) -> Response:  # fmt: skip
+        address = request.client.host if request.client else ""
+        identity = await run_in_threadpool(gate.log_in, name.strip(), password, address)
+        if identity is None:
+            answer = RedirectResponse(f"/login?next={quote(inside(next), safe='/')}", 303)
+            answer.set_cookie(MESSAGE, quote(_NOT_RIGHT), max_age=60, samesite="strict", httponly=True)
+            return answer
+        answer = RedirectResponse(inside(next), 303)
+        secure = request.url.scheme == "https"
+        # Lax: a link in a notification has to find the session; forms of other sites are refused by their origin.
+        answer.set_cookie(COOKIE, gate.open_session(identity), samesite="lax", httponly=True, secure=secure)
+        return answer
+
+    @router.post("/logout")
+    async def leave(request: Request) -> Response:
+        gate.close_session(request.cookies.get(COOKIE, ""))
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE)
+        return answer

@@ -1,0 +1,170 @@
+"""The door in front of every request: foreign pages, foreign names, log-in, roles, size; and headers for browsers."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+from fastapi import HTTPException
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from hypercare.web.auth import Gate
+
+MAX_BODY: Final = 10 * 1024 * 1024
+# Pages need no script or style from elsewhere, and nobody frames them.
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FREE: Final = ("/-/healthy", "/-/ready", "/login")
+
+
+def is_free(path: str) -> bool:
+    """Whether a path is open to everybody."""
+    return path in _FREE or path.startswith("/static/")
+
+
+class Guard:
+    """ASGI middleware.
+
+    Args:
+        app: what is guarded.
+        gate: tells who somebody is.
+        external_url: the configured address of this server, or empty; asked at every request.
+
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, external_url: Callable[[], str]) -> None:
+        self._app = app
+        self._gate = gate
+        self._external_url = external_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge one request, and pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        send = _with_headers(send)
+        request = Request(scope)
+        refused = self._foreign(request) or _too_large(request)
+        if refused is None and self._gate.closed and not is_free(request.url.path):
+            # A password takes time to verify, which other requests must not wait for.
+            refused = await run_in_threadpool(self._stranger, request)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        if request.method == "HEAD" and not request.url.path.startswith("/api/"):
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
+        await self._app(scope, _counted(receive), send)
+
+    def _foreign(self, request: Request) -> Response | None:
+        """The answer to what another site's page sends through a visitor's browser, or none."""
+        if not self._gate.closed and not _is_own_name(request.headers.get("host", ""), self._external_url()):
+            # Without log-in the name is all that protects: a site may point its own name at this machine.
+            text = "this server does not go by that name; open it under localhost, or set web.external_url"
+            return JSONResponse({"error": text}, 403)
+        if request.method not in _READING and _is_cross_site(request, self._external_url()):
+            return JSONResponse({"error": "this request comes from another site's page"}, 403)
+        return None
+
+    def _stranger(self, request: Request) -> Response | None:
+        """The answer to who may not pass, or none."""
+        path = request.url.path
+        identity = self._gate.identity(request)
+        if identity is None:
+            if "text/html" in request.headers.get("accept", "") and request.method in {"GET", "HEAD"}:
+                query = f"?{request.url.query}" if request.url.query else ""
+                return RedirectResponse(f"/login?next={quote(path + query)}", 303)
+            headers = {"WWW-Authenticate": 'Bearer realm="hypercare"'}
+            return JSONResponse({"error": "log in, or send Authorization: Bearer <token>"}, 401, headers)
+        # Prometheus' API reads by POST, too.
+        if request.method in _READING or path.startswith("/api/v1/") or path == "/logout":
+            return None
+        if not identity.may_change:
+            return JSONResponse({"error": f"{identity.name} may look, but not change anything"}, 403)
+        if path.startswith("/-/") and identity.role != "admin":
+            return JSONResponse({"error": f"{identity.name} is not an administrator"}, 403)
+        return None
+
+
+def _is_cross_site(request: Request, external_url: str) -> bool:
+    """Whether a browser sends this on behalf of another site (programs send neither header)."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return True
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    own = {request.headers.get("host", ""), urlsplit(external_url).netloc}
+    return not origin.startswith(("http://", "https://")) or origin.partition("//")[2] not in own
+
+
+def _is_own_name(host: str, external_url: str) -> bool:
+    """Whether a Host header cannot be another site's: an address, localhost, or the configured name."""
+    if not host:
+        return True
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(".localhost") or name == urlsplit(external_url).hostname:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _too_large(request: Request) -> Response | None:
+    length = request.headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and len(length) < 16 and int(length) <= MAX_BODY:
+        return None
+    return JSONResponse({"error": f"the body is larger than {MAX_BODY} bytes"}, 413, {"Connection": "close"})
+
+
+def _counted(receive: Receive) -> Receive:
+    """Ends a request whose body grows beyond the limit without having said so."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY:
+            raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes")
+        return message
+
+    return counted
+
+
+def _with_headers(send: Send) -> Send:
+    async def headed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return headed
+
+
+def _without_body(send: Send) -> Send:
+    async def bare(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return bare

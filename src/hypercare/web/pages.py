@@ -1,0 +1,166 @@
+"""The pages: rendered on the server, refreshed by fragments when something happens; their forms are in forms.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
+from starlette.responses import HTMLResponse, Response
+
+from hypercare.incidents.store import load_alerts, load_incident, load_incidents, load_timeline
+from hypercare.kernel import CommandError
+from hypercare.model.time import DAY, MINUTE, SECOND, Ms, format_duration, format_rfc3339, to_datetime
+from hypercare.oncall.store import load_escalations, on_call_now
+from hypercare.reports.overview import alert_lines, overview, target_lines
+from hypercare.routing.store import load_silences
+from hypercare.web.forms import ME, MESSAGE, add_forms
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hypercare.app import App
+    from hypercare.web.auth import Gate
+
+
+def ago(at: Ms, now: Ms) -> str:
+    """A rough distance in words: ``3m ago``."""
+    distance = now - at
+    if distance < 0:
+        return f"in {format_duration(-distance // SECOND * SECOND)}"
+    if distance < 10 * SECOND:
+        return "just now"
+    unit = SECOND if distance < MINUTE else MINUTE if distance < DAY else 60 * MINUTE
+    return f"{format_duration(distance // unit * unit)} ago"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["rfc3339"] = format_rfc3339
+    environment.tests["web_address"] = lambda url: str(url).startswith(("http://", "https://"))
+    environment.filters["ago"] = ago
+    environment.filters["clock"] = lambda at: to_datetime(at).strftime("%a %H:%M:%S")
+    environment.filters["duration"] = lambda ms: format_duration(ms // SECOND * SECOND)
+    return environment
+
+
+class Pages:
+    """What every template needs."""
+
+    def __init__(self, app: App, gate: Gate) -> None:
+        self.app = app
+        self.gate = gate
+        self.environment = _environment()
+
+    def render(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+        """A page or fragment, with its HTTP status."""
+        now = self.app.ports.clock.now()
+        identity = self.gate.identity(request) if self.gate.closed else None
+        people = [p.name for p in self.app.config.hypercare.people] or ["web"]
+        oncall = [s.person for s in on_call_now(self.app.oncall.plan, now) if s.person]
+        fixed = identity is not None and not identity.by_token
+        me = identity.name if identity and fixed else unquote(request.cookies.get(ME, "")) or (oncall or people)[0]
+        if me not in people:
+            people = [me, *people]
+        message = unquote(request.cookies.get(MESSAGE, ""))
+        text = self.environment.get_template(template).render(
+            platform=self.app.config.hypercare.platform, version=self.app.version, here=request.url.path, now=now,
+            user=identity.name if identity else "", me=me, me_fixed=fixed, people=people, message=message,
+            may_change=identity is None or identity.may_change, **values,
+        )  # fmt: skip
+        answer = HTMLResponse(text, code, headers={"Cache-Control": "no-store"})
+        if message and not request.url.path.startswith("/fragments/"):
+            answer.delete_cookie(MESSAGE)
+        return answer
+
+    def error(self, request: Request, status: int, text: str) -> HTMLResponse:
+        """A refusal as a page."""
+        return self.render(request, "error.html", status, status=status, text=text)
+
+    def by(self, request: Request, claimed: str) -> str:
+        """Who acts: who is logged in by name, else who they say they are."""
+        return self.gate.by(request, claimed, "web")
+
+    def views(self, name: str) -> dict[str, Any]:
+        """The data of a page or fragment."""
+        now = self.app.ports.clock.now()
+        with self.app.state.read() as db:
+            return _views(self.app, db, now, name)
+
+
+def _views(app: App, db: Connection, now: Ms, name: str) -> dict[str, Any]:
+    match name:
+        case "overview":
+            o = overview(app, db, now)
+            return {"o": o, "oncall": o.oncall}
+        case "incidents":
+            return {"incidents": load_incidents(db)}
+        case "alerts":
+            active = [s for s in load_silences(db) if s.state(now) != "expired"]
+            silences = [
+                {"id": s.id, "comment": s.comment, "created_by": s.created_by, "ends_at": s.ends_at,
+                 "text": " or ".join("{" + ", ".join(map(str, ms)) + "}" for ms in s.matcher_sets)}
+                for s in active
+            ]  # fmt: skip
+            return {"alerts": alert_lines(app, db, now), "silences": silences}
+        case "targets":
+            return {"targets": target_lines(app)}
+        case _:
+            escalations = [
+                {"incident": incident, "policy": e.policy.name, "round": e.round - e.first_round + 1, "step": e.step,
+                 "steps": len(e.policy.steps), "next_at": e.next_at}
+                for e in load_escalations(db)
+                if (incident := load_incident(db, e.incident_id)) is not None
+            ]  # fmt: skip
+            return {"oncall": on_call_now(app.oncall.plan, now), "escalations": escalations}
+
+
+def pages_router(pages: Pages) -> APIRouter:
+    """All pages, fragments and their forms; not part of the API's description."""
+    router = APIRouter(include_in_schema=False)
+    fragments = {"overview": "f_overview.html", "incidents": "f_incident_list.html", "alerts": "f_alerts.html"}
+    fragments |= {"targets": "f_targets.html", "oncall": "f_oncall.html"}
+
+    def page(path: str, name: str) -> None:
+        def show(request: Request) -> Response:
+            return pages.render(request, f"{name}.html", **pages.views(name))
+
+        router.add_api_route(path, show, methods=["GET"], name=f"page_{name}", response_model=None)
+
+    for path, name in (("/", "overview"), ("/incidents", "incidents"), ("/alerts", "alerts"), ("/targets", "targets")):
+        page(path, name)
+    page("/oncall", "oncall")
+
+    @router.get("/fragments/incident/{ref}")
+    def incident_fragment(request: Request, ref: str) -> Response:
+        return pages.render(request, "f_incident.html", **_incident(pages.app, ref))
+
+    @router.get("/fragments/{name}")
+    def fragment(request: Request, name: str) -> Response:
+        if name not in fragments:
+            raise CommandError("no such fragment", 404)
+        return pages.render(request, fragments[name], **pages.views(name))
+
+    @router.get("/incidents/{ref}")
+    def incident(request: Request, ref: str) -> Response:
+        return pages.render(request, "incident.html", **_incident(pages.app, ref))
+
+    add_forms(router, pages)
+    return router
+
+
+def _incident(app: App, ref: str) -> dict[str, Any]:
+    with app.state.read() as db:
+        found = load_incident(db, ref)
+        if found is None:
+            raise CommandError(f"there is no incident {ref}", 404)
+        return {"i": found, "incident_alerts": load_alerts(db, found.id), "timeline": load_timeline(db, found.id)}

@@ -1,0 +1,91 @@
+"""The ASGI application: routers, pages, health, live events, and who may come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from hypercare.model.errors import InputError
+from hypercare.web import errors
+from hypercare.web.api.alertmanager import alertmanager_router
+from hypercare.web.api.own import own_router
+from hypercare.web.api.prometheus import prometheus_router
+from hypercare.web.auth import Gate
+from hypercare.web.docs import docs_router
+from hypercare.web.guard import Guard
+from hypercare.web.live import Live
+from hypercare.web.pages import Pages, pages_router
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.app import App
+    from hypercare.config import Config
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
+    """The web side of a running App.
+
+    Args:
+        app: reads go to its snapshots, changes to its kernel.
+        load: reads the configuration anew, for /-/reload.
+
+    """
+    # The usual pages of documentation load scripts from elsewhere; /docs is one of ours.
+    web = FastAPI(
+        title="hypercare",
+        version=app.version,
+        description="Operations of an AI platform.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    live = Live()
+    app.kernel.observe(live.publish)
+    gate = Gate(app)
+    pages = Pages(app, gate)
+    web.state.live = live
+    web.include_router(prometheus_router(app))
+    web.include_router(alertmanager_router(app))
+    web.include_router(own_router(app, live, gate))
+    web.include_router(pages_router(pages))
+    web.include_router(docs_router(web, pages))
+    web.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _health(web, app, load)
+    errors.install(web, pages.error)
+    web.add_middleware(Guard, gate=gate, external_url=lambda: app.config.hypercare.web.external_url)
+    return web
+
+
+def _health(web: FastAPI, app: App, load: Callable[[], Config]) -> None:
+    @web.get("/-/healthy", tags=["health"], operation_id="healthy", response_class=PlainTextResponse)
+    async def healthy() -> str:
+        """The process runs."""
+        return "hypercare is healthy.\n"
+
+    @web.get("/-/ready", tags=["health"], operation_id="ready", response_class=PlainTextResponse)
+    async def ready() -> str:
+        """State is loaded and the configuration is applied (the web server starts after that)."""
+        return "hypercare is ready.\n"
+
+    @web.post("/-/reload", tags=["health"], operation_id="reload", response_class=PlainTextResponse)
+    async def reload() -> Response:
+        """Read the configuration anew; a bad one is refused with all its problems and the old one goes on."""
+        try:
+            future = await run_in_threadpool(app.reload, load)
+            await run_in_threadpool(future.result, 30)
+        except InputError as error:
+            return PlainTextResponse(f"the new configuration is refused, the old one goes on:\n{error}\n", 400)
+        return PlainTextResponse("reloaded\n")
+
+    @web.get("/metrics", tags=["health"], operation_id="metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Hypercare's own metrics."""
+        body = app.own.render(app.ports.clock.now())
+        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")

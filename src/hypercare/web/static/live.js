@@ -1,0 +1,29 @@
+// Tells the fragments of the page to fetch themselves anew when something has happened.
+"use strict";
+(() => {
+  const text = document.getElementById("live-text");
+  const mark = document.getElementById("live");
+  let waiting = null;
+  // A person who types or chooses in a fragment must not lose it to a refresh.
+  const busy = () => {
+    const e = document.activeElement;
+    return e && e.closest("[hx-get]") && ["INPUT", "TEXTAREA", "SELECT"].includes(e.tagName);
+  };
+  const refresh = () => {
+    if (waiting) return;
+    waiting = setTimeout(() => {
+      waiting = null;
+      if (busy()) { refresh(); return; }
+      document.body.dispatchEvent(new CustomEvent("live"));
+    }, 250);
+  };
+  const show = (state, words) => { mark.dataset.state = state; text.textContent = words; };
+  const connect = () => {
+    const source = new EventSource("/api/hypercare/v1/events");
+    source.onopen = () => { show("on", "live"); refresh(); };
+    source.onmessage = refresh;
+    source.onerror = () => show("off", "reconnecting");
+  };
+  if (window.EventSource && !document.querySelector(".login")) connect();
+  setInterval(refresh, 15000);
+})();
