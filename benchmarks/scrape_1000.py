@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.figure import Figure, Scale
-from benchmarks.scraping import watch
+from benchmarks.watching import watch
 
 
 def run(scale: Scale) -> list[Figure]:

@@ -1,94 +1,134 @@
-"""Ours and the peer scraping the same farm at the same time."""
+"""1,000 targets of 100 series every 15 s: ``python benchmarks/scraping.py [TARGETS] [SECONDS]``.
+
+A second process answers for all targets (each has a loopback address of its own); the kernel, the HTTP client and the
+store are the real ones. Prints CPU time and memory of the scraping process, and how many scrapes were missed.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import multiprocessing
+import sys
+import tempfile
 import time
-from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
-from benchmarks.lab import Lab, Server, both, progress
+import psutil
 
-INTERVAL = 15
-HYPERCARE = "platform: farm\nprometheus: prometheus.yml\ncollect: {host: {enabled: false}}\n"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Watched:
-    """What was seen of one server over the window.
-
-    Attributes:
-        missed: scrapes that a target should have had and did not, or that failed.
-        skipped: what the server itself counts as left out.
-        scrapes: those that succeeded.
-        cpu: processor seconds per million scraped samples.
-        cpu_share: processor time per wall time.
-        rss: resident memory at the end, MB.
-
-    """
-
-    missed: int
-    skipped: float
-    scrapes: int
-    cpu: float
-    cpu_share: float
-    rss: float
+from hypercare.adapters.host import SystemHost
+from hypercare.adapters.http import HttpClient
+from hypercare.adapters.ioloop import IoLoop
+from hypercare.adapters.mailer import SmtpMailer
+from hypercare.adapters.network import SystemNetwork
+from hypercare.adapters.realtime import RealtimeDriver
+from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
+from hypercare.collectors import CollectorsService, OwnMetrics
+from hypercare.collectors.discovery import StaticDiscovery
+from hypercare.collectors.scrape.http_source import HttpSources
+from hypercare.collectors.scrape.job import Job
+from hypercare.collectors.setups import JobSetup
+from hypercare.kernel import Kernel, Outbox
+from hypercare.ports import Ports
+from hypercare.state import State
+from hypercare.tsdb import Tsdb
 
 
-def prometheus_yml(targets: list[str], interval: int = INTERVAL) -> str:
-    """One job with all targets."""
-    listed = ", ".join(f"'{target}'" for target in targets)
-    return (
-        f"global: {{scrape_interval: {interval}s, evaluation_interval: {interval}s}}\n"
-        f"scrape_configs:\n  - job_name: farm\n    static_configs: [{{targets: [{listed}]}}]\n"
-    )
+def serve(ready: multiprocessing.Queue) -> None:
+    """Answers every request with 100 samples whose values move."""
+    count = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                count += 1
+                lines = [
+                    f'http_requests_{i // 10}_total{{method="GET",code="200",handler="/api/v1/items/{i}"}} {count * i}'
+                    for i in range(100)
+                ]
+                body = ("\n".join(lines) + "\n").encode()
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "0.0.0.0", 0, backlog=4096)
+        ready.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(run())
 
 
-def missed(matrix: list[dict[str, Any]], targets: int, begin: float, end: float, interval: int) -> tuple[int, int]:
-    """Scrapes that are missing or failed between two instants, and those that succeeded.
-
-    Rows may come a little early or late: only what is missing by more than half an interval counts.
-    """
-    gone = succeeded = 0
-    for series in matrix:
-        times = [t for t, _ in series["values"]]
-        good = sum(value == "1" for _, value in series["values"])
-        at_edges = int((times[0] - begin) / interval - 0.5) + int((end - times[-1]) / interval - 0.5)
-        between = sum(round((b - a) / interval) - 1 for a, b in pairwise(times))
-        gone += max(at_edges, 0) + max(between, 0) + len(times) - good
-        succeeded += good
-    never = targets - len(matrix)
-    return gone + never * int((end - begin) / interval), succeeded
+@dataclasses.dataclass(frozen=True)
+class Apply:
+    setup: JobSetup
 
 
-def watch(targets: int, series: int, warm_up: int, window: int) -> tuple[Watched, Watched | None]:
-    """Scrape for a while and look at ours and the peer's."""
-    with Lab() as lab:
-        addresses = lab.farm(targets, series)
-        lab.write({"hypercare.yml": HYPERCARE, "prometheus.yml": prometheus_yml(addresses)})
-        ours, theirs = lab.hypercare(), lab.prometheus()
-        servers = list(both(ours, theirs))
-        for server in servers:
-            server.ready()
-        progress(f"{targets} targets: warming up for {warm_up} s, then {window} s")
-        time.sleep(warm_up)
-        begin = time.time()
-        before = [(server.cpu(), _skipped(server)) for server in servers]
-        time.sleep(window)
-        end = time.time()
-        after = [(server.cpu(), server.rss(), _skipped(server)) for server in servers]
-        seen = []
-        for server, (cpu, left_out), (cpu_after, rss, left_out_after) in zip(servers, before, after, strict=True):
-            matrix = server.get("query", query=f'up{{job="farm"}}[{window}s]', time=f"{end:.3f}")["result"]
-            gone, good = missed(matrix, targets, begin, end, INTERVAL)
-            spent = cpu_after - cpu
-            seen.append(
-                Watched(gone, left_out_after - left_out, good, spent / (good * series or 1) * 1e6, spent / window, rss)
+class NoDeliveries:
+    def deliver(self, effect, done) -> None:
+        raise AssertionError(effect, done)
+
+
+def main(targets: int = 1000, seconds: int = 60) -> None:
+    ready: multiprocessing.Queue = multiprocessing.Queue()
+    server = multiprocessing.Process(target=serve, args=(ready,), daemon=True)
+    server.start()
+    port = ready.get(timeout=10)
+    io, clock = IoLoop(), SystemClock()
+    with tempfile.TemporaryDirectory() as folder:
+        tsdb = Tsdb.open(Path(folder))
+        ports = Ports(
+            clock,
+            SystemIds(),
+            HttpClient(io),
+            SmtpMailer(),
+            SystemNetwork(io),
+            SystemHost(),
+            SystemFiles(),
+            StreamConsole(),
+        )
+        kernel = Kernel(State.open(None), ports, Outbox(NoDeliveries()))
+        own = OwnMetrics()
+        service = CollectorsService(ports, tsdb, own)
+        service.register(kernel)
+        kernel.on_message(Apply, lambda ctx, m: service.apply(ctx, (m.setup,)))
+        kernel.on_timer(
+            "flush", lambda ctx, _: (tsdb.flush(ctx.now), ctx.set_timer("f", ctx.now + 1000, "flush", durable=False))
+        )
+        driver = RealtimeDriver(kernel)
+        kernel.start()
+        addresses = [f"127.0.{1 + i // 250}.{1 + i % 250}:{port}" for i in range(targets)]
+        job = Job("bench", 15_000, 10_000, HttpSources(ports.http), accept="text/plain", compression=False)
+        static = StaticDiscovery(tuple((("__address__", a),) for a in addresses))
+        kernel.post(Apply(JobSetup(job, (static,))))
+        driver.start()
+        time.sleep(20)  # every target was new once
+        me = psutil.Process()
+        before, began = me.cpu_times(), time.monotonic()
+        time.sleep(seconds)
+        after, took = me.cpu_times(), time.monotonic() - began
+        cpu = (after.user + after.system - before.user - before.system) / took
+        shown = own.render(clock.now()).decode()
+        active = service.snapshot().active
+        slow = sorted(t.last_scrape_duration for t in active)
+        print(
+            f"{targets} targets x 100 series every 15 s: {cpu * 100:.1f} % of one core, {me.memory_info().rss >> 20} MB"
+        )
+        print(
+            f"up {sum(t.health == 'up' for t in active)}, median scrape {slow[len(slow) // 2] * 1000:.1f} ms, slowest {slow[-1] * 1000:.1f} ms"
+        )
+        print(
+            "\n".join(
+                line for line in shown.splitlines() if line.startswith("hypercare_scrape") and "duration" not in line
             )
-        return seen[0], seen[1] if theirs is not None else None
+        )
+        driver.stop()
+        io.close()
+        tsdb.close()
+    server.terminate()
 
 
-def _skipped(server: Server) -> float:
-    if server.name != "hypercare":
-        return 0.0
-    return sum(server.metric(f"hypercare_scrapes_{kind}_total") for kind in ("skipped", "missed", "failed"))
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

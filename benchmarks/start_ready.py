@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks import dataset
 from benchmarks.figure import Figure, Scale
 from benchmarks.lab import Lab, progress
-from benchmarks.scraping import HYPERCARE, prometheus_yml
+from benchmarks.watching import HYPERCARE, prometheus_yml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
