@@ -6,7 +6,7 @@ Native histograms are not stored yet: their functions find none.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,27 +15,52 @@ from hypercare.promql.printer import format_number
 from hypercare.promql.values import EMPTY_SETS, LabelSets, Value, Vector, without_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql.context import CallContext
 
 _TOLERANCE = 1e-12
 """Relative fall of a bucket below the one before it that is taken for a rounding error."""
+_CELLS = 1 << 16
+"""Bucket counts computed at once: as many as fit the processor's cache."""
+
+_Compute: TypeAlias = "Callable[..., tuple[Floats, Bools | None]]"
+
+
+class _Results(NamedTuple):
+    """``values[K, H]`` of all histograms, where they have one, and which histograms are to be remarked on."""
+
+    values: Floats
+    present: Bools
+    noted: Bools
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Histogram:
-    """The buckets of one histogram among the columns of a vector."""
+class _Shape:
+    """Histograms with the same bounds, so that they are computed together.
 
-    labels: Labels
+    Attributes:
+        members: their numbers among all histograms, ascending, ``[H]``.
+        columns: the columns of their buckets in order of the bounds, ``[H, C]``.
+        bounds: distinct bounds, ascending, ``[B]``.
+        starts: where each distinct bound begins among the columns; none where no bound stands twice.
+
+    """
+
+    members: Ints
     columns: Ints
     bounds: Floats
+    starts: Ints | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Grouped:
-    histograms: tuple[_Histogram, ...]
+    """The histograms among the columns of a vector."""
+
     sets: LabelSets
+    shapes: tuple[_Shape, ...]
     malformed: tuple[tuple[int, str, str], ...]
 
 
@@ -58,31 +83,42 @@ def _group(sets: LabelSets) -> _Grouped:
             malformed.append((i, labels.get("le"), labels.name))
         else:
             members.setdefault(labels.without(("le",)), []).append((bound, i))
-    histograms = []
-    for labels, buckets in members.items():
+    shapes: dict[tuple[float, ...], tuple[list[int], list[list[int]]]] = {}
+    for number, buckets in enumerate(members.values()):
         buckets.sort()
-        columns = np.array([i for _, i in buckets], dtype=np.int64)
-        histograms.append(_Histogram(labels, columns, np.array([bound for bound, _ in buckets])))
-    return _Grouped(tuple(histograms), LabelSets(tuple(h.labels for h in histograms)), tuple(malformed))
+        numbers, columns = shapes.setdefault(tuple([bound for bound, _ in buckets]), ([], []))
+        numbers.append(number)
+        columns.append([i for _, i in buckets])
+    made = tuple(_shape(bounds, *parts) for bounds, parts in shapes.items())
+    return _Grouped(LabelSets(tuple(members)), made, tuple(malformed))
 
 
-def _buckets(histogram: _Histogram, vector: Vector) -> tuple[Floats, Floats, Bools]:
-    """Distinct bounds ``[B]``, cumulative counts ``[K, B]`` and whether a step has any bucket.
+def _shape(bounds: tuple[float, ...], members: list[int], columns: list[list[int]]) -> _Shape:
+    distinct, starts = np.unique(np.array(bounds), return_index=True)
+    return _Shape(
+        np.array(members, dtype=np.int64),
+        np.array(columns, dtype=np.int64),
+        distinct,
+        starts if len(distinct) < len(bounds) else None,
+    )
+
+
+def _buckets(shape: _Shape, columns: Ints, vector: Vector) -> tuple[Floats, Bools | None]:
+    """Cumulative counts ``[K * H, B]``, a row for every step and histogram, and whether it has any bucket.
 
     A bucket that a step lacks is filled with the count of the one below: it then holds no observations.
     """
-    counts = vector.values[:, histogram.columns]
-    bounds = histogram.bounds
-    some = np.ones(len(counts), dtype=np.bool_)
+    wide = columns.shape[1]
+    counts = vector.values[:, columns].reshape(-1, wide)
+    some = None
     if vector.present is not None:
-        mask = vector.present[:, histogram.columns]
-        some = np.logical_or.reduce(mask, axis=1)
+        mask = vector.present[:, columns].reshape(-1, wide)
         if not mask.all():
+            some = np.logical_or.reduce(mask, axis=1)
             counts = _carried(counts, mask)
-    distinct, starts = np.unique(bounds, return_index=True)
-    if len(distinct) < len(bounds):
-        counts = np.add.reduceat(counts, starts, axis=1)
-    return distinct, counts, some
+    if shape.starts is not None:
+        counts = np.add.reduceat(counts, shape.starts, axis=1)
+    return counts, some
 
 
 def _carried(counts: Floats, mask: Bools) -> Floats:
@@ -92,15 +128,15 @@ def _carried(counts: Floats, mask: Bools) -> Floats:
     return np.where(index >= 0, carried, 0.0)
 
 
-def _monotonic(counts: Floats) -> tuple[Floats, Bools]:
-    """Counts that never fall, and the steps where more than rounding was put right."""
+def _monotonic(counts: Floats) -> tuple[Floats, Bools | None]:
+    """Counts that never fall, and the rows where more than rounding was put right (none: nowhere)."""
     highest = np.fmax.accumulate(counts, axis=1)
     before, after = highest[:, :-1], counts[:, 1:]
     fell = after < before
-    if not fell.any():
-        small = (after != before) & (np.abs(after - before) <= _TOLERANCE * np.maximum(np.abs(after), np.abs(before)))
-        return (_flattened(counts, small) if small.any() else counts), np.zeros(len(counts), dtype=np.bool_)
     slight = np.abs(after - before) <= _TOLERANCE * np.maximum(np.abs(after), np.abs(before))
+    if not fell.any():
+        small = slight & (after != before)
+        return (_flattened(counts, small) if small.any() else counts), None
     return highest, np.logical_or.reduce(fell & ~slight, axis=1)
 
 
@@ -129,12 +165,15 @@ def _interpolated(q: Floats, bounds: Floats, counts: Floats) -> Floats:
     return np.where(total == 0, np.nan, result)
 
 
-def _quantile_of(q: Floats, bounds: Floats, counts: Floats) -> tuple[Floats, Bools]:
+def _quantile_of(bounds: Floats, counts: Floats, q: Floats) -> tuple[Floats, Bools | None]:
+    forced = None
     if len(bounds) < 2 or not np.isposinf(bounds[-1]):
-        value, forced = np.full(len(counts), np.nan), np.zeros(len(counts), dtype=np.bool_)
+        value = np.full(len(counts), np.nan)
     else:
         counts, forced = _monotonic(counts)
         value = _interpolated(q, bounds, counts)
+    if ((q >= 0) & (q <= 1)).all():
+        return value, forced
     value = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, value))
     return np.where(np.isnan(q), np.nan, value), forced
 
@@ -153,10 +192,10 @@ def _for_metric(name: str) -> str:
     return f' for metric name "{name}"' if name else ""
 
 
-def _remark_forced(ctx: CallContext, histogram: _Histogram, index: int) -> None:
+def _remark_forced(ctx: CallContext, labels: Labels, index: int) -> None:
     ctx.info(
         "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/"
-        f"prometheus/latest/querying/functions/#histogram_quantile){_for_metric(histogram.labels.name)}",
+        f"prometheus/latest/querying/functions/#histogram_quantile){_for_metric(labels.name)}",
         index,
     )
 
@@ -167,48 +206,68 @@ def _check_quantiles(ctx: CallContext, q: Floats, index: int) -> None:
         ctx.warn(f"quantile value should be between 0 and 1, got {shown}", index)
 
 
-def _results(grouped: _Grouped, columns: list[Floats], presents: list[Bools], steps: int) -> Vector:
-    if not columns:
+def _computed(grouped: _Grouped, vector: Vector, compute: _Compute, *scalars: Floats) -> _Results:
+    """Apply a function to all histograms, many at once.
+
+    ``compute`` takes bounds, counts ``[R, B]`` and the scalars (of each step ``[K]``) as ``[R]``; it gives ``[R]``
+    and which rows are to be remarked on.
+    """
+    steps, total = len(vector.values), len(grouped.sets)
+    values, present = np.empty((steps, total)), np.ones((steps, total), dtype=np.bool_)
+    noted = np.zeros(total, dtype=np.bool_)
+    for shape in grouped.shapes:
+        height, width = shape.columns.shape
+        portion = max(1, _CELLS // (steps * width))
+        for at in range(0, height, portion):
+            members = shape.members[at : at + portion]
+            counts, some = _buckets(shape, shape.columns[at : at + portion], vector)
+            repeated = [np.repeat(scalar, len(members)) for scalar in scalars]
+            result, remarkable = compute(shape.bounds, counts, *repeated)
+            values[:, members] = result.reshape(steps, -1)
+            if some is not None:
+                present[:, members] = some.reshape(steps, -1)
+            if remarkable is not None:
+                hits = remarkable if some is None else remarkable & some
+                noted[members] = hits.reshape(steps, -1).any(axis=0)
+    return _Results(values, present, noted)
+
+
+def _vector(grouped: _Grouped, parts: list[_Results], steps: int) -> Vector:
+    if not parts or not len(grouped.sets):
         return Vector(EMPTY_SETS, np.empty((steps, 0)))
-    present = np.stack(presents, axis=1)
-    return Vector(grouped.sets, np.stack(columns, axis=1), None if present.all() else present, unnamed=True)
+    values, present = parts[0].values, parts[0].present
+    if len(parts) > 1:
+        values = np.concatenate([part.values for part in parts], axis=1)
+        present = np.concatenate([part.present for part in parts], axis=1)
+    return Vector(grouped.sets, values, None if present.all() else present, unnamed=True)
+
+
+def _quantiles(ctx: CallContext, grouped: _Grouped, vector: Vector, q: Floats, index: int) -> _Results:
+    found = _computed(grouped, vector, _quantile_of, q)
+    for number in np.flatnonzero(found.noted).tolist():
+        _remark_forced(ctx, grouped.sets.labels[number], index)
+    return found
 
 
 def _histogram_quantile(ctx: CallContext) -> Value:
     q = ctx.scalar(0)
     vector, grouped = _grouped(ctx, 1)
     _check_quantiles(ctx, q, 0)
-    columns: list[Floats] = []
-    presents: list[Bools] = []
-    for histogram in grouped.histograms:
-        bounds, counts, some = _buckets(histogram, vector)
-        value, forced = _quantile_of(q, bounds, counts)
-        if (forced & some).any():
-            _remark_forced(ctx, histogram, 1)
-        columns.append(value)
-        presents.append(some)
-    return _results(grouped, columns, presents, ctx.grid.size)
+    return _vector(grouped, [_quantiles(ctx, grouped, vector, q, 1)], ctx.grid.size)
 
 
 def _histogram_quantiles(ctx: CallContext) -> Value:
     label = ctx.text(1)
     vector, grouped = _grouped(ctx, 0)
-    parts: list[Labels] = []
-    columns: list[Floats] = []
-    presents: list[Bools] = []
+    labels: list[Labels] = []
+    parts: list[_Results] = []
     for i in range(2, ctx.given):
         q = ctx.scalar(i)
         _check_quantiles(ctx, q, i)
-        for histogram in grouped.histograms:
-            bounds, counts, some = _buckets(histogram, vector)
-            value, forced = _quantile_of(q, bounds, counts)
-            if (forced & some).any():
-                _remark_forced(ctx, histogram, 0)
-            columns.append(value)
-            presents.append(some)
-            parts.append(histogram.labels.with_({label: _open_number(float(q[0]))}))
-    renamed = dataclasses.replace(grouped, sets=LabelSets(tuple(parts)))
-    return _results(renamed, columns, presents, ctx.grid.size)
+        parts.append(_quantiles(ctx, grouped, vector, q, 0))
+        labels.extend(each.with_({label: _open_number(float(q[0]))}) for each in grouped.sets.labels)
+    renamed = dataclasses.replace(grouped, sets=LabelSets(tuple(labels)))
+    return _vector(renamed, parts, ctx.grid.size)
 
 
 def _open_number(value: float) -> str:
@@ -235,23 +294,19 @@ def _share_below(edge: Floats, bounds: Floats, counts: Floats) -> Floats:
     return np.where(bucket >= len(bounds), counts[:, -1], np.where(edge == end, top, linear))
 
 
+def _fraction_of(bounds: Floats, counts: Floats, lower: Floats, upper: Floats) -> tuple[Floats, None]:
+    if not np.isposinf(bounds[-1]):
+        return np.full(len(counts), np.nan), None
+    total = counts[:, -1]
+    value = (_share_below(upper, bounds, counts) - _share_below(lower, bounds, counts)) / total
+    value = np.where(lower >= upper, 0.0, value)
+    return np.where((total == 0) | np.isnan(lower) | np.isnan(upper), np.nan, value), None
+
+
 def _histogram_fraction(ctx: CallContext) -> Value:
     lower, upper = ctx.scalar(0), ctx.scalar(1)
     vector, grouped = _grouped(ctx, 2)
-    columns: list[Floats] = []
-    presents: list[Bools] = []
-    for histogram in grouped.histograms:
-        bounds, counts, some = _buckets(histogram, vector)
-        if not np.isposinf(bounds[-1]):
-            value = np.full(len(counts), np.nan)
-        else:
-            total = counts[:, -1]
-            value = (_share_below(upper, bounds, counts) - _share_below(lower, bounds, counts)) / total
-            value = np.where(lower >= upper, 0.0, value)
-            value = np.where((total == 0) | np.isnan(lower) | np.isnan(upper), np.nan, value)
-        columns.append(value)
-        presents.append(some)
-    return _results(grouped, columns, presents, ctx.grid.size)
+    return _vector(grouped, [_computed(grouped, vector, _fraction_of, lower, upper)], ctx.grid.size)
 
 
 def _of_native(ctx: CallContext) -> Value:
