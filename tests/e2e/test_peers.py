@@ -32,7 +32,7 @@ def test_a_real_prometheus_delivers_its_alerts_to_us(serve, outside, wait, port,
     theirs = port()
     peer = subprocess.Popen(
         ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-         f"--web.listen-address=127.0.0.1:{theirs}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+         f"--web.listen-address=127.0.0.1:{theirs}", "--rules.alert.resend-delay=1s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         wait(lambda: outside.to("/hook"), 40, "the notification of a foreign alert")
