@@ -13,7 +13,7 @@ from hypercare.model.severity import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hypercare.incidents.settings import IncidentSettings
+    from hypercare.incidents.settings import IncidentSettings, ServiceSettings
     from hypercare.model.alerts import Alert
 
 # The usual words of a `severity` label, where no rule of the configuration says otherwise.
@@ -44,13 +44,18 @@ def opens(alert: Alert, settings: IncidentSettings) -> bool:
 
 
 def service_of(labels: Labels, settings: IncidentSettings) -> str:
-    """The service an alert is about: the ``service`` label, a configured match, the ``job`` label, in this order."""
-    if named := labels.get("service"):
+    """The service an alert is about.
+
+    A ``service`` label that names a configured service; else the first configured service that matches; else the
+    ``service`` or the ``job`` label as it is.
+    """
+    named = labels.get("service")
+    if any(service.name == named for service in settings.services):
         return named
     for service in settings.services:
         if any(matches_all(matchers, labels) for matchers in service.match):
             return service.name
-    return labels.get("job")
+    return named or labels.get("job")
 
 
 def key_of(labels: Labels, settings: IncidentSettings) -> str:
@@ -68,11 +73,15 @@ def subjects(alerts: Iterable[Alert], settings: IncidentSettings) -> tuple[Subje
 
 
 def severity_of(alert: Alert, settings: IncidentSettings) -> Severity:
-    """By the first rule that fits; else by the ``severity`` label: its own P0 to P3, critical or page P1, warning or
+    """How bad one alert is.
+
+    By the first rule that fits; else by the ``severity`` label: its own P0 to P3, critical or page P1, warning or
     error P2, anything else P3.
-    """  # noqa: D205 - one sentence
+    """
+    service = _service(service_of(alert.labels, settings), settings)
+    tier = service.tier if service else None
     for rule in settings.severities:
-        if matches_all(rule.matchers, alert.labels):
+        if (rule.tier is None or rule.tier == tier) and matches_all(rule.matchers, alert.labels):
             return rule.severity
     return _BY_LABEL.get(alert.labels.get("severity").lower(), Severity.P3)
 
@@ -99,15 +108,21 @@ def runbook_of(subject: Subject, settings: IncidentSettings) -> str:
     for alert in subject.alerts:
         if url := alert.annotations.get("runbook_url"):
             return url
-    return next((s.runbook_url for s in settings.services if s.name == subject.service), "")
+    service = _service(subject.service, settings)
+    return service.runbook_url if service else ""
 
 
 def policy_of(subject: Subject, settings: IncidentSettings) -> str:
     """The escalation policy that the service names, or an empty text."""
-    return next((s.policy for s in settings.services if s.name == subject.service), "")
+    service = _service(subject.service, settings)
+    return service.policy if service else ""
 
 
 def describe(labels: Labels) -> str:
     """An alert in a timeline: ``HighErrors{instance="a"}``."""
     name, rest = labels.get("alertname"), labels.without(("alertname",))
     return f"{name}{rest if rest != EMPTY else ''}"
+
+
+def _service(name: str, settings: IncidentSettings) -> ServiceSettings | None:
+    return next((service for service in settings.services if service.name == name), None)

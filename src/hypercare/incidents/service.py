@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.incidents import grouping, rows, store
 from hypercare.incidents.commands import Acknowledge, AddNote, Resolve
+from hypercare.incidents.reading import settings_of
 from hypercare.incidents.settings import IncidentSettings
 from hypercare.incidents.timeline import Chronicle
 from hypercare.kernel import CommandError
@@ -20,11 +21,14 @@ from hypercare.model.events import (
 from hypercare.model.time import format_duration, format_rfc3339
 
 if TYPE_CHECKING:
+    from hypercare.config import Config
     from hypercare.incidents.store import Incident
     from hypercare.kernel import Context, Kernel
     from hypercare.model.alerts import Alert
+    from hypercare.model.time import Ms
 
 _QUIET: Final = "incidents.quiet"
+_ALL: Final = 1_000_000
 
 
 class IncidentService:
@@ -48,12 +52,20 @@ class IncidentService:
         kernel.on_message(Resolve, self._resolve)
         Chronicle().register(kernel)
 
+    def configure(self, ctx: Context, config: Config) -> None:
+        """Take a configuration, at start and at every reload."""
+        self.apply(ctx, settings_of(config.hypercare))
+
     def apply(self, ctx: Context, settings: IncidentSettings) -> None:
-        """Work by these settings from now on; incidents under way keep what they have."""
-        self.settings = settings
-        for incident in store.load_incidents(ctx.db, "unresolved", limit=100_000):
+        """Work by these settings from now on; incidents under way keep what they have, but end by the new ones."""
+        # Only with the commit: a reload that another room refuses leaves everything as it was.
+        ctx.after_commit(lambda: self._replace(settings))
+        for incident in store.load_incidents(ctx.db, "unresolved", limit=_ALL):
             if incident.alerts_cleared_at is not None:
-                self._wait_quiet(ctx, incident.id, incident.alerts_cleared_at)
+                _wait_quiet(ctx, settings, incident.id, incident.alerts_cleared_at)
+
+    def _replace(self, settings: IncidentSettings) -> None:
+        self.settings = settings
 
     # -- alerts ------------------------------------------------------------------------------------------------
 
@@ -146,6 +158,7 @@ class IncidentService:
             labels=incident.labels.pairs,
             runbook_url=incident.runbook_url,
             policy=incident.policy,
+            number=incident.number,
         )
         ctx.publish(event)
 
@@ -159,7 +172,7 @@ class IncidentService:
                 continue
             rows.change(ctx, incident_id, alerts_cleared_at=ctx.now)
             rows.tell(ctx, incident_id, "alerts_clear", self._clear_text())
-            self._wait_quiet(ctx, incident_id, ctx.now)
+            _wait_quiet(ctx, self.settings, incident_id, ctx.now)
 
     # -- resolution --------------------------------------------------------------------------------------------
 
@@ -167,13 +180,6 @@ class IncidentService:
         if self.settings.confirm:
             return "all alerts clear; waits for somebody to confirm the resolution"
         return f"all alerts clear; resolves after {format_duration(self.settings.quiet_time)} of quiet"
-
-    def _wait_quiet(self, ctx: Context, incident_id: str, cleared_at: int) -> None:
-        key = f"{_QUIET}:{incident_id}"
-        if self.settings.confirm:
-            ctx.cancel_timer(key)
-        else:
-            ctx.set_timer(key, cleared_at + self.settings.quiet_time, _QUIET)
 
     def _on_quiet(self, ctx: Context, key: str) -> None:
         incident = store.load_incident(ctx.db, key.removeprefix(f"{_QUIET}:"))
@@ -226,6 +232,14 @@ class IncidentService:
         text += f": {command.note}" if command.note else ""
         self._end(ctx, incident, command.by, command.note, text)
         return _found(ctx, incident.id)
+
+
+def _wait_quiet(ctx: Context, settings: IncidentSettings, incident_id: str, cleared_at: Ms) -> None:
+    key = f"{_QUIET}:{incident_id}"
+    if settings.confirm:
+        ctx.cancel_timer(key)
+    else:
+        ctx.set_timer(key, cleared_at + settings.quiet_time, _QUIET)
 
 
 def _found(ctx: Context, incident_id: str) -> Incident:

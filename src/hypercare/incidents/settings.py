@@ -16,10 +16,11 @@ CRITICAL: Final = (Matcher("severity", MatchOp.EQUAL, "critical"),)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeverityRule:
-    """Alerts that fit all ``matchers`` make an incident of this severity."""
+    """Alerts that fit all ``matchers`` (of services of ``tier``, where given) make an incident of this severity."""
 
     severity: Severity
     matchers: tuple[Matcher, ...]
+    tier: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class ServiceSettings:
     match: tuple[tuple[Matcher, ...], ...] = ()
     runbook_url: str = ""
     policy: str = ""
+    tier: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class AlertResolved(DomainEvent):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IncidentOpened(DomainEvent):
-    """An incident began and somebody has to be paged for it."""
+    """An incident began, or began again, and somebody has to be paged; ``number`` is its short name for people."""
 
     kind: ClassVar[str] = "incident.opened"
     incident_id: str
@@ -62,6 +62,7 @@ class IncidentOpened(DomainEvent):
     labels: tuple[tuple[str, str], ...]
     runbook_url: str = ""
     policy: str = ""
+    number: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ else in a cell, other NaNs included, is a value.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +42,7 @@ def is_absent(values: Floats) -> Bools:
     return absent
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SampleMatrix:
+class SampleMatrix(NamedTuple):  # made for every target at every query: a tuple is the cheapest record
     """Series that share their timestamps (those of one target), over a span of time.
 
     Attributes:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EVERYONE: Final = "everyone"
 SCHEDULE: Final = "schedule:"
+RECEIVER: Final = "receiver:"
 DEFAULT: Final = "default"
 
 
@@ -30,6 +31,14 @@ class Person:
 
     name: str
     contacts: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Receiver:
+    """A receiver of alertmanager.yml that a step may name; ``targets`` are (channel, target) as in effects."""
+
+    name: str
+    targets: tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,8 +58,9 @@ class Schedule:
         people: in order; a name may stand several times, so that any order of weeks can be written.
         every: length of a turn, ms of local wall-clock time: a turn of a week that begins at 09:00 ends at 09:00,
             whatever the clocks did in between.
-        start: local wall-clock time of the first hand-off; nobody is on call before.
+        start: local wall-clock time from which turns are counted: they change at ``start + n * every``.
         timezone: IANA name.
+        since: when the first turn begins; nobody is on call before. None: at ``start``.
 
     """
 
@@ -59,6 +69,7 @@ class Schedule:
     start: dt.datetime
     timezone: str = "UTC"
     every: Ms = WEEK
+    since: Ms | None = None
     overrides: tuple[Override, ...] = ()
 
 
@@ -68,7 +79,7 @@ class Step:
 
     Attributes:
         after: ms since the opening (in later rounds: since the round's beginning), not since the step before.
-        notify: names of people, ``schedule:<name>``, or ``everyone``.
+        notify: names of people, ``schedule:<name>``, ``receiver:<name>``, or ``everyone``.
 
     """
 
@@ -84,7 +95,7 @@ class Policy:
         steps: at least one, ``after`` ascending.
         repeat: how many more rounds follow the first.
         last_wait: ms after the last step before the next round begins or the escalation is exhausted.
-        matchers: incidents whose labels fit all of them use this policy; none: it is not chosen by labels.
+        matchers: incidents whose labels fit all of them use this policy; none: all, but only where no other fits.
 
     """
 
@@ -120,11 +131,13 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is configured about on-call."""
+    """All that is configured about on-call; ``external_url`` is where people reach hypercare, may be empty."""
 
     people: tuple[Person, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     policies: tuple[Policy, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
+    external_url: str = ""
 
     def person(self, name: str) -> Person | None:
         """A person by name."""
@@ -134,6 +147,10 @@ class Plan:
         """A schedule by name."""
         return next((s for s in self.schedules if s.name == name), None)
 
+    def receiver(self, name: str) -> Receiver | None:
+        """A receiver by name."""
+        return next((r for r in self.receivers if r.name == name), None)
+
     def policy(self, name: str) -> Policy | None:
         """A policy by name."""
         return next((p for p in self.policies if p.name == name), None)
@@ -141,8 +158,9 @@ class Plan:
     def choose(self, named: str, labels: Labels = EMPTY) -> Policy:
         """The policy for an incident.
 
-        The one it names; else the first whose matchers fit; else the one called "default"; else the only one; else
-        a plain one: who is on call in any schedule at once, everyone after 15 minutes.
+        The one it names; else the first whose matchers fit; else the one called "default"; else the first without
+        matchers; else the only one; else a plain one: who is on call in any schedule at once, everyone after 15
+        minutes.
         """
         if found := self.policy(named):
             return found
@@ -151,8 +169,9 @@ class Plan:
                 return policy
         if found := self.policy(DEFAULT):
             return found
-        if len(self.policies) == 1:
-            return self.policies[0]
+        for policy in self.policies:
+            if not policy.matchers or len(self.policies) == 1:
+                return policy
         everyone = (EVERYONE,)
         if not self.schedules:
             return Policy(DEFAULT, (Step(0, everyone),))

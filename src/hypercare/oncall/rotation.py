@@ -63,7 +63,7 @@ def shifts(schedule: Schedule, start: Ms, end: Ms) -> tuple[Shift, ...]:
 def _next_start(schedule: Schedule, at: Ms) -> Ms | None:
     """The first instant after ``at`` at which somebody may come on call."""
     starts = [o.start for o in schedule.overrides if o.start > at]
-    first = _hand_off(schedule, 0, ZoneInfo(schedule.timezone))
+    first = _begin(schedule, ZoneInfo(schedule.timezone))
     if schedule.people and first > at:
         starts.append(first)
     return min(starts, default=None)
@@ -83,12 +83,18 @@ def _turn(schedule: Schedule, at: Ms) -> Shift | None:
     near = (local - schedule.start) // dt.timedelta(milliseconds=schedule.every)
     reach = _LARGEST_CHANGE // schedule.every + 2
     begun = {k: _hand_off(schedule, k, zone) for k in range(max(0, near - reach), near + reach + 1)}
-    running = max((k for k, when in begun.items() if when <= at), default=None)
-    if running is None:
+    first = _begin(schedule, zone)
+    if at < first:
         return None
+    # The first turn may begin at another time of day than the others (or before its place in the grid).
+    running = max((k for k, when in begun.items() if when <= at), default=0)
     person = schedule.people[running % len(schedule.people)]
-    end = min(when for k, when in begun.items() if k > running)
-    return Shift(person, begun[running], end)
+    start = first if running == 0 else max(first, begun[running])
+    return Shift(person, start, min(when for k, when in begun.items() if k > running))
+
+
+def _begin(schedule: Schedule, zone: ZoneInfo) -> Ms:
+    return schedule.since if schedule.since is not None else _hand_off(schedule, 0, zone)
 
 
 def _hand_off(schedule: Schedule, k: int, zone: ZoneInfo) -> Ms:

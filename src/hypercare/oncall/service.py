@@ -17,21 +17,45 @@ from hypercare.model.events import (
 from hypercare.model.labels import Labels
 from hypercare.oncall import pages, store
 from hypercare.oncall.plan import Plan
+from hypercare.oncall.reading import plan_of
 from hypercare.oncall.tables import escalations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hypercare.channels.notification import Page
+    from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
     from hypercare.model.time import Ms
+    from hypercare.oncall.plan import Receiver
     from hypercare.oncall.store import Escalation
 
 _KIND: Final = "oncall.escalate"
 
 
 class OnCallService:
-    """Keeps the escalations. ``plan`` is immutable and replaced as a whole: other threads may read it."""
+    """Keeps the escalations.
 
-    def __init__(self) -> None:
+    Attributes:
+        plan: what applies now; immutable and replaced as a whole, may be read from any thread.
+
+    """
+
+    def __init__(
+        self,
+        render: Callable[[str, Page], Mapping[str, Any]],
+        receivers: Callable[[Config], tuple[Receiver, ...]] = lambda _: (),
+    ) -> None:
+        """Create.
+
+        Args:
+            render: a page as the named channel sends it.
+            receivers: the receivers of a configuration with their targets, for steps that name one.
+
+        """
         self.plan = Plan()
+        self._render = render
+        self._receivers = receivers
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -40,13 +64,18 @@ class OnCallService:
         kernel.subscribe(IncidentResolved, self._on_resolved)
         kernel.on_timer(_KIND, self._on_due)
 
+    def configure(self, ctx: Context, config: Config) -> None:
+        """Take a configuration, at start and at every reload."""
+        self.apply(ctx, plan_of(config.hypercare, self._receivers(config)))
+
     def apply(self, ctx: Context, plan: Plan) -> None:
         """Work by this plan from now on.
 
         An escalation under way goes on at its step with the new policy of its name; where there is none any more, with
         the steps as they were when it began.
         """
-        self.plan = plan
+        # Only with the commit: a reload that another room refuses leaves everything as it was.
+        ctx.after_commit(lambda: self._replace(plan))
         for escalation in store.load_escalations(ctx.db, store.RUNNING, limit=100_000):
             policy = plan.policy(escalation.policy.name)
             if policy is None or policy.dump() == escalation.policy.dump():
@@ -56,6 +85,9 @@ class OnCallService:
             step = min(escalation.step, len(policy.steps))
             next_at = policy.due(escalation.opened_at, escalation.round - escalation.first_round, step)
             _save(ctx, escalation.incident_id, snapshot=policy.dump(), step=step, next_at=next_at)
+
+    def _replace(self, plan: Plan) -> None:
+        self.plan = plan
 
     def _on_opened(self, ctx: Context, event: IncidentOpened) -> None:
         policy = self.plan.choose(event.policy, Labels(event.labels))
@@ -120,19 +152,20 @@ class OnCallService:
     def _page(self, ctx: Context, escalation: Escalation, owed: dict[int, int]) -> None:
         query = select(escalations.c.incident).where(escalations.c.incident_id == escalation.incident_id)
         subject = pages.Subject.load(ctx.db.execute(query).scalar_one())
+        policy = escalation.policy
         for step, round_ in sorted(owed.items(), key=lambda item: (item[1], item[0])):
-            for person in pages.recipients(self.plan, escalation.policy.steps[step].notify, ctx.now):
-                payload = pages.content(subject, person.name, escalation.opened_at, round_, step)
-                for contact, channel in enumerate(person.contacts):
+            for recipient in pages.recipients(self.plan, policy.steps[step].notify, ctx.now):
+                page = pages.page(subject, policy.name, recipient.name, step, ctx.now, self.plan.external_url)
+                for way, (channel, target) in enumerate(recipient.ways):
                     effect = Effect(
-                        key=pages.key(subject.id, round_, step, person.name, contact),
+                        key=pages.key(subject.id, round_, step, recipient.name, way),
                         channel=channel,
-                        target=f"person/{person.name}/{contact}",
+                        target=target,
                         subject=f"incident:{subject.id}",
-                        payload=payload,
+                        payload=self._render(channel, page),
                     )
                     ctx.emit(effect)
-                    ctx.publish(PageSent(subject.id, person.name, channel, step))
+                    ctx.publish(PageSent(subject.id, recipient.name, channel, step))
 
 
 def _save(ctx: Context, incident_id: str, *, next_at: Ms, **values: Any) -> None:
@@ -142,7 +175,7 @@ def _save(ctx: Context, incident_id: str, *, next_at: Ms, **values: Any) -> None
 
 
 def _stop(ctx: Context, incident_id: str, state: str) -> None:
-    """End an escalation; one that has ended before keeps its end, but a resolution is told anyhow."""
+    """End an escalation; one that has ended before keeps its end."""
     running = escalations.c.incident_id == incident_id, escalations.c.state == store.RUNNING
     ctx.db.execute(update(escalations).where(*running).values(state=state, next_at=None, ended_at=ctx.now))
     ctx.cancel_timer(f"{_KIND}:{incident_id}")
