@@ -103,7 +103,7 @@ class Head:
         raw.clock[count] = at
         raw.count = count = count + 1
         group.row_epoch = self.epoch
-        self.states[group.gid] = (raw, count, raw.layout, group.parts)
+        self.states[group.gid] = (raw, count, raw.layout, group.parts, {})
         self.changed = True
         self.appended += len(values)
         if self.journal is not None:
@@ -144,7 +144,7 @@ class Head:
 
     def _publish(self, group: Group, raw: RawRows) -> None:
         group.row_epoch = self.epoch
-        self.states[group.gid] = (raw, raw.count, raw.layout, group.parts)
+        self.states[group.gid] = (raw, raw.count, raw.layout, group.parts, {})
         self.changed = True
 
     def _place(self, group: Group, columns: Ints) -> RawRows:
@@ -244,7 +244,7 @@ class Head:
         rest = RawRows(layout, max(self._capacity, count - cut + 1))
         rest.fill(raw.times[cut:count], values)
         group.set_raw(rest)
-        self.states[group.gid] = (rest, rest.count, layout, group.parts)
+        self.states[group.gid] = (rest, rest.count, layout, group.parts, {})
 
     def trim(self, group: Group, until: Ms, *, exact: bool) -> None:
         """Drop rows before ``until``; uncompressed ones singly if ``exact``, else only when all of them are older."""
@@ -271,7 +271,7 @@ class Head:
         group.parts = parts
         kept = group.raw
         if kept is not None:
-            self.states[group.gid] = (kept, kept.count, kept.layout, parts)
+            self.states[group.gid] = (kept, kept.count, kept.layout, parts, {})
             self.changed = True
 
 

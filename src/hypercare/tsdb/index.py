@@ -48,10 +48,11 @@ class Merge:
 class Match:
     """The series of one group that fit a list of matchers. Immutable but for what it remembers."""
 
-    __slots__ = ("_interned", "_merges", "_series", "group", "ids", "plans")
+    __slots__ = ("_interned", "_merges", "_series", "gid", "group", "ids", "plans")
 
     def __init__(self, group: Group, ids: Ints, interned: dict[bytes, LabelSets]) -> None:
         self.group = group
+        self.gid = group.gid
         self.ids = ids
         self._series = group.series
         self.plans: dict[Layout, tuple[Slots, LabelSets]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,8 +23,35 @@ if TYPE_CHECKING:
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.segment import Segment
 
-State: TypeAlias = "tuple[RawRows, int, Layout, tuple[Segment, ...]]"
-"""A group in memory: newest rows, how many of them count, their layout, and the sealed rows before them."""
+Span: TypeAlias = "tuple[Ms, Ms]"
+"""Behind which time, and up to which."""
+State: TypeAlias = "tuple[RawRows, int, Layout, tuple[Segment, ...], dict[Span, _Cut]]"
+"""A group in memory: newest rows, how many of them count, their layout, the sealed rows before them.
+
+Last what readers have already cut out of the newest rows: all rules of a tick look at a few spans only. It goes with
+the state when the next row comes.
+"""
+_CUTS: Final = 16
+"""Spans remembered of a group that gets no more rows."""
+
+
+class _Cut(NamedTuple):
+    """The newest rows of a group within a span.
+
+    Attributes:
+        whole: whether no older row can be within the span.
+        times: of the rows.
+        values: all columns; none where there is no row.
+        clear: whether no cell is stale or absent.
+        first: the number of the first row.
+
+    """
+
+    whole: bool
+    times: Ints
+    values: Floats | None
+    clear: bool
+    first: int
 
 
 class _Part(NamedTuple):
@@ -67,25 +94,21 @@ class Snapshot:
         out: list[SampleMatrix] = []
         state_of = self._states.get
         in_memory = start >= self._sealed_until - 1 or not self._blocks
+        span = (start, end)
         for match in self._index.matches(matchers):
-            state = state_of(match.group.gid)
+            state = state_of(match.gid)
             if state is None:
                 if not in_memory:
                     self._gather(out, match, start, end)
                 continue
-            raw, count, layout, parts = state
-            clock = raw.clock
-            if start < clock[0] and (parts or not in_memory):
+            raw, count, layout, parts, cuts = state
+            whole, times, values, clear, first = cuts.get(span) or _cut(raw, count, cuts, span)
+            if not whole and (parts or not in_memory):
                 self._gather(out, match, start, end)
-                continue
-            first = bisect_right(clock, start, 0, count)
-            behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
-            if first >= behind:
-                continue
-            slots, labels = match.plans.get(layout) or match.plan(layout)
-            if labels:
-                dense = raw.last_hole < first or raw.dense(slots, first)
-                out.append(SampleMatrix(labels, raw.times[first:behind], raw.values[first:behind, slots], dense))
+            elif values is not None:
+                slots, labels = match.plans.get(layout) or match.plan(layout)
+                if labels:
+                    out.append(SampleMatrix(labels, times, values[:, slots], clear or raw.dense(slots, first)))
         return out
 
     def _parts(self, gid: int, start: Ms, end: Ms) -> Iterator[_Part]:
@@ -105,7 +128,7 @@ class Snapshot:
                 if first < behind:
                     yield _Part(segment, segment.layout, times, first, behind)
         if state is not None:
-            raw, count, layout, _ = state
+            raw, count, layout, _, _ = state
             first = bisect_right(raw.clock, start, 0, count)
             behind = bisect_right(raw.clock, end, first, count)
             if first < behind:
@@ -115,7 +138,7 @@ class Snapshot:
         """Put the pieces of one group together."""
         parts = [
             part
-            for part in self._parts(match.group.gid, start, end)
+            for part in self._parts(match.gid, start, end)
             if (match.plans.get(part.layout) or match.plan(part.layout))[1]
         ]
         if not parts:
@@ -147,7 +170,7 @@ class Snapshot:
         found: dict[Labels, None] = {}
         for matchers in selectors:
             for match in self._index.matches(matchers):
-                for part in self._parts(match.group.gid, start, end):
+                for part in self._parts(match.gid, start, end):
                     slots, labels = match.plans.get(part.layout) or match.plan(part.layout)
                     if not labels:
                         continue
@@ -174,8 +197,8 @@ class Snapshot:
             limit: rows of each table.
         """
         totals = self._totals
-        firsts = [(parts[0].first if parts else raw.clock[0]) for raw, _, _, parts in self._states.values()]
-        lasts = [raw.clock[count - 1] for raw, count, _, _ in self._states.values()]
+        firsts = [(parts[0].first if parts else raw.clock[0]) for raw, _, _, parts, _ in self._states.values()]
+        lasts = [raw.clock[count - 1] for raw, count, _, _, _ in self._states.values()]
         head: list[Labels] = []
         for group in self._index.groups():
             state = self._states.get(group.gid)
@@ -194,9 +217,23 @@ class Snapshot:
             samples_appended=totals.samples_appended,
             out_of_order=totals.out_of_order,
             bytes_on_disk=totals.bytes_on_disk,
-            bytes_in_memory=sum(_bytes(*state) for state in self._states.values()),
+            bytes_in_memory=sum(_bytes(state[0], state[3]) for state in self._states.values()),
             cardinality=count_series(head, limit),
         )
+
+
+def _cut(raw: RawRows, count: int, cuts: dict[Span, _Cut], span: Span) -> _Cut:
+    """Find the rows of a span; remembered, by whichever thread comes first."""
+    start, end = span
+    clock = raw.clock
+    first = bisect_right(clock, start, 0, count)
+    behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
+    values = raw.values[first:behind] if first < behind else None
+    found = _Cut(start >= clock[0], raw.times[first:behind], values, raw.last_hole < first, first)
+    if len(cuts) >= _CUTS:
+        cuts.clear()
+    cuts[span] = found
+    return found
 
 
 def _read(part: _Part, slots: slice | Ints) -> Floats:
@@ -211,5 +248,5 @@ def _dense(part: _Part, slots: slice | Ints) -> bool:
     return part.rows.dense(slots)
 
 
-def _bytes(raw: RawRows, _: int, __: Layout, parts: tuple[Segment, ...]) -> int:
+def _bytes(raw: RawRows, parts: tuple[Segment, ...]) -> int:
     return int(raw.values.nbytes) + sum(part.source.size for part in parts)
