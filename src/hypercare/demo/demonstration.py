@@ -64,7 +64,6 @@ class Screen:
         out(table)
         out(
             f"\n  hypercare   [bold underline]{address}/[/]   (status, alerts, incidents; acknowledge here)",
-            highlight=False,
         )
         out(f"  files       {supervisor.directory.root}")
         out("\nBreak something from another terminal (in this directory):\n")
@@ -72,9 +71,8 @@ class Screen:
             out(f"  [bold]hypercare demo break {fault.name:<12}[/] [dim]{fault.text}[/]")
         out("  [bold]hypercare demo heal[/]               [dim]undo it (all, or the named one)[/]")
         url = "" if address.endswith(":9600") else f" --url {address}"
-        out(
-            f"\nThen acknowledge: on the web page, or [bold]hypercare incidents ack ID{url}[/]. Ctrl-C stops everything.\n"
-        )
+        out(f"\nThen acknowledge: on the web page, or [bold]hypercare incidents ack ID{url}[/].")
+        out("Ctrl-C stops everything.\n")
 
 
 @dataclasses.dataclass(slots=True)
@@ -122,7 +120,8 @@ class IncidentWatch:
         if incident["status"] == "resolved":
             self.resolved.add(number)
         return [
-            f"#{number} {entry['text']}" + ("" if entry["by"] == "hypercare" else f" (by {entry['by']})")
+            f"#{number} {entry['text']}"
+            + ("" if entry["by"] == "hypercare" or entry["by"] in entry["text"] else f" (by {entry['by']})")
             for entry in fresh
             if entry["kind"] not in _SHOWN_ELSEWHERE
         ]
