@@ -9,7 +9,6 @@ import asyncio
 import dataclasses
 import json
 import threading
-from pathlib import Path
 from urllib.parse import urlencode
 
 from hypercare.app import build

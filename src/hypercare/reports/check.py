@@ -1,0 +1,140 @@
+"""One look over all services, targets, alerts and thresholds, with an exit code that a script can trust (R3.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Final
+
+from hypercare.model.time import MINUTE, format_duration, format_rfc3339
+from hypercare.promql import PromqlError
+from hypercare.reports.overview import CRITICAL, OK, UNKNOWN, WARNING, Overview, overview, worst
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hypercare.app import App
+    from hypercare.model.time import Ms
+
+EXIT_CODES: Final = {OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Threshold:
+    """A limit that holds without any rule; the worst element of ``expr`` is judged.
+
+    Attributes:
+        expr: PromQL; no data means that the platform does not measure it.
+        warning: exceeded: exit code 1.
+        critical: exceeded: exit code 2.
+        unit: behind the number.
+
+    """
+
+    name: str
+    expr: str
+    warning: float
+    critical: float
+    unit: str
+
+
+_P95 = "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))"
+_DISK = 'node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs"} / node_filesystem_size_bytes'
+# R3.3 names one limit each; it is the critical one, and the warning comes a tenth earlier.
+THRESHOLDS: Final = (
+    Threshold("error rate", 'sum(rate(http_requests_total{code=~"5.."}[5m]))', 0.045, 0.05, "/s"),
+    Threshold("p95 response time", _P95, 1.8, 2, " s"),
+    Threshold("CPU", '100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m])))', 81, 90, " %"),
+    Threshold("memory", "100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)", 76.5, 85, " %"),
+    Threshold("disk", f"100 * (1 - {_DISK})", 76.5, 85, " %"),
+    Threshold("certificate expiry", "-min(probe_ssl_earliest_cert_expiry - time()) / 86400", -14, -3, " d"),
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One thing looked at; ``kind`` is service, target, alert, incident, threshold or delivery."""
+
+    kind: str
+    name: str
+    status: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CheckReport:
+    """The whole look."""
+
+    at: Ms
+    platform: str
+    status: str
+    lines: tuple[CheckLine, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 healthy, 1 warnings, 2 critical, 3 could not tell."""
+        return EXIT_CODES[self.status]
+
+    def as_json(self) -> dict[str, object]:
+        """For ``--json`` and the API."""
+        lines = [dataclasses.asdict(line) for line in self.lines]
+        head = {"at": format_rfc3339(self.at), "platform": self.platform, "status": self.status}
+        return {**head, "exit_code": self.exit_code, "lines": lines}
+
+
+def _lines(o: Overview) -> list[CheckLine]:
+    lines = [CheckLine("service", s.name, s.status, "; ".join(s.reasons)) for s in o.services]
+    health = {"up": OK, "down": WARNING}
+    lines += [CheckLine("target", f"{t.job} {t.instance}", health.get(t.health, UNKNOWN), t.error) for t in o.targets]
+    for a in o.alerts:
+        status = OK if a.suppressed_by or a.severity == "info" else CRITICAL if a.severity == "critical" else WARNING
+        detail = a.summary + (f" ({a.suppressed_by})" if a.suppressed_by else "")
+        lines.append(CheckLine("alert", f"{a.name} {a.service}".strip(), status, detail))
+    lines += [
+        CheckLine("incident", f"#{i.number} {i.severity}", WARNING if i.status == "acknowledged" else CRITICAL, i.title)
+        for i in o.incidents
+    ]
+    if o.deliveries_failed:
+        lines.append(CheckLine("delivery", "outbox", WARNING, f"{o.deliveries_failed} notifications failed for good"))
+    return lines
+
+
+def judge(threshold: Threshold, app: App, now: Ms) -> CheckLine | None:
+    """Hold one threshold against the newest data; none where there is no data."""
+    try:
+        result = app.engine.instant(app.tsdb.snapshot(), threshold.expr, now)
+    except PromqlError as error:
+        return CheckLine("threshold", threshold.name, UNKNOWN, str(error))
+    values = [v for v in result.values.tolist() if not math.isnan(v)]
+    if not values:
+        return None
+    value = max(values)
+    status = CRITICAL if value > threshold.critical else WARNING if value > threshold.warning else OK
+    detail = f"{abs(value):.3g}{threshold.unit}, limit {abs(threshold.critical):g}{threshold.unit}"
+    return CheckLine("threshold", threshold.name, status, detail)
+
+
+def check(app: App, db: Connection, now: Ms) -> CheckReport:
+    """Look over everything now."""
+    view = overview(app, db, now)
+    lines = _lines(view)
+    lines += [line for t in THRESHOLDS if (line := judge(t, app, now)) is not None]
+    # A platform of which nothing is known is not healthy; one of which something is known is what that says.
+    known = [line.status for line in lines if line.status != UNKNOWN]
+    status = worst(known) if known else UNKNOWN
+    if status == OK and any(line.status == UNKNOWN for line in lines):
+        status = UNKNOWN
+    return CheckReport(now, view.platform, status, tuple(lines))
+
+
+def render_text(report: CheckReport, app: App) -> str:
+    """``check --report``: the look as Markdown, with what happened lately."""
+    lines = [f"# {report.platform}: {report.status}", "", f"Looked at {format_rfc3339(report.at)}.", ""]
+    for kind in dict.fromkeys(line.kind for line in report.lines):
+        mine = [line for line in report.lines if line.kind == kind]
+        lines += [f"## {kind.capitalize()}s", "", "| status | name | detail |", "|---|---|---|"]
+        lines += [f"| {x.status} | {x.name} | {x.detail.replace('|', '/')} |" for x in mine]
+        lines.append("")
+    up = report.at - app.started_at
+    lines.append(f"Watched for {format_duration(up // MINUTE * MINUTE)} without a restart.")
+    return "\n".join(lines) + "\n"

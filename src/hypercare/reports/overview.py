@@ -1,0 +1,226 @@
+"""The platform at a glance: services, alerts, incidents, targets, who is on call, how deliveries go."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from hypercare.incidents.store import load_incidents
+from hypercare.kernel.tables import outbox
+from hypercare.model.matchers import matches_all
+from hypercare.oncall.store import on_call_now
+from hypercare.routing.store import load_alerts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from hypercare.app import App
+    from hypercare.config.services import Service
+    from hypercare.incidents.store import Incident
+    from hypercare.model.labels import Labels
+    from hypercare.model.time import Ms
+    from hypercare.oncall.store import OnCallNow
+    from hypercare.routing.store import AlertView
+
+OK, WARNING, CRITICAL, UNKNOWN = "ok", "warning", "critical", "unknown"
+_RANK = {OK: 0, UNKNOWN: 1, WARNING: 2, CRITICAL: 3}
+
+
+def worst(statuses: Iterable[str]) -> str:
+    """The worst of some statuses; ok where there are none."""
+    return max(statuses, key=_RANK.__getitem__, default=OK)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TargetLine:
+    """One scraped target; ``seconds`` is how long the last scrape took."""
+
+    job: str
+    instance: str
+    url: str
+    health: str
+    error: str
+    last_scrape: Ms
+    seconds: float
+    labels: Labels
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AlertLine:
+    """One firing alert; ``suppressed_by`` says in words who holds its notifications back."""
+
+    name: str
+    severity: str
+    service: str
+    summary: str
+    starts_at: Ms
+    labels: Labels
+    suppressed_by: str
+    runbook_url: str
+
+    @property
+    def matchers(self) -> str:
+        """Matchers that fit this alert alone, as JSON pairs."""
+        return json.dumps(self.labels.pairs)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One service: its status and the reasons for it."""
+
+    name: str
+    tier: int
+    owner: str
+    runbook: str
+    status: str
+    reasons: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on one page."""
+
+    at: Ms
+    platform: str
+    status: str
+    services: tuple[ServiceStatus, ...]
+    alerts: tuple[AlertLine, ...]
+    incidents: tuple[Incident, ...]
+    oncall: tuple[OnCallNow, ...]
+    targets: tuple[TargetLine, ...]
+    deliveries_pending: int
+    deliveries_failed: int
+
+    @property
+    def targets_total(self) -> int:
+        """All targets."""
+        return len(self.targets)
+
+    @property
+    def targets_up(self) -> int:
+        """Those whose last scrape succeeded."""
+        return sum(t.health == "up" for t in self.targets)
+
+    @property
+    def targets_down(self) -> int:
+        """Those whose last scrape failed."""
+        return sum(t.health == "down" for t in self.targets)
+
+    @property
+    def headline(self) -> str:
+        """One sentence of numbers."""
+        parts = [
+            _count(len(self.incidents), "open incident"),
+            _count(sum(not a.suppressed_by for a in self.alerts), "firing alert"),
+            f"{self.targets_up} of {self.targets_total} targets up",
+        ]
+        return ", ".join(parts) + "."
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"
+
+
+def target_lines(app: App) -> tuple[TargetLine, ...]:
+    """All active targets by job and instance."""
+    lines = [
+        TargetLine(
+            t.labels.get("job"), t.labels.get("instance"), t.scrape_url, t.health, t.last_error, t.last_scrape,
+            t.last_scrape_duration, t.labels,
+        )
+        for t in app.collectors.snapshot().active
+    ]  # fmt: skip
+    return tuple(sorted(lines, key=lambda t: (t.job, t.instance)))
+
+
+def alert_lines(app: App, db: Connection, now: Ms) -> tuple[AlertLine, ...]:
+    """All firing alerts, the worst first."""
+    order = {"critical": 0, "warning": 1, "info": 2}
+    lines = [_alert_line(view) for view in load_alerts(db, app.routing_settings, now)]
+    return tuple(sorted(lines, key=lambda a: (bool(a.suppressed_by), order.get(a.severity, 3), a.name, a.labels)))
+
+
+def _alert_line(view: AlertView) -> AlertLine:
+    labels, annotations = view.alert.labels, view.alert.annotations
+    reasons = [
+        *(f"silenced ({i[:8]})" for i in view.silenced_by),
+        *(["inhibited by another alert"] if view.inhibited_by else []),
+        *(f"muted by {name}" for name in view.muted_by),
+    ]
+    return AlertLine(
+        name=labels.get("alertname"),
+        severity=labels.get("severity"),
+        service=labels.get("service") or labels.get("job"),
+        summary=annotations.get("summary") or annotations.get("description"),
+        starts_at=view.alert.starts_at,
+        labels=labels,
+        suppressed_by=", ".join(reasons),
+        runbook_url=annotations.get("runbook_url"),
+    )
+
+
+def _belongs(service: Service, labels: Labels) -> bool:
+    if service.match:
+        return matches_all(service.match, labels)
+    return service.name in {labels.get("service"), labels.get("job")}
+
+
+def _service_status(service: Service, targets: tuple[TargetLine, ...], alerts: tuple[AlertLine, ...]) -> ServiceStatus:
+    found: list[tuple[str, str]] = []
+    mine = [t for t in targets if _belongs(service, t.labels)]
+    found += [(CRITICAL, f"{t.job} {t.instance}: {t.error or 'down'}") for t in mine if t.health == "down"]
+    for alert in alerts:
+        if _belongs(service, alert.labels) and not alert.suppressed_by and alert.severity != "info":
+            status = CRITICAL if alert.severity == "critical" else WARNING
+            found.append((status, f"{alert.name}: {alert.summary}" if alert.summary else alert.name))
+    if not found and mine and all(t.health == "unknown" for t in mine):
+        found.append((UNKNOWN, "not looked at yet"))
+    if not found and not mine:
+        found.append((UNKNOWN, "nothing watches it: no target and no health check"))
+    reasons = tuple(text for _, text in found)
+    return ServiceStatus(
+        service.name, service.tier, service.owner, service.runbook, worst(s for s, _ in found), reasons
+    )
+
+
+def _status(services: tuple[ServiceStatus, ...], alerts: tuple[AlertLine, ...], targets: tuple[TargetLine, ...]) -> str:
+    statuses = [s.status for s in services]
+    statuses += [
+        CRITICAL if a.severity == "critical" else WARNING
+        for a in alerts
+        if not a.suppressed_by and a.severity != "info"
+    ]
+    statuses += [WARNING for t in targets if t.health == "down"]
+    if not targets and not services:
+        statuses.append(UNKNOWN)
+    return worst(statuses)
+
+
+def overview(app: App, db: Connection, now: Ms) -> Overview:
+    """Put the page together from a reader's connection and the rooms' snapshots."""
+    targets = target_lines(app)
+    alerts = alert_lines(app, db, now)
+    services = tuple(_service_status(s, targets, alerts) for s in app.config.hypercare.services)
+    incidents = load_incidents(db, "unresolved")
+    counted = db.execute(select(outbox.c.state, func.count().label("n")).group_by(outbox.c.state))
+    statuses: dict[str, int] = {row.state: row.n for row in counted}
+    status = _status(services, alerts, targets)
+    if incidents:
+        status = worst([status, WARNING])
+    return Overview(
+        at=now,
+        platform=app.config.hypercare.platform,
+        status=status,
+        services=services,
+        alerts=alerts,
+        incidents=incidents,
+        oncall=on_call_now(app.oncall.plan, now),
+        targets=targets,
+        deliveries_pending=statuses.get("pending", 0),
+        deliveries_failed=statuses.get("failed", 0),
+    )
