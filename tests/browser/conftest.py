@@ -17,7 +17,7 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "
           "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # playwright keeps an event loop in this thread while it runs
 def chromium():
     path = shutil.which("chromium")
     assert path, "install Debian's chromium: make peers"
