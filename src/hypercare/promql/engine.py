@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hypercare.promql.notes import Notes
 
 _PARSED: Final = 2048
+_CACHED: Final = (ast.VectorSelector, ast.Call, ast.Aggregate, ast.MatrixSelector, ast.Subquery)
+"""Nodes worth sharing between the expressions of a tick."""
+_NOWHERE: Final = Grid.at(0)
 
 
 class Tick:
@@ -33,8 +36,8 @@ class Tick:
 
     def __init__(self) -> None:
         self.cache: dict[str, tuple[Value, Notes]] = {}
+        self.grid = _NOWHERE
         self._source: SampleSource | None = None
-        self._at: Ms = 0
 
     def claim(self, source: SampleSource, at: Ms) -> None:
         """Hold the tick to its first source and instant.
@@ -43,8 +46,8 @@ class Tick:
             ValueError: it is used for another one.
         """
         if self._source is None:
-            self._source, self._at = source, at
-        elif self._source is not source or self._at != at:
+            self._source, self.grid = source, Grid.at(at)
+        elif self._source is not source or self.grid.start != at:
             raise ValueError("a tick belongs to one source and one instant")
 
 
@@ -72,14 +75,15 @@ class Engine:
             PromqlError: the expression is wrong, has no value on these data, or needs more than the limits allow.
         """
         prepared = self._prepare(expr)
-        cache = None
-        if tick is not None and not prepared.waits:
+        if prepared.waits or tick is None:
+            tick, grid = None, Grid.at(at)
+        else:
             tick.claim(source, at)
-            cache = tick.cache
-        evaluator = Evaluator(source, self._limits, self._interner, prepared.keys, cache)
+            grid = tick.grid
+        evaluator = Evaluator(source, self._limits, self._interner, prepared.keys, tick)
         tree = durations.resolve(prepared.expr, 0, 0) if prepared.waits else prepared.expr
         with np.errstate(all="ignore"):
-            value = evaluator.eval(tree, Grid.at(at))
+            value = evaluator.eval(tree, grid)
         return _instant_result(value, at, evaluator.notes)
 
     def range(self, source: SampleSource, expr: str | ast.Expr, start: Ms, end: Ms, step: Ms) -> RangeResult:
@@ -115,7 +119,7 @@ class Engine:
         if found is not None:
             return found
         tree = parse(expr) if isinstance(expr, str) else expr
-        keys = {id(node): str(node) for node in ast.walk(tree) if not isinstance(node, ast.NumberLiteral)}
+        keys = {id(node): str(node) for node in ast.walk(tree) if isinstance(node, _CACHED)}
         prepared = _Prepared(tree, keys, durations.has_duration_exprs(tree))
         if len(self._prepared) >= _PARSED:
             self._prepared.clear()

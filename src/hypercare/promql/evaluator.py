@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
 
@@ -28,21 +28,28 @@ from hypercare.promql.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypercare.model.samples import Bools, Floats, Ints, SampleSource
     from hypercare.model.time import Ms
     from hypercare.promql.limits import Limits
 
-_CACHED: Final = (ast.VectorSelector, ast.Call, ast.Aggregate, ast.MatrixSelector, ast.Subquery)
-
 _TOO_MANY: Final = "query processing would load too many samples into memory in query execution"
+
+
+class Shared(Protocol):
+    """What the expressions of one tick share."""
+
+    grid: Grid
+    cache: dict[str, tuple[Value, Notes]]
 
 
 class Evaluator:
     """Evaluates one expression.
 
     Args:
-        keys: canonical texts of nodes by their identity, for ``cache``.
-        cache: values of sub-expressions at the same instant on the same source, shared within one tick.
+        keys: canonical texts of nodes by their identity, for ``shared``.
+        shared: values of sub-expressions at the same instant on the same source, shared within one tick.
 
     """
 
@@ -52,14 +59,15 @@ class Evaluator:
         limits: Limits,
         interner: Interner,
         keys: dict[int, str] | None = None,
-        cache: dict[str, tuple[Value, Notes]] | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.notes = Notes()
         self._source = source
         self._limits = limits
         self._interner = interner
         self._keys = keys or {}
-        self._cache = cache
+        self._shared_grid = None if shared is None else shared.grid
+        self._cache = {} if shared is None else shared.cache
         self._samples = 0
 
     def eval(self, expr: ast.Expr, grid: Grid) -> Value:
@@ -68,46 +76,21 @@ class Evaluator:
         Raises:
             EvaluationError: it has none.
         """
-        if self._cache is None or not isinstance(expr, _CACHED) or grid.size != 1:
-            return self._eval(expr, grid)
-        key = self._keys.get(id(expr))
-        if key is None or grid.first != grid.start:
-            return self._eval(expr, grid)
+        # Subqueries evaluate on grids of their own.
+        key = self._keys.get(id(expr)) if grid is self._shared_grid else None
+        if key is None:
+            return self._rules[type(expr)](self, expr, grid)
         found = self._cache.get(key)
         if found is None:
             outer, self.notes = self.notes, Notes()
             try:
-                found = (self._eval(expr, grid), self.notes)
+                found = (self._rules[type(expr)](self, expr, grid), self.notes)
             finally:
                 self.notes = outer
             self._cache[key] = found
         if found[1]:
             self.notes.absorb(found[1])
         return found[0]
-
-    def _eval(self, expr: ast.Expr, grid: Grid) -> Value:
-        match expr:
-            case ast.VectorSelector():
-                return self.series(expr, grid)
-            case ast.NumberLiteral():
-                return Scalar(np.full(grid.size, expr.value))
-            case ast.Binary():
-                return binary(expr, self.eval(expr.lhs, grid), self.eval(expr.rhs, grid))
-            case ast.Call():
-                return self._call(expr, grid)
-            case ast.Aggregate():
-                return self._aggregate(expr, grid)
-            case ast.Paren():
-                return self.eval(expr.expr, grid)
-            case ast.Unary():
-                return self._unary(expr, grid)
-            case ast.MatrixSelector():
-                return self._matrix(expr, grid)
-            case ast.Subquery():
-                return self._subquery(expr, grid)
-            case ast.StringLiteral():
-                return Text(expr.value)
-        raise TypeError(expr)
 
     # ── selectors ──
 
@@ -235,6 +218,18 @@ class Evaluator:
 
     # ── operations ──
 
+    def _binary(self, expr: ast.Binary, grid: Grid) -> Value:
+        return binary(expr, self.eval(expr.lhs, grid), self.eval(expr.rhs, grid))
+
+    def _paren(self, expr: ast.Paren, grid: Grid) -> Value:
+        return self.eval(expr.expr, grid)
+
+    def _number(self, expr: ast.NumberLiteral, grid: Grid) -> Value:
+        return Scalar(np.full(grid.size, expr.value))
+
+    def _text(self, expr: ast.StringLiteral, _: Grid) -> Value:
+        return Text(expr.value)
+
     def _unary(self, expr: ast.Unary, grid: Grid) -> Value:
         value = self.eval(expr.expr, grid)
         if expr.op == "+":
@@ -263,6 +258,20 @@ class Evaluator:
         if function.mapped is not None:
             return _mapped(function, args)
         return range_call(function, expr, args, grid, self.notes)
+
+    # Looked up by type: a chain of cases costs more than the own work of many a node.
+    _rules: ClassVar[dict[type[ast.Expr], Callable[[Evaluator, Any, Grid], Value]]] = {
+        ast.VectorSelector: series,
+        ast.NumberLiteral: _number,
+        ast.Binary: _binary,
+        ast.Call: _call,
+        ast.Aggregate: _aggregate,
+        ast.Paren: _paren,
+        ast.Unary: _unary,
+        ast.MatrixSelector: _matrix,
+        ast.Subquery: _subquery,
+        ast.StringLiteral: _text,
+    }
 
 
 def _mapped(function: Function, args: list[Value]) -> Vector:

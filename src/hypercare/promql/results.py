@@ -84,12 +84,15 @@ def instant_vector(vector: Vector) -> tuple[tuple[Labels, ...], Floats]:
     Raises:
         EvaluationError: two elements have the same labels.
     """
-    sets = final_sets(vector.sets, vector.unnamed)
     if vector.present is None:
+        sets = final_sets(vector.sets, vector.unnamed)
         if not sets.unique():
             raise EvaluationError("vector cannot contain metrics with the same labelset")
         return sets.labels, vector.values[0]
-    indices = np.flatnonzero(vector.present[0])
+    indices = vector.present[0].nonzero()[0]
+    if not len(indices):
+        return (), _NO_VALUES
+    sets = final_sets(vector.sets, vector.unnamed)
     labels = tuple([sets.labels[i] for i in indices.tolist()])
     if not sets.unique() and len(set(labels)) < len(labels):
         raise EvaluationError("vector cannot contain metrics with the same labelset")

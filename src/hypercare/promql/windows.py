@@ -98,10 +98,13 @@ class Stacked(Windows):
         self._lengths = lengths
         self._widths = [block.values.shape[1] for block in blocks]
         self._even = min(lengths) == self._depth
+        self._known_clock: Ints | None = None
         if self._even:
             self._values = np.concatenate([block.values for block in blocks], axis=1)
+            self.count = np.full((1, 1), self._depth, dtype=np.int64)
         else:
             self._values = self._padded()
+            self.count = self._spread(np.array([lengths], dtype=np.int64))
 
     def _padded(self) -> Floats:
         out = np.empty((self._depth, sum(self._widths)))
@@ -114,15 +117,28 @@ class Stacked(Windows):
             at += width
         return out
 
-    def _spread(self, per_block: list[int]) -> Ints:
-        return np.repeat(np.array(per_block, dtype=np.int64), self._widths)[None, :]
+    def _spread(self, per_block: Ints) -> Ints:
+        """From columns that stand for a block each to columns of series."""
+        if self._values.shape[1] == len(self._widths):
+            return per_block
+        return per_block.repeat(self._widths, axis=1)
 
-    @cached_property
-    def count(self) -> Ints:  # type: ignore[override]  # computed once, then plain
-        """See the base class."""
+    @property
+    def _clock(self) -> Ints:
+        """The times, a column a block."""
+        clock = self._known_clock
+        if clock is not None:
+            return clock
+        times = [block.times for block in self._blocks]
         if self._even:
-            return np.full((1, 1), self._depth, dtype=np.int64)
-        return self._spread(self._lengths)
+            clock = np.concatenate(times).reshape(-1, self._depth).T
+        else:
+            clock = np.empty((self._depth, len(times)), dtype=np.int64)
+            for i, (own, length) in enumerate(zip(times, self._lengths, strict=True)):
+                clock[self._depth - length :, i] = own
+                clock[: self._depth - length, i] = own[0]
+        self._known_clock = clock
+        return clock
 
     @property
     def first(self) -> Floats:
@@ -139,20 +155,20 @@ class Stacked(Windows):
         """See the base class."""
         return self._values[-2:-1] if self._depth > 1 else self._values[-1:]
 
-    @cached_property
+    @property
     def first_time(self) -> Ints:
         """See the base class."""
-        return self._spread([int(block.times[0]) for block in self._blocks])
+        return self._spread(self._clock[:1])
 
-    @cached_property
+    @property
     def last_time(self) -> Ints:
         """See the base class."""
-        return self._spread([int(block.times[-1]) for block in self._blocks])
+        return self._spread(self._clock[-1:])
 
-    @cached_property
+    @property
     def previous_time(self) -> Ints:
         """See the base class."""
-        return self._spread([int(block.times[-2 if len(block.times) > 1 else -1]) for block in self._blocks])
+        return self._spread(self._clock[-2:-1] if self._depth > 1 else self._clock)
 
     def lost_at_resets(self) -> Floats | None:
         """See the base class."""
@@ -179,21 +195,12 @@ class Stacked(Windows):
         folded: Floats = ufunc.reduce(self._values, axis=0)[None, :]
         return folded
 
-    @cached_property
-    def _stack(self) -> tuple[Floats, Ints, Bools | None]:
-        depth = self._depth
-        times = np.empty((depth, len(self._blocks)), dtype=np.int64)
-        for i, (block, length) in enumerate(zip(self._blocks, self._lengths, strict=True)):
-            times[depth - length :, i] = block.times
-            times[: depth - length, i] = block.times[0]
-        valid = None
-        if not self._even:
-            valid = (np.arange(depth)[:, None] >= depth - self.count)[:, None, :]
-        return self._values[:, None, :], np.repeat(times, self._widths, axis=1)[:, None, :], valid
-
     def stack(self) -> tuple[Floats, Ints, Bools | None]:
         """See the base class."""
-        return self._stack
+        valid = None
+        if not self._even:
+            valid = (np.arange(self._depth)[:, None] >= self._depth - self.count)[:, None, :]
+        return self._values[:, None, :], self._spread(self._clock)[:, None, :], valid
 
 
 class Strided(Windows):

@@ -81,17 +81,25 @@ def _changes(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
 def _line(win: Windows, origin: Floats) -> tuple[Floats, Floats]:
     """Slope and value at ``origin`` (ms) of the straight line of least squares."""
     values, times, valid = win.stack()
-    weight = np.ones(values.shape) if valid is None else np.broadcast_to(valid, values.shape).astype(np.float64)
     x = (times - win.last_time) / 1000.0
-    n = weight.sum(axis=0)
-    mean_x = (weight * x).sum(axis=0) / n
     # Relative to the first value, so that a series that never moves has a slope of exactly zero.
     base = win.first
     y = values - base
-    mean_y = (weight * y).sum(axis=0) / n
-    spread_x = weight * (x - mean_x)
-    slope = (spread_x * (y - mean_y)).sum(axis=0) / (spread_x * (x - mean_x)).sum(axis=0)
-    slope = np.where((y == 0).all(axis=0), 0.0, slope)
+    if valid is None:
+        mean_x = x.sum(axis=0) / len(x)
+        mean_y = y.sum(axis=0) / len(y)
+        spread_x = x - mean_x
+        square = (spread_x * spread_x).sum(axis=0)
+    else:
+        weight = np.broadcast_to(valid, values.shape).astype(np.float64)
+        n = weight.sum(axis=0)
+        mean_x = (weight * x).sum(axis=0) / n
+        mean_y = (weight * y).sum(axis=0) / n
+        spread_x = weight * (x - mean_x)
+        square = (spread_x * (x - mean_x)).sum(axis=0)
+    slope = (spread_x * (y - mean_y)).sum(axis=0) / square
+    still = ~y.any(axis=0)
+    slope = np.where(still, 0.0, slope)
     at = (origin - win.last_time) / 1000.0
     return slope, base + mean_y + slope * (at - mean_x)
 
