@@ -10,6 +10,7 @@ from hypercare.model.alerts import Alert, AlertState
 from hypercare.model.labels import METRIC_NAME, Labels
 from hypercare.model.relabel import apply as relabel
 from hypercare.promql import EvaluationError
+from hypercare.rules.evidence import Evidence
 from hypercare.rules.rule import ERR, OK, SAME_LABELS, Evaluated, Outcome, Rule, may_match
 from hypercare.rules.status import AlertElement, RuleStatus
 from hypercare.rules.texts import AlertData, Texts, string_map
@@ -51,6 +52,7 @@ class AlertingRule(Rule):
         self._annotations = Texts(spec.name, spec.annotations)
         self._steady = self._labels.steady and self._annotations.steady
         self._volatile = self._labels.volatile or self._annotations.volatile
+        self._evidence = Evidence(self.expr, [name for name, _ in spec.labels])
         self._memo: dict[Labels, _Rendered] = {}
         self._around: Surroundings | None = None
         self._series: dict[tuple[Labels, AlertState], tuple[Labels, Labels]] = {}
@@ -66,7 +68,8 @@ class AlertingRule(Rule):
             return None
         found, error = self._found(labels, values, tick)
         times = Durations(self.spec.hold, self.spec.keep, patience_until)
-        active, changes = advance(outcome.active, found, tick.at, times)
+        over = self._over(found, tick) if tick.at < patience_until else frozenset()
+        active, changes = advance(outcome.active, found, tick.at, times, over)
         if 0 < limit < len(active):
             msg = f"exceeded limit of {limit} with {len(active)} alerts"
             raise EvaluationError(msg)
@@ -75,6 +78,15 @@ class AlertingRule(Rule):
             written = outcome.written
         samples = [number for alert in active.values() for number in (1.0, float(alert.active_at // 1000))]
         return Evaluated(Outcome(active, ERR if error else OK, error, written), samples, changes)
+
+    def _over(self, found: Mapping[Labels, Found], tick: Round) -> frozenset[Labels]:
+        """Alerts that an earlier process left pending, and that the data of this one do not bear out."""
+        waiting = [
+            labels
+            for labels, alert in self.outcome.active.items()
+            if alert.restored and alert.state is AlertState.PENDING and labels not in found
+        ]
+        return self._evidence.about(waiting, tick)
 
     def _found(self, labels: tuple[Labels, ...], values: list[float], tick: Round) -> tuple[dict[Labels, Found], str]:
         """The alerts that the elements stand for, and the first error of a template."""

@@ -10,10 +10,12 @@ from hypercare.promql import EvaluationError, PromqlError, Tick
 from hypercare.rules.texts import string_map
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hypercare.gotemplate.functions.signature import Func
     from hypercare.model.labels import Labels
+    from hypercare.model.matchers import Matcher
+    from hypercare.model.samples import SampleMatrix
     from hypercare.model.time import Ms
     from hypercare.promql import Engine, Expr
     from hypercare.rules.spec import Surroundings
@@ -27,17 +29,21 @@ class Round:
         at: the scheduled instant.
         query_at: the instant that expressions look at; samples that the rules yield get this time.
         around: what all groups share.
+        started: when the process began to evaluate.
 
     """
 
-    __slots__ = ("_engine", "_functions", "_source", "_tick", "_tsdb", "around", "at", "query_at")
+    __slots__ = ("_engine", "_functions", "_source", "_tick", "_tsdb", "around", "at", "query_at", "started")
 
-    def __init__(self, engine: Engine, tsdb: Tsdb, at: Ms, query_offset: Ms, around: Surroundings) -> None:
+    def __init__(
+        self, engine: Engine, tsdb: Tsdb, at: Ms, query_offset: Ms, around: Surroundings, started: Ms = 0
+    ) -> None:
         self._engine = engine
         self._tsdb = tsdb
         self.at = at
         self.query_at = at - query_offset
         self.around = around
+        self.started = started
         self._functions: Mapping[str, Func] | None = None
         self._source: Snapshot = tsdb.snapshot()
         self._tick = Tick()
@@ -59,6 +65,10 @@ class Round:
         if result.type == "scalar":
             return (EMPTY,), [result.scalar]
         raise EvaluationError("rule result is not a vector or scalar")
+
+    def since_start(self, matchers: tuple[Matcher, ...]) -> Sequence[SampleMatrix]:
+        """Samples of the matching series that this process took, as far as expressions may see them now."""
+        return self._source.select(matchers, self.started - 1, self.query_at)
 
     @property
     def functions(self) -> Mapping[str, Func]:

@@ -72,7 +72,8 @@ class Group:
 
     def patience_until(self, started: Ms, patience: Ms) -> Ms:
         """Until when restored alerts are kept: two intervals after the start, or longer where data may come later."""
-        return started + max(2 * self.spec.interval, patience, MINUTE)
+        # Expressions see what was scraped only after the query offset.
+        return started + self.spec.query_offset + max(2 * self.spec.interval, patience, MINUTE)
 
     def evaluate(self, tick: Round, patience_until: Ms) -> Ticked:
         """Evaluate all rules; their outcomes are to be set by ``take``."""

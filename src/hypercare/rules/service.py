@@ -2,7 +2,8 @@
 
 After a restart the stored alerts are there at once. A firing alert keeps the time at which it began. It is not resolved
 before its data may have come again (``Group.patience_until``), unless its rule is gone. A pending alert goes on where
-it was if the outage was short, else the outage does not count towards ``for``.
+it was if the outage was short, else the outage does not count towards ``for``; it is over as soon as new data do not
+bear it out (``evidence.py``).
 """
 
 from __future__ import annotations
@@ -149,8 +150,9 @@ class RulesService:
             return
         at, missed = group.schedule(ctx.now)
         ctx.set_timer(key, at + group.spec.interval, _TICK, durable=False)
-        tick = Round(self._engine, self._tsdb, at, group.spec.query_offset, self._around)
-        patience = group.patience_until(self._started or 0, self._around.patience)
+        started = self._started or 0
+        tick = Round(self._engine, self._tsdb, at, group.spec.query_offset, self._around, started)
+        patience = group.patience_until(started, self._around.patience)
         ticked = group.evaluate(tick, patience)
         if ticked.changes:
             self._save(ctx, group, ticked, at)

@@ -10,7 +10,7 @@ from hypercare.model.alerts import AlertState
 from hypercare.model.time import MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from hypercare.model.labels import Labels
     from hypercare.model.time import Ms
@@ -86,26 +86,37 @@ Changes = list[tuple[Change, Active]]
 
 
 def advance(
-    before: Mapping[Labels, Active], found: Mapping[Labels, Found], at: Ms, times: Durations
+    before: Mapping[Labels, Active],
+    found: Mapping[Labels, Found],
+    at: Ms,
+    times: Durations,
+    over: Container[Labels] = frozenset(),
 ) -> tuple[dict[Labels, Active], Changes]:
     """The alerts after an evaluation, and what changed.
 
     The meaning is Prometheus': pending at once, firing as soon as the alert has been yielded for ``hold``; gone when it
     is not yielded, but for ``keep`` if it fired. Restored alerts get ``patience_until`` before they count as not
-    yielded: their data may not have been scraped again yet.
+    yielded: their data may not have been scraped again yet. A pending one whose data have come is over at once: it is
+    to fire only after ``hold`` without a break.
 
     Args:
         before: the alerts before.
         found: what the expression yields.
         at: the instant of the evaluation.
         times: the rule's.
+        over: restored pending alerts that are not yielded although their data are there.
 
     """
     after: dict[Labels, Active] = {}
     changes: Changes = []
     for labels, old in before.items():
         now = found.get(labels)
-        kept = _absent(old, at, times, changes) if now is None else _present(old, now, at, times, changes)
+        if now is not None:
+            kept: Active | None = _present(old, now, at, times, changes)
+        elif old.restored and at < times.patience_until and labels not in over:
+            kept = old
+        else:
+            kept = _absent(old, at, times, changes)
         if kept is not None:
             after[labels] = kept
     for labels, now in found.items():
@@ -132,8 +143,6 @@ def _present(old: Active, now: Found, at: Ms, times: Durations, changes: Changes
 
 
 def _absent(old: Active, at: Ms, times: Durations, changes: Changes) -> Active | None:
-    if old.restored and at < times.patience_until:
-        return old
     if old.state is AlertState.PENDING:
         changes.append((Change.CALMED, old))
         return None
