@@ -1,0 +1,86 @@
+"""Silences: list, add, expire."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from hypercare.adapters.system import SystemClock
+from hypercare.cli.client import DEFAULT_URL, Json, ServerError, Url, request, whoami
+from hypercare.cli.show import as_json, local, table
+from hypercare.model.matchers import MatchOp
+from hypercare.model.time import format_rfc3339, parse_duration
+
+app = typer.Typer(help="Silences: list, add, expire.", no_args_is_help=True)
+Author = Annotated[str, typer.Option("--by", "--author", envvar="HYPERCARE_USER", help="Who you are.")]
+_OPS = {(False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"}
+
+
+def _matchers(silence: dict[str, Any]) -> str:
+    return ", ".join(f'{m["name"]}{_OPS[m["isRegex"], m["isEqual"]]}"{m["value"]}"' for m in silence["matchers"])
+
+
+@app.command("list")
+def list_(
+    expired: Annotated[bool, typer.Option("--expired", help="Show the expired ones too.")] = False,
+    url: Url = DEFAULT_URL,
+    json: Json = False,
+) -> None:
+    """All silences."""
+    found = [s for s in request(url, "/api/v2/silences") if expired or s["status"]["state"] != "expired"]
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (s["id"], s["status"]["state"], _matchers(s), local(s["endsAt"]), s["createdBy"], s["comment"]) for s in found
+    ]
+    table(("id", "state", "matchers", "ends", "by", "comment"), rows, "No silences.")
+
+
+@app.command()
+def add(
+    matchers: Annotated[list[str], typer.Argument(help='Such as alertname=Foo or service=~"a|b".')],
+    comment: Annotated[str, typer.Option("--comment", "-c", help="Why.")],
+    duration: Annotated[str, typer.Option("--duration", "-d", help="How long.")] = "1h",
+    by: Author = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Silence the alerts that fit all matchers; prints the id."""
+    from hypercare.config import parse_matchers
+
+    now = SystemClock().now()
+    try:
+        parsed = [m for text in matchers for m in parse_matchers(text)]
+        end = now + parse_duration(duration)
+    except ValueError as error:
+        print(f"hypercare: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    body = {
+        "matchers": [
+            {"name": m.name, "value": m.value, "isRegex": m.op in {MatchOp.REGEX, MatchOp.NOT_REGEX},
+             "isEqual": m.op in {MatchOp.EQUAL, MatchOp.REGEX}}
+            for m in parsed
+        ],
+        "startsAt": format_rfc3339(now), "endsAt": format_rfc3339(end),
+        "createdBy": whoami(by), "comment": comment,
+    }  # fmt: skip
+    print(request(url, "/api/v2/silences", body)["silenceID"])
+
+
+@app.command()
+def expire(ids: Annotated[list[str], typer.Argument(help="Ids of silences.")], url: Url = DEFAULT_URL) -> None:
+    """End silences now."""
+    failed = False
+    for silence_id in ids:
+        try:
+            request(url, f"/api/v2/silence/{quote(silence_id, safe='')}", method="DELETE")
+        except ServerError as error:
+            if not error.status:
+                raise
+            print(f"{silence_id}: {error}", file=sys.stderr)
+            failed = True
+    if failed:
+        raise typer.Exit(1)

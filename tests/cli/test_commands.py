@@ -1,0 +1,236 @@
+"""Every command as a process, against a server on loopback."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+
+from hypercare.cli import COMMANDS
+
+pytestmark = pytest.mark.e2e
+
+
+def test_version_and_help(cli):
+    assert cli("version").stdout.startswith("hypercare 0.")
+    shown = cli("--help")
+    assert shown.returncode == 0
+    assert all(name in shown.stdout for name in [*COMMANDS, "version"])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_of_commands_tells_the_truth(name):
+    module, attribute, text = COMMANDS[name]
+    found = getattr(importlib.import_module(f"hypercare.cli.{module}"), attribute)
+    told = found.info.help if isinstance(found, typer.Typer) else found.__doc__
+    assert told.strip().splitlines()[0] == text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(cli, name):
+    shown = cli(name, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"hypercare {name}" in shown.stdout
+
+
+def test_talking_to_a_server_loads_no_server():
+    """What makes the command line quick: the heavy rooms are not imported."""
+    code = (
+        "import sys\nfrom hypercare.cli import main\n"
+        "try: main(['oncall', '--url', 'http://127.0.0.1:1'])\nexcept SystemExit as e: assert e.code == 3, e\n"
+        "heavy = {'uvicorn', 'fastapi', 'numpy', 'sqlalchemy', 'hypercare.config', 'hypercare.app'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nosuch",), ("query",), ("check", "--bogus"), ("check", "--once", "--report"), ("check", "--once", "5"),
+        ("check", "--continuous", "0.5"), ("check", "--continuous", "soon"), ("incidents", "show"), ("incidents", "ack"),
+        ("silences", "add", "a=b"), ("silences", "add", "a b", "-c", "x"), ("silences", "add", "a=b", "-c", "x", "-d", "soon"),
+        ("silences", "expire"), ("serve", "--listen", "nowhere"), ("serve", "--config", "nosuch.yml"),
+    ],
+)  # fmt: skip
+def test_usage_errors_are_2(cli, arguments):
+    ended = cli(*arguments)
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check",), ("check", "--json"), ("query", "up"), ("alerts",), ("targets",), ("oncall",), ("incidents", "list"),
+        ("incidents", "show", "1"), ("incidents", "ack", "1"), ("silences", "list"), ("silences", "add", "a=b", "-c", "x"),
+        ("silences", "expire", "x"), ("oncall", "--url", "ftp://x"), ("oncall", "--url", "http://"),
+        ("oncall", "--url", "http://127.0.0.1:99999"), ("oncall", "--url", "http://no such host"),
+        ("check", "--config", "nosuch.yml"),
+    ],
+)  # fmt: skip
+def test_a_server_that_is_away_is_3(cli, arguments):
+    ended = cli(*arguments)
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.strip()
+
+
+def test_configuration(cli, platform):
+    good = cli("config", "check")
+    assert good.returncode == 0, good.stdout
+    assert "hypercare.yml: good: 2 files, 1 services, 1 scrape jobs, 1 rules, 1 receivers, 1 people" in good.stdout
+    (platform / "bad.yml").write_text("platfrom: x\npeople: 5\n")
+    bad = cli("config", "check", "bad.yml")
+    assert bad.returncode == 2
+    assert "bad.yml:1:1:" in bad.stdout
+    assert "2 problems" in bad.stdout
+    assert cli("config", "check", "nosuch.yml").returncode == 2
+    schema = json.loads(cli("config", "schema").stdout)
+    assert "services" in schema["properties"]
+
+
+def test_a_healthy_platform(server, target):
+    server.until(lambda: server("check").returncode == 0, "a healthy look")
+    shown = server("check", "--once")
+    assert shown.stdout.startswith("shop: ok ")
+    assert "service" in shown.stdout
+    report = server("check", "--report")
+    assert report.returncode == 0
+    assert report.stdout.startswith("# shop: ok\n")
+    body = json.loads(server("check", "--json").stdout)
+    assert (body["status"], body["exit_code"]) == ("ok", 0)
+    assert server("alerts").returncode == 0
+    assert server("alerts").stdout == "Nothing fires.\n"
+    assert json.loads(server("alerts", "--json").stdout) == []
+    up = server("targets")
+    assert (up.returncode, up.stdout.splitlines()[1].split()[:2]) == (0, ["up", "api"])
+    assert {t["health"] for t in json.loads(server("targets", "--json").stdout)} == {"up"}
+    assert server("oncall").stdout.splitlines()[1].split()[:2] == ["primary", "ana"]
+    assert json.loads(server("oncall", "--json").stdout)["now"][0]["person"] == "ana"
+    assert server("incidents", "list").stdout == "No incidents.\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("1 + 1", "2\n"),
+        ('"a\x1bb"', "a\ufffdb\n"),
+        ("truth", None),
+        ("nosuch", "no data\n"),
+        ("vector(5)", "series  value\n{}      5\n"),
+        ("1e21", "1" + "0" * 21 + "\n"),
+    ],
+)
+def test_queries(server, query, shown):
+    ended = server("query", query)
+    assert ended.returncode == 0, ended.stderr
+    if shown is None:
+        assert ended.stdout.splitlines()[1].startswith("truth{")
+    else:
+        assert ended.stdout == shown
+
+
+def test_queries_in_other_ways(server):
+    matrix = server("query", "truth[10s]").stdout.splitlines()
+    assert "@" in matrix[1]
+    assert json.loads(server("query", "1", "--json", "--time", "5").stdout) == {
+        "resultType": "scalar",
+        "result": [5, "1"],
+    }
+    assert server("query", "truth", "--time", "1").stdout == "no data\n"
+    wrong = server("query", "1 +")
+    assert (wrong.returncode, wrong.stdout) == (3, "")
+    assert "parse error" in wrong.stderr
+
+
+def test_silences(server):
+    made = server(
+        "silences", "add", 'alertname=~"A|B"', "job!=x", "--comment", "known", "--by", "ana", "--duration", "2h"
+    )
+    assert made.returncode == 0, made.stderr
+    one = made.stdout.strip()
+    shown = server("silences", "list").stdout
+    assert one in shown
+    assert 'alertname=~"A|B", job!="x"' in shown
+    assert json.loads(server("silences", "list", "--json").stdout)[0]["createdBy"] == "ana"
+    gone = server("silences", "expire", one, "nosuch")
+    assert (gone.returncode, gone.stderr) == (1, "nosuch: silence not found\n")
+    time.sleep(0.01)
+    assert server("silences", "list").stdout == "No silences.\n"
+    assert one in server("silences", "list", "--expired").stdout
+
+
+def test_an_incident(server, target):
+    target.truth = 0
+    server.until(lambda: json.loads(server("incidents", "list", "--json").stdout), "an incident")
+    looked = server("check")
+    assert looked.returncode == 2
+    assert "\x1b" not in looked.stdout, "what labels and annotations hold is shown, not obeyed"
+    fires = server("alerts")
+    assert fires.returncode == 1
+    assert "Broken" in fires.stdout
+    assert "\x1b" not in fires.stdout
+    assert "open" in server("incidents", "list", "--status", "open").stdout
+    taken = server("incidents", "ack", "#1", "--by", "ben", "--note", "mine")
+    assert taken.stdout.startswith("#1 is acknowledged: ")
+    assert server("incidents", "note", "1", "seen\nit", HYPERCARE_USER="ana").returncode == 0
+    shown = server("incidents", "show", "1").stdout
+    assert "runbook: https://wiki.example/broken" in shown
+    assert "seen it" in shown
+    assert "\x1b" not in shown
+    timeline = json.loads(server("incidents", "show", "1", "--json").stdout)["timeline"]
+    assert ("ana", "seen\nit") in [(t["by"], t["text"]) for t in timeline]
+    assert "resolved" in server("incidents", "resolve", "1").stdout
+    again = server("incidents", "ack", "1")
+    assert (again.returncode, again.stdout) == (3, "")
+    assert "nothing to acknowledge" in again.stderr
+    assert server("incidents", "show", "7").returncode == 3
+    assert server("incidents", "show", "../oncall").returncode == 3
+    odd = server("incidents", "list", "--status", "odd")
+    assert odd.returncode == 3
+    assert "status" in odd.stderr
+    target.truth = 1
+
+
+@pytest.mark.parametrize("arguments", [("1",), ()])
+def test_looking_again_and_again(server, platform, arguments):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hypercare", "check", "--continuous", *arguments, "--json"], cwd=platform,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "HYPERCARE_URL": server.url},
+    )  # fmt: skip
+    lines = [json.loads(process.stdout.readline()) for _ in range(2 if arguments else 1)]
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=20)
+    assert process.returncode == lines[-1]["exit_code"], errors
+    assert "Traceback" not in errors
+    assert rest == ""
+
+
+def test_looking_without_a_server(cli, other_target):
+    target, file = other_target
+    healthy = cli("check", "--config", str(file), "--json")
+    assert healthy.returncode == 0, healthy.stdout + healthy.stderr
+    target.truth = 0
+    broken = cli("check", "--config", str(file))
+    assert broken.returncode == 2, broken.stdout
+    assert "Broken" in broken.stdout, "a condition that holds now counts, whatever its for"
+    assert target.posts == 0, "a look tells nobody"
+
+
+def test_a_log_in_is_asked_for(platform, cli, target):
+    (platform / "closed.yml").write_text((platform / "hypercare.yml").read_text() + "web: {token: sesame}\n")
+    beyond = cli("serve", "--config", "hypercare.yml", "--data", str(platform / "d3"), "--listen", "0.0.0.0:0")
+    assert beyond.returncode == 2
+    assert "web.token_file" in beyond.stderr
