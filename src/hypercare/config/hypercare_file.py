@@ -1,15 +1,18 @@
 """hypercare.yml as a whole."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from hypercare.config.base import PathText, StrictModel, hide_password, refuse
+from hypercare.config.base import Announced, PathText, StrictModel, hide_password, refuse
 from hypercare.config.people import Escalation, OncallConfig, Person
 from hypercare.config.services import CollectConfig, IncidentsConfig, Service, StorageConfig, WebConfig
 
 _PROMETHEUS_KEYS = ("global", "scrape_configs", "rule_files", "scrape_config_files", "remote_write", "alerting")
 _ALERTMANAGER_KEYS = ("route", "receivers", "inhibit_rules", "templates", "time_intervals", "mute_time_intervals")
+
+
+_ONLY_SQLITE: Final = Announced("state is kept in SQLite below --data, whatever is written here")
 
 
 def _reference(value: Any) -> Any:
@@ -56,7 +59,7 @@ class HypercareConfig(StrictModel):
     collect: CollectConfig = CollectConfig()
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
-    state: Annotated[str, PlainSerializer(hide_password, return_type=str, when_used="json")] = Field(
+    state: Annotated[str, _ONLY_SQLITE, PlainSerializer(hide_password, return_type=str, when_used="json")] = Field(
         default="sqlite", pattern=r"^(sqlite|sqlite:.*|postgresql(\+\w+)?://.*)$", repr=False
     )
 

@@ -1,10 +1,10 @@
 """The parts of prometheus.yml about other servers: remote write and read, tracing, OTLP, alertmanagers; and storage."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hypercare.config.base import AnyUrl, Duration, FilePath, Secret, Size, StrictModel, TextMap, refuse
+from hypercare.config.base import Announced, AnyUrl, Duration, FilePath, Secret, Size, StrictModel, TextMap, refuse
 from hypercare.config.http_client import HttpClientConfig, TlsConfig
 from hypercare.config.relabel import RelabelConfigs
 from hypercare.config.scrape import DiscoveryConfigs
@@ -196,13 +196,16 @@ class ChunkEncoding(StrictModel):
     floats: Literal["xor", "xor2"] | None = None
 
 
+_OUR_STORE: Final = Announced("our own store has no such setting yet; late samples are refused")
+
+
 class TsdbConfig(StrictModel):
     """The embedded store."""
 
-    out_of_order_time_window: Annotated[Duration, Field(ge=0)] = 0
-    stale_series_compaction_threshold: float = Field(default=0.0, ge=0.0, le=1.0)
-    retention: Retention | None = None
-    chunk_encoding: ChunkEncoding | None = None
+    out_of_order_time_window: Annotated[Duration, _OUR_STORE, Field(ge=0)] = 0
+    stale_series_compaction_threshold: Annotated[float, _OUR_STORE] = Field(default=0.0, ge=0.0, le=1.0)
+    retention: Annotated[Retention | None, Announced("set storage.retention in hypercare.yml")] = None
+    chunk_encoding: Annotated[ChunkEncoding | None, _OUR_STORE] = None
 
 
 class ExemplarsConfig(StrictModel):

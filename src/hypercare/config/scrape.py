@@ -43,7 +43,7 @@ class ScrapeLimits(StrictModel):
     label_limit: int = Field(default=0, ge=0)
     label_name_length_limit: int = Field(default=0, ge=0)
     label_value_length_limit: int = Field(default=0, ge=0)
-    keep_dropped_targets: Annotated[int, Announced("dropped targets are not listed")] = Field(default=0, ge=0)
+    keep_dropped_targets: Annotated[int, Announced("all dropped targets are listed")] = Field(default=0, ge=0)
 
 
 class Runtime(StrictModel):
@@ -78,7 +78,7 @@ class PrometheusGlobal(ScrapeLimits):
     scrape_native_histograms: Annotated[bool, _NO_NATIVE] = False
     convert_classic_histograms_to_nhcb: Annotated[bool, _NO_NATIVE] = False
     always_scrape_classic_histograms: Annotated[bool, _NO_NATIVE] = False
-    extra_scrape_metrics: Annotated[bool, Announced("the extra scrape metrics are not written")] = False
+    extra_scrape_metrics: Annotated[bool, Announced("only the key of a single job is acted on")] = False
 
     @model_validator(mode="after")
     def _timing(self) -> Self:
@@ -167,7 +167,7 @@ class ScrapeConfig(HttpClientConfig, DiscoveryConfigs, ScrapeLimits):
     convert_classic_histograms_to_nhcb: Annotated[bool | None, _NO_NATIVE] = None
     native_histogram_bucket_limit: Annotated[int, _NO_NATIVE] = Field(default=0, ge=0)
     native_histogram_min_bucket_factor: Annotated[float, _NO_NATIVE] = 0.0
-    extra_scrape_metrics: Annotated[bool | None, Announced("the extra scrape metrics are not written")] = None
+    extra_scrape_metrics: bool | None = None
     scrape_failure_log_file: Annotated[PathText, Announced("failures show in the target's state")] = ""
     metrics_path: str = "/metrics"
     scheme: str = "http"

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from hypercare.config.alertmanager import OneOrManyMatchers
 from hypercare.config.base import (
+    Announced,
     AnyUrl,
     Duration,
     FilePath,
@@ -151,7 +152,7 @@ class Service(StrictModel):
     description: str = ""
     health: Annotated[tuple[HealthCheck, ...], OneOrMany] = ()
     runbook: AnyUrl = ""
-    slo: Slo | None = None
+    slo: Annotated[Slo | None, Announced("objectives are shown nowhere and judged by nobody yet")] = None
     labels: TextMap = Field(default_factory=dict)
     match: OneOrManyMatchers = ()
 
