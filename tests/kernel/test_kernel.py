@@ -128,6 +128,21 @@ def test_a_refused_command_changes_nothing_and_tells_its_giver():
     assert house.kernel.failures == 0
 
 
+def test_an_action_that_fails_after_the_commit_does_not_end_the_loop():
+    house = House().start()
+    house.kernel.observe(lambda *_: 1 / 0)
+
+    def act(ctx):
+        ctx.after_commit(lambda: 1 / 0)
+        ctx.emit(effect("a"))
+        ctx.publish(EscalationExhausted("7"))
+
+    house.do(act)
+    house.sim.run_until(MINUTE)
+    assert house.receiver.tries == ["a"]
+    assert house.kernel.failures == 3  # the action, and the observer at both events
+
+
 def test_subscribers_run_in_the_publishing_transaction():
     house = House().start()
     house.kernel.subscribe(EscalationExhausted, lambda ctx, event: ctx.emit(effect(event.incident_id)))

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, select
@@ -223,7 +224,15 @@ class Kernel:
             else:
                 self.timers.set(key, kind, due_at, self._next_seq(), durable=durable)
         for action in ctx.actions:
-            action()
+            self._guard(action)
         for event in ctx.events:
             for observer in self._observers:
-                observer(ctx.now, event)
+                self._guard(partial(observer, ctx.now, event))
+
+    def _guard(self, action: Callable[[], object]) -> None:
+        """Act outside; what fails there must not end the loop (the outcome of effects comes back as messages)."""
+        try:
+            action()
+        except Exception:  # noqa: BLE001 - the same barrier as in _transact
+            self.failures += 1
+            _log.exception("an action after a step failed")
