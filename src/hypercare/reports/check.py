@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
+import re
 from typing import TYPE_CHECKING, Final
 
 from hypercare.model.time import MINUTE, format_duration, format_rfc3339
 from hypercare.promql import PromqlError
-from hypercare.reports.overview import CRITICAL, OK, UNKNOWN, WARNING, Overview, overview, worst
+from hypercare.reports.overview import (
+    CRITICAL,
+    OK,
+    UNKNOWN,
+    WARNING,
+    Overview,
+    alert_status,
+    incident_status,
+    overview,
+    worst,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sqlalchemy import Connection
 
     from hypercare.app import App
@@ -25,9 +39,10 @@ class Threshold:
 
     Attributes:
         expr: PromQL; no data means that the platform does not measure it.
-        warning: exceeded: exit code 1.
-        critical: exceeded: exit code 2.
+        warning: beyond it: exit code 1.
+        critical: beyond it: exit code 2.
         unit: behind the number.
+        least: the smallest element is the worst, and beyond means below.
 
     """
 
@@ -36,6 +51,15 @@ class Threshold:
     warning: float
     critical: float
     unit: str
+    least: bool = False
+
+    def judge(self, values: Sequence[float]) -> CheckLine:
+        """Hold the worst of some values against the limits."""
+        value = min(values) if self.least else max(values)
+        beyond = operator.lt if self.least else operator.gt
+        status = CRITICAL if beyond(value, self.critical) else WARNING if beyond(value, self.warning) else OK
+        limit = f"{'at least' if self.least else 'at most'} {self.critical:g}{self.unit}"
+        return CheckLine("threshold", self.name, status, f"{value:.3g}{self.unit}, {limit}")
 
 
 _P95 = "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))"
@@ -47,7 +71,7 @@ THRESHOLDS: Final = (
     Threshold("CPU", '100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m])))', 81, 90, " %"),
     Threshold("memory", "100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)", 76.5, 85, " %"),
     Threshold("disk", f"100 * (1 - {_DISK})", 76.5, 85, " %"),
-    Threshold("certificate expiry", "-min(probe_ssl_earliest_cert_expiry - time()) / 86400", -14, -3, " d"),
+    Threshold("certificate", "(probe_ssl_earliest_cert_expiry - time()) / 86400", 14, 3, " days", least=True),
 )  # fmt: skip
 
 
@@ -87,13 +111,9 @@ def _lines(o: Overview) -> list[CheckLine]:
     health = {"up": OK, "down": WARNING}
     lines += [CheckLine("target", f"{t.job} {t.instance}", health.get(t.health, UNKNOWN), t.error) for t in o.targets]
     for a in o.alerts:
-        status = OK if a.suppressed_by or a.severity == "info" else CRITICAL if a.severity == "critical" else WARNING
         detail = a.summary + (f" ({a.suppressed_by})" if a.suppressed_by else "")
-        lines.append(CheckLine("alert", f"{a.name} {a.service}".strip(), status, detail))
-    lines += [
-        CheckLine("incident", f"#{i.number} {i.severity}", WARNING if i.status == "acknowledged" else CRITICAL, i.title)
-        for i in o.incidents
-    ]
+        lines.append(CheckLine("alert", f"{a.name} {a.service}".strip(), alert_status(a), detail))
+    lines += [CheckLine("incident", f"#{i.number} {i.severity}", incident_status(i), i.title) for i in o.incidents]
     if o.deliveries_failed:
         lines.append(CheckLine("delivery", "outbox", WARNING, f"{o.deliveries_failed} notifications failed for good"))
     return lines
@@ -106,12 +126,7 @@ def judge(threshold: Threshold, app: App, now: Ms) -> CheckLine | None:
     except PromqlError as error:
         return CheckLine("threshold", threshold.name, UNKNOWN, str(error))
     values = [v for v in result.values.tolist() if not math.isnan(v)]
-    if not values:
-        return None
-    value = max(values)
-    status = CRITICAL if value > threshold.critical else WARNING if value > threshold.warning else OK
-    detail = f"{abs(value):.3g}{threshold.unit}, limit {abs(threshold.critical):g}{threshold.unit}"
-    return CheckLine("threshold", threshold.name, status, detail)
+    return threshold.judge(values) if values else None
 
 
 def check(app: App, db: Connection, now: Ms) -> CheckReport:
@@ -119,21 +134,27 @@ def check(app: App, db: Connection, now: Ms) -> CheckReport:
     view = overview(app, db, now)
     lines = _lines(view)
     lines += [line for t in THRESHOLDS if (line := judge(t, app, now)) is not None]
-    # A platform of which nothing is known is not healthy; one of which something is known is what that says.
-    known = [line.status for line in lines if line.status != UNKNOWN]
-    status = worst(known) if known else UNKNOWN
-    if status == OK and any(line.status == UNKNOWN for line in lines):
-        status = UNKNOWN
-    return CheckReport(now, view.platform, status, tuple(lines))
+    return CheckReport(now, view.platform, overall(line.status for line in lines), tuple(lines))
+
+
+def overall(statuses: Iterable[str]) -> str:
+    """The status of everything: the worst that is known; without a fault, what is not known is in doubt."""
+    found = list(statuses)
+    return worst(found) if found else UNKNOWN
+
+
+def _cell(text: str) -> str:
+    """Text that stays within its cell of a Markdown table, and is shown rather than obeyed."""
+    return re.sub(r"([\\|<*_`\[])", r"\\\1", " ".join(text.split()))
 
 
 def render_text(report: CheckReport, app: App) -> str:
     """``check --report``: the look as Markdown, with what happened lately."""
-    lines = [f"# {report.platform}: {report.status}", "", f"Looked at {format_rfc3339(report.at)}.", ""]
+    lines = [f"# {_cell(report.platform)}: {report.status}", "", f"Looked at {format_rfc3339(report.at)}.", ""]
     for kind in dict.fromkeys(line.kind for line in report.lines):
         mine = [line for line in report.lines if line.kind == kind]
         lines += [f"## {kind.capitalize()}s", "", "| status | name | detail |", "|---|---|---|"]
-        lines += [f"| {x.status} | {x.name} | {x.detail.replace('|', '/')} |" for x in mine]
+        lines += [f"| {x.status} | {_cell(x.name)} | {_cell(x.detail)} |" for x in mine]
         lines.append("")
     up = report.at - app.started_at
     lines.append(f"Watched for {format_duration(up // MINUTE * MINUTE)} without a restart.")

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from hypercare.incidents.store import load_incidents
 from hypercare.kernel.tables import outbox
-from hypercare.model.matchers import matches_all
+from hypercare.model.severity import Severity
 from hypercare.oncall.store import on_call_now
 from hypercare.routing.store import load_alerts
 
@@ -126,16 +126,34 @@ def _count(n: int, noun: str) -> str:
     return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"
 
 
-def target_lines(app: App) -> tuple[TargetLine, ...]:
-    """All active targets by job and instance."""
-    lines = [
-        TargetLine(
-            t.labels.get("job"), t.labels.get("instance"), t.scrape_url, t.health, t.last_error, t.last_scrape,
-            t.last_scrape_duration, t.labels,
-        )
-        for t in app.collectors.snapshot().active
-    ]  # fmt: skip
+def target_lines(app: App, now: Ms) -> tuple[TargetLine, ...]:
+    """All active targets by job and instance; one whose health check fails is down, though its probe was made."""
+    failing = _failing_checks(app, now)
+    lines = []
+    for t in app.collectors.snapshot().active:
+        error = failing.get(t.labels, "") if t.health == "up" else ""
+        health = "down" if error else t.health
+        lines.append(
+            TargetLine(
+                t.labels.get("job"), t.labels.get("instance"), t.scrape_url, health, error or t.last_error,
+                t.last_scrape, t.last_scrape_duration, t.labels,
+            )
+        )  # fmt: skip
     return tuple(sorted(lines, key=lambda t: (t.job, t.instance)))
+
+
+def _failing_checks(app: App, now: Ms) -> dict[Labels, str]:
+    """Labels of the targets whose last probe did not succeed, and what it met."""
+    store = app.tsdb.snapshot()
+    failed = app.engine.instant(store, "probe_success == 0", now)
+    if not failed.labels:
+        return {}
+    codes = app.engine.instant(store, "probe_http_status_code", now)
+    met = {la.without_name(): value for la, value in zip(codes.labels, codes.values.tolist(), strict=True)}
+    return {
+        labels: f"the health check fails{f' (HTTP {code:.0f})' if (code := met.get(labels)) else ''}"
+        for labels in (found.without_name() for found in failed.labels)
+    }
 
 
 def alert_lines(app: App, db: Connection, now: Ms) -> tuple[AlertLine, ...]:
@@ -164,37 +182,48 @@ def _alert_line(view: AlertView) -> AlertLine:
     )
 
 
-def _belongs(service: Service, labels: Labels) -> bool:
-    if service.match:
-        return matches_all(service.match, labels)
-    return service.name in {labels.get("service"), labels.get("job")}
+def alert_status(alert: AlertLine) -> str:
+    """What one firing alert says of the platform; one that is held back, or that only informs, says nothing."""
+    if alert.suppressed_by or alert.severity in {"info", "none"}:
+        return OK
+    return CRITICAL if alert.severity == "critical" else WARNING
+
+
+def incident_status(incident: Incident) -> str:
+    """What one open incident says: critical where it is grave, still fires, and nobody has taken it."""
+    grave = incident.severity in {Severity.P0, Severity.P1}
+    return CRITICAL if grave and incident.firing and incident.acknowledged_at is None else WARNING
 
 
 def _service_status(service: Service, targets: tuple[TargetLine, ...], alerts: tuple[AlertLine, ...]) -> ServiceStatus:
     found: list[tuple[str, str]] = []
-    mine = [t for t in targets if _belongs(service, t.labels)]
+    mine = [t for t in targets if service.selects(t.labels)]
     found += [(CRITICAL, f"{t.job} {t.instance}: {t.error or 'down'}") for t in mine if t.health == "down"]
     for alert in alerts:
-        if _belongs(service, alert.labels) and not alert.suppressed_by and alert.severity != "info":
-            status = CRITICAL if alert.severity == "critical" else WARNING
+        status = alert_status(alert)
+        if status != OK and service.selects(alert.labels):
             found.append((status, f"{alert.name}: {alert.summary}" if alert.summary else alert.name))
     if not found and mine and all(t.health == "unknown" for t in mine):
         found.append((UNKNOWN, "not looked at yet"))
     if not found and not mine:
         found.append((UNKNOWN, "nothing watches it: no target and no health check"))
-    reasons = tuple(text for _, text in found)
+    # The worst first, and each once: alerts of several instances read alike.
+    ordered = sorted(found, key=lambda reason: -_RANK[reason[0]])
+    reasons = tuple(dict.fromkeys(text for _, text in ordered))
     return ServiceStatus(
         service.name, service.tier, service.owner, service.runbook, worst(s for s, _ in found), reasons
     )
 
 
-def _status(services: tuple[ServiceStatus, ...], alerts: tuple[AlertLine, ...], targets: tuple[TargetLine, ...]) -> str:
+def _status(
+    services: tuple[ServiceStatus, ...],
+    alerts: tuple[AlertLine, ...],
+    targets: tuple[TargetLine, ...],
+    incidents: tuple[Incident, ...],
+) -> str:
     statuses = [s.status for s in services]
-    statuses += [
-        CRITICAL if a.severity == "critical" else WARNING
-        for a in alerts
-        if not a.suppressed_by and a.severity != "info"
-    ]
+    statuses += [alert_status(alert) for alert in alerts]
+    statuses += [incident_status(incident) for incident in incidents]
     statuses += [WARNING for t in targets if t.health == "down"]
     if not targets and not services:
         statuses.append(UNKNOWN)
@@ -203,19 +232,16 @@ def _status(services: tuple[ServiceStatus, ...], alerts: tuple[AlertLine, ...], 
 
 def overview(app: App, db: Connection, now: Ms) -> Overview:
     """Put the page together from a reader's connection and the rooms' snapshots."""
-    targets = target_lines(app)
+    targets = target_lines(app, now)
     alerts = alert_lines(app, db, now)
     services = tuple(_service_status(s, targets, alerts) for s in app.config.hypercare.services)
     incidents = load_incidents(db, "unresolved")
     counted = db.execute(select(outbox.c.state, func.count().label("n")).group_by(outbox.c.state))
     statuses: dict[str, int] = {row.state: row.n for row in counted}
-    status = _status(services, alerts, targets)
-    if incidents:
-        status = worst([status, WARNING])
     return Overview(
         at=now,
         platform=app.config.hypercare.platform,
-        status=status,
+        status=_status(services, alerts, targets, incidents),
         services=services,
         alerts=alerts,
         incidents=incidents,

@@ -113,7 +113,7 @@ def _views(app: App, db: Connection, now: Ms, name: str) -> dict[str, Any]:
             ]  # fmt: skip
             return {"alerts": alert_lines(app, db, now), "silences": silences}
         case "targets":
-            return {"targets": target_lines(app)}
+            return {"targets": target_lines(app, now)}
         case _:
             escalations = [
                 {"incident": incident, "policy": e.policy.name, "round": e.round - e.first_round + 1, "step": e.step,
