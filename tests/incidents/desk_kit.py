@@ -71,7 +71,7 @@ class Desk:
         self.world = World(self.clock)
         ports = virtual_ports(self.clock, self.world, self.seed)
         self.kernel = Kernel(self.state, ports, Outbox(self.post))
-        self.incidents, self.oncall = IncidentService(), OnCallService(lambda channel, page: dataclasses.asdict(page))
+        self.incidents, self.oncall = IncidentService(), OnCallService(lambda _, page: dataclasses.asdict(page))
         self.incidents.register(self.kernel)
         self.oncall.register(self.kernel)
         self.kernel.on_message(Do, lambda ctx, message: message.run(ctx))

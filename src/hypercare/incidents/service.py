@@ -40,6 +40,7 @@ class IncidentService:
 
     def __init__(self) -> None:
         self.settings = IncidentSettings()
+        self._configured = False
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -66,6 +67,7 @@ class IncidentService:
 
     def _replace(self, settings: IncidentSettings) -> None:
         self.settings = settings
+        self._configured = True
 
     # -- alerts ------------------------------------------------------------------------------------------------
 
@@ -182,6 +184,9 @@ class IncidentService:
         return f"all alerts clear; resolves after {format_duration(self.settings.quiet_time)} of quiet"
 
     def _on_quiet(self, ctx: Context, key: str) -> None:
+        if not self._configured:
+            # Overdue right after a start: perhaps a person has to confirm by now. The first ``apply`` decides.
+            return
         incident = store.load_incident(ctx.db, key.removeprefix(f"{_QUIET}:"))
         if incident is None or incident.status == store.RESOLVED or incident.alerts_cleared_at is None:
             return

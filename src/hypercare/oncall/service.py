@@ -54,6 +54,7 @@ class OnCallService:
 
         """
         self.plan = Plan()
+        self._configured = False
         self._render = render
         self._receivers = receivers
 
@@ -88,6 +89,7 @@ class OnCallService:
 
     def _replace(self, plan: Plan) -> None:
         self.plan = plan
+        self._configured = True
 
     def _on_opened(self, ctx: Context, event: IncidentOpened) -> None:
         policy = self.plan.choose(event.policy, Labels(event.labels))
@@ -112,6 +114,9 @@ class OnCallService:
         self._advance(ctx, event.incident_id)
 
     def _on_due(self, ctx: Context, key: str) -> None:
+        if not self._configured:
+            # Overdue right after a start: who is on call is not known yet. The first ``apply`` sets the timer anew.
+            return
         self._advance(ctx, key.removeprefix(f"{_KIND}:"))
 
     def _on_acknowledged(self, ctx: Context, event: IncidentAcknowledged) -> None:
