@@ -12,7 +12,7 @@ from hypercare.promql.errors import EvaluationError
 from hypercare.promql.functions.over_time import quantile
 from hypercare.promql.groups import Groups
 from hypercare.promql.printer import format_number
-from hypercare.promql.values import EMPTY_SETS, METADATA, LabelSets, Vector
+from hypercare.promql.values import EMPTY_SETS, METADATA, LabelSets, Vector, every
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,8 @@ def aggregate(expr: ast.Aggregate, vector: Vector, param: Floats | str | None, n
     present = None
     if vector.present is not None:
         count = groups.count(vector.present, len(vector.values))
-        present = None if count.all() else count > 0
+        there = count > 0
+        present = None if every(there) else there
     return Vector(sets, values, present, _unnamed(expr, vector, groups))
 
 

@@ -13,7 +13,7 @@ from hypercare.promql.errors import EvaluationError
 from hypercare.promql.groups import Groups
 from hypercare.promql.keywords import COMPARISONS
 from hypercare.promql.printer import quote
-from hypercare.promql.values import METADATA, LabelSets, Scalar, Value, Vector
+from hypercare.promql.values import METADATA, LabelSets, Scalar, Value, Vector, every
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -64,7 +64,7 @@ def _with_scalar(expr: ast.Binary, vector: Vector, left: Floats, right: Floats) 
         return vector.with_values(result)
     if expr.bool_modifier:
         return vector.with_values(result.astype(np.float64))
-    return vector.with_values(vector.values, None if result.all() else result, unnamed=False)
+    return vector.with_values(vector.values, None if every(result) else result, unnamed=False)
 
 
 # ── matching ──
@@ -195,7 +195,7 @@ def _vectors(expr: ast.Binary, left: Vector, right: Vector) -> Vector:
         else:
             present = result if present is None else present & result
             result = one_values if swapped else many_values
-            present = None if present.all() else present
+            present = None if every(present) else present
     if match.result_groups is not None and not one_to_one:
         _refuse_ambiguous(expr, matching, match.result_groups, present, len(result))
     return Vector(match.sets, result, present, unnamed)
@@ -334,13 +334,13 @@ def _any(vector: Vector, index: Ints, size: int) -> Bools:
 def _and(left: Vector, right: Vector, matching: Matching) -> Vector:
     union = _union(left.sets, right.sets, matching)
     hit = _any(right, union.right, union.size)[:, union.left]
-    return left.with_values(left.values, None if hit.all() else hit, unnamed=False)
+    return left.with_values(left.values, None if every(hit) else hit, unnamed=False)
 
 
 def _unless(left: Vector, right: Vector, matching: Matching) -> Vector:
     union = _union(left.sets, right.sets, matching)
     missed = ~_any(right, union.right, union.size)[:, union.left]
-    return left.with_values(left.values, None if missed.all() else missed, unnamed=False)
+    return left.with_values(left.values, None if every(missed) else missed, unnamed=False)
 
 
 def _or(left: Vector, right: Vector, matching: Matching) -> Vector:

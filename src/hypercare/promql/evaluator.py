@@ -225,7 +225,7 @@ class Evaluator:
         return self.eval(expr.expr, grid)
 
     def _number(self, expr: ast.NumberLiteral, grid: Grid) -> Value:
-        return Scalar(np.full(grid.size, expr.value))
+        return Scalar(np.array([expr.value]) if grid.size == 1 else np.full(grid.size, expr.value))
 
     def _text(self, expr: ast.StringLiteral, _: Grid) -> Value:
         return Text(expr.value)

@@ -9,7 +9,7 @@ import numpy as np
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.extended import extended_call
 from hypercare.promql.functions.registry import Function, RangeArgs
-from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVector, Scalar, Value, Vector
+from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVector, Scalar, Value, Vector, every
 from hypercare.promql.windows import Stacked, Strided
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _whole(values: Floats, present: Bools | None, shape: tuple[int, int]) -> tup
     if values.shape != shape:
         values = np.broadcast_to(values, shape)
     if present is not None:
-        present = None if present.all() else np.broadcast_to(present, shape)
+        present = None if every(present) else np.broadcast_to(present, shape)
     return values, present
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hypercare.model.samples import ABSENT_BITS, STALE_BITS, Bools, Floats, Ints, SampleMatrix
-from hypercare.promql.values import Block, LabelSets
+from hypercare.promql.values import Block, LabelSets, every
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,10 +81,10 @@ def last_values(selection: Selection) -> tuple[Floats, Bools | None]:
         values = np.ascontiguousarray(matrices[0].values[-1])
     else:
         values = np.concatenate([matrix.values[-1] for matrix in matrices])
-    bits = values.view(np.int64)
     # Both patterns have an exponent of all ones: finite values need no closer look.
-    if np.isfinite(values).all():
+    if every(np.isfinite(values)):
         return values, None
+    bits = values.view(np.int64)
     absent = bits == ABSENT_BITS
     if absent.any():
         values = values.copy()
@@ -151,7 +151,7 @@ def _gapless(matrices: Sequence[SampleMatrix]) -> bool:
     if not unsure:
         return True
     cells = np.concatenate(unsure)
-    return bool(np.isfinite(cells).all()) or not _missing(cells).any()
+    return every(np.isfinite(cells)) or not _missing(cells).any()
 
 
 def _places(matrices: Sequence[SampleMatrix]) -> list[Ints]:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
+    from hypercare.tsdb.cuts import State
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.options import Options
     from hypercare.tsdb.segment import DecodedCache
-    from hypercare.tsdb.snapshot import State
 
 Columns: TypeAlias = "Ints | Sequence[int]"
 Values: TypeAlias = "Floats | Sequence[float]"

@@ -7,7 +7,7 @@ at. The label tuples handed out are the same objects for as long as the series t
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -109,10 +109,41 @@ class Match:
         return found
 
 
+class JointPlan(NamedTuple):
+    """Columns and label sets for the layouts of many groups, in their order."""
+
+    layouts: tuple[Layout | None, ...]
+    slots: tuple[Slots, ...]
+    labels: tuple[LabelSets, ...]
+
+
+class Found:
+    """The series that fit a list of matchers, by group. Immutable but for what it remembers."""
+
+    __slots__ = ("_plan", "gids", "matches")
+
+    def __init__(self, matches: tuple[Match, ...]) -> None:
+        self.matches = matches
+        self.gids = tuple([match.gid for match in matches])
+        self._plan = JointPlan((), (), ())
+
+    def plan(self, layouts: tuple[Layout | None, ...]) -> JointPlan | None:
+        """A plan for a layout a group (none: nothing wanted of it); none where one of them has no such series."""
+        plan = self._plan
+        if plan.layouts != layouts:
+            pairs = zip(self.matches, layouts, strict=True)
+            plans = [match.plans.get(each) or match.plan(each) for match, each in pairs if each is not None]
+            plan = JointPlan(layouts, tuple([slots for slots, _ in plans]), tuple([labels for _, labels in plans]))
+            if not all(plan.labels):
+                plan = JointPlan(layouts, (), ())
+            self._plan = plan
+        return plan if plan.labels else None
+
+
 class _Entry:
     """A remembered answer."""
 
-    __slots__ = ("by_gid", "epoch", "matches", "name", "scanned", "seen", "tests", "version")
+    __slots__ = ("by_gid", "epoch", "found", "name", "scanned", "seen", "tests", "version")
 
     def __init__(self, matchers: tuple[Matcher, ...]) -> None:
         exact = [m for m in matchers if m.name == METRIC_NAME and m.op is MatchOp.EQUAL and m.value]
@@ -123,7 +154,7 @@ class _Entry:
         self.seen: dict[str, int] = {}
         self.scanned: dict[tuple[str, int], int] = {}
         self.by_gid: dict[int, Match] = {}
-        self.matches: tuple[Match, ...] = ()
+        self.found = Found(())
 
 
 class Index:
@@ -136,6 +167,8 @@ class Index:
         self._versions: dict[str | None, int] = {None: 0}
         self._epoch = 0
         self._memo: dict[tuple[Matcher, ...], _Entry] = {}
+        # The tuples are held, so that no identity is used again.
+        self._by_identity: dict[int, tuple[tuple[Matcher, ...], _Entry]] = {}
         self._lock = threading.Lock()
         self.series = 0
 
@@ -172,16 +205,25 @@ class Index:
         with self._lock:
             return list(self._groups.values())
 
-    def matches(self, matchers: tuple[Matcher, ...]) -> tuple[Match, ...]:
+    def find(self, matchers: tuple[Matcher, ...]) -> Found:
         """The matching series by group, in the order in which the groups appeared."""
+        # Expressions bring the same tuple again and again: its identity is found sooner than its value.
+        known = self._by_identity.get(id(matchers))
+        if known is not None and known[0] is matchers:
+            entry = known[1]
+            if entry.version == self._versions.get(entry.name, 0):
+                return entry.found
+        with self._lock:
+            entry = self._update(matchers)
+            if len(self._by_identity) >= _MEMO_LIMIT:
+                self._by_identity.clear()
+            self._by_identity[id(matchers)] = (matchers, entry)
+            return entry.found
+
+    def _update(self, matchers: tuple[Matcher, ...]) -> _Entry:
         entry = self._memo.get(matchers)
         if entry is not None and entry.version == self._versions.get(entry.name, 0):
-            return entry.matches
-        with self._lock:
-            return self._update(matchers)
-
-    def _update(self, matchers: tuple[Matcher, ...]) -> tuple[Match, ...]:
-        entry = self._memo.get(matchers)
+            return entry
         if entry is None:
             if len(self._memo) >= _MEMO_LIMIT:
                 for old in list(self._memo)[: _MEMO_LIMIT // 2]:
@@ -195,9 +237,9 @@ class Index:
             entry.by_gid = {gid: m.reborn(groups[gid]) for gid, m in entry.by_gid.items() if gid in groups}
         self._scan(entry)
         found = [(gid, match) for gid, match in entry.by_gid.items() if len(match.ids)]
-        entry.matches = tuple(match for _, match in sorted(found, key=lambda item: item[0]))
+        entry.found = Found(tuple([match for _, match in sorted(found, key=lambda item: item[0])]))
         entry.version = self._versions.get(entry.name, 0)
-        return entry.matches
+        return entry
 
     def _scan(self, entry: _Entry) -> None:
         verdicts: dict[tuple[int, str], bool] = {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from hypercare.model.samples import ABSENT, SampleMatrix, is_absent
+from hypercare.tsdb.cuts import bind_rows, cut_rows
 from hypercare.tsdb.raw import RawRows
 from hypercare.tsdb.stats import Stats, count_series
 
@@ -19,39 +20,15 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.block import Block
+    from hypercare.tsdb.cuts import Sheaf, Span, State
     from hypercare.tsdb.index import Index, Match
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.segment import Segment
 
-Span: TypeAlias = "tuple[Ms, Ms]"
-"""Behind which time, and up to which."""
-State: TypeAlias = "tuple[RawRows, int, Layout, tuple[Segment, ...], dict[Span, _Cut]]"
-"""A group in memory: newest rows, how many of them count, their layout, the sealed rows before them.
-
-Last what readers have already cut out of the newest rows: all rules of a tick look at a few spans only. It goes with
-the state when the next row comes.
-"""
-_CUTS: Final = 16
-"""Spans remembered of a group that gets no more rows."""
-
-
-class _Cut(NamedTuple):
-    """The newest rows of a group within a span.
-
-    Attributes:
-        whole: whether no older row can be within the span.
-        times: of the rows.
-        values: all columns; none where there is no row.
-        clear: whether no cell is stale or absent.
-        first: the number of the first row.
-
-    """
-
-    whole: bool
-    times: Ints
-    values: Floats | None
-    clear: bool
-    first: int
+_MANY: Final = 4
+"""Groups from which on it pays to look at them together."""
+_SHEAVES: Final = 32
+"""Spans remembered; a tick looks at fewer."""
 
 
 class _Part(NamedTuple):
@@ -72,10 +49,25 @@ class Totals(NamedTuple):
     bytes_on_disk: int
 
 
+class Size(NamedTuple):
+    """What can be told of a store without looking at its series.
+
+    Attributes:
+        head_series: series of the rows in memory.
+        samples_appended: since the store was opened.
+        out_of_order: samples refused since then.
+
+    """
+
+    head_series: int
+    samples_appended: int
+    out_of_order: int
+
+
 class Snapshot:
     """An immutable view of a store; every method may be called from any thread."""
 
-    __slots__ = ("_blocks", "_index", "_sealed_until", "_states", "_totals")
+    __slots__ = ("_blocks", "_index", "_sealed_until", "_sheaves", "_states", "_totals")
 
     def __init__(
         self, index: Index, states: dict[int, State], blocks: tuple[Block, ...], sealed_until: Ms, totals: Totals
@@ -85,31 +77,49 @@ class Snapshot:
         self._blocks = blocks
         self._sealed_until = sealed_until
         self._totals = totals
+        self._sheaves: dict[tuple[tuple[int, ...], Span], Sheaf | None] = {}
 
     def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[SampleMatrix]:
         """All samples of the matching series with ``start < t <= end``, one matrix a group.
 
         The values may be views of the store's memory: do not write to them.
         """
-        out: list[SampleMatrix] = []
-        state_of = self._states.get
-        in_memory = start >= self._sealed_until - 1 or not self._blocks
         span = (start, end)
-        for match in self._index.matches(matchers):
-            state = state_of(match.gid)
+        in_memory = start >= self._sealed_until - 1 or not self._blocks
+        found = self._index.find(matchers)
+        if len(found.gids) >= _MANY:
+            sheaf = self._sheaf(found.gids, span, in_memory=in_memory)
+            plan = None if sheaf is None else found.plan(sheaf.layouts)
+            if sheaf is not None and plan is not None:
+                return sheaf.matrices(plan)
+        out: list[SampleMatrix] = []
+        for match in found.matches:
+            state = self._states.get(match.gid)
             if state is None:
                 if not in_memory:
                     self._gather(out, match, start, end)
                 continue
             raw, count, layout, parts, cuts = state
-            whole, times, values, clear, first = cuts.get(span) or _cut(raw, count, cuts, span)
-            if not whole and (parts or not in_memory):
+            cut = cuts.get(span) or cut_rows(raw, count, cuts, span)
+            if not cut.whole and (parts or not in_memory):
                 self._gather(out, match, start, end)
-            elif values is not None:
+            elif cut.values is not None:
                 slots, labels = match.plans.get(layout) or match.plan(layout)
                 if labels:
-                    out.append(SampleMatrix(labels, times, values[:, slots], clear or raw.dense(slots, first)))
+                    dense = cut.clear or raw.dense(slots, cut.first)
+                    out.append(SampleMatrix(labels, cut.times, cut.values[:, slots], dense))
         return out
+
+    def _sheaf(self, gids: tuple[int, ...], span: Span, *, in_memory: bool) -> Sheaf | None:
+        """The rows of many groups within a span, for all the metrics that they have in common."""
+        key = (gids, span)
+        if key in self._sheaves:
+            return self._sheaves[key]
+        sheaf = bind_rows(self._states, gids, span, in_memory=in_memory)
+        if len(self._sheaves) >= _SHEAVES:
+            self._sheaves.clear()
+        self._sheaves[key] = sheaf
+        return sheaf
 
     def _parts(self, gid: int, start: Ms, end: Ms) -> Iterator[_Part]:
         """The pieces of a group that reach into a span, oldest first."""
@@ -169,7 +179,7 @@ class Snapshot:
         """Label sets of the series that any selector matches and that have samples in the span, sorted."""
         found: dict[Labels, None] = {}
         for matchers in selectors:
-            for match in self._index.matches(matchers):
+            for match in self._index.find(matchers).matches:
                 for part in self._parts(match.gid, start, end):
                     slots, labels = match.plans.get(part.layout) or match.plan(part.layout)
                     if not labels:
@@ -189,6 +199,12 @@ class Snapshot:
         """Values that a label has on those series (on all series where there is no selector), sorted."""
         values = {labels.get(name) for labels in self.series(selectors or [()], start, end)}
         return sorted(values - {""})
+
+    @property
+    def size(self) -> Size:
+        """How much there is; cheap, unlike ``stats``."""
+        series = sum(state[2].width for state in self._states.values())
+        return Size(series, self._totals.samples_appended, self._totals.out_of_order)
 
     def stats(self, limit: int = 10) -> Stats:
         """What the store holds, with tables of what costs most.
@@ -220,20 +236,6 @@ class Snapshot:
             bytes_in_memory=sum(_bytes(state[0], state[3]) for state in self._states.values()),
             cardinality=count_series(head, limit),
         )
-
-
-def _cut(raw: RawRows, count: int, cuts: dict[Span, _Cut], span: Span) -> _Cut:
-    """Find the rows of a span; remembered, by whichever thread comes first."""
-    start, end = span
-    clock = raw.clock
-    first = bisect_right(clock, start, 0, count)
-    behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
-    values = raw.values[first:behind] if first < behind else None
-    found = _Cut(start >= clock[0], raw.times[first:behind], values, raw.last_hole < first, first)
-    if len(cuts) >= _CUTS:
-        cuts.clear()
-    cuts[span] = found
-    return found
 
 
 def _read(part: _Part, slots: slice | Ints) -> Floats:

@@ -1,0 +1,120 @@
+"""What readers cut out of the newest rows, remembered: all rules of a tick look at the same few spans."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from hypercare.model.samples import SampleMatrix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.time import Ms
+    from hypercare.tsdb.index import JointPlan
+    from hypercare.tsdb.layout import Layout
+    from hypercare.tsdb.raw import RawRows
+    from hypercare.tsdb.segment import Segment
+
+Span: TypeAlias = "tuple[Ms, Ms]"
+"""Behind which time, and up to which."""
+State: TypeAlias = "tuple[RawRows, int, Layout, tuple[Segment, ...], dict[Span, Cut]]"
+"""A group in memory: newest rows, how many of them count, their layout, the sealed rows before them, cuts.
+
+Cuts go with the state when the next row comes.
+"""
+_CUTS: Final = 16
+"""Spans remembered of a group that gets no more rows."""
+
+# The constructor of a named tuple runs in Python, once for each target at every query; this does not.
+_matrix: Final[Callable[[tuple[object, ...]], SampleMatrix]] = partial(tuple.__new__, SampleMatrix)
+
+
+class Cut(NamedTuple):
+    """The newest rows of a group within a span.
+
+    Attributes:
+        whole: whether no older row can be within the span.
+        times: of the rows.
+        values: all columns; none where there is no row.
+        clear: whether no cell is stale or absent.
+        first: the number of the first row.
+
+    """
+
+    whole: bool
+    times: Ints
+    values: Floats | None
+    clear: bool
+    first: int
+
+
+def cut_rows(raw: RawRows, count: int, cuts: dict[Span, Cut], span: Span) -> Cut:
+    """Find the rows of a span; remembered in ``cuts`` by whichever thread comes first."""
+    start, end = span
+    clock = raw.clock
+    first = bisect_right(clock, start, 0, count)
+    behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
+    values = raw.values[first:behind] if first < behind else None
+    found = Cut(start >= clock[0], raw.times[first:behind], values, raw.last_hole < first, first)
+    if len(cuts) >= _CUTS:
+        cuts.clear()
+    cuts[span] = found
+    return found
+
+
+class Sheaf(NamedTuple):
+    """The rows of many groups within a span.
+
+    Attributes:
+        layouts: of all the groups; none for those without a row. What follows leaves these out.
+        unclear: row buffer and first row of each group, to be asked about stale and absent cells; none where no
+            group has such a cell.
+
+    """
+
+    layouts: tuple[Layout | None, ...]
+    times: list[Ints]
+    values: list[Floats]
+    unclear: list[tuple[RawRows, int]] | None
+
+    def matrices(self, plan: JointPlan) -> list[SampleMatrix]:
+        """The columns of a plan for these layouts."""
+        slots = plan.slots
+        values = [rows[:, columns] for rows, columns in zip(self.values, slots, strict=True)]
+        if self.unclear is None:
+            dense = [True] * len(values)
+        else:
+            dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.unclear, slots, strict=True)]
+        return list(map(_matrix, zip(plan.labels, self.times, values, dense, strict=True)))
+
+
+def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *, in_memory: bool) -> Sheaf | None:
+    """The rows of groups within a span; none where some of them have rows elsewhere than in memory."""
+    layouts: list[Layout | None] = []
+    times: list[Ints] = []
+    values: list[Floats] = []
+    marks: list[tuple[RawRows, int]] = []
+    clear = True
+    for gid in gids:
+        state = states.get(gid)
+        if state is None:
+            if not in_memory:
+                return None
+            layouts.append(None)
+            continue
+        raw, count, layout, parts, cuts = state
+        cut = cuts.get(span) or cut_rows(raw, count, cuts, span)
+        if not cut.whole and (parts or not in_memory):
+            return None
+        if cut.values is None:
+            layouts.append(None)
+            continue
+        layouts.append(layout)
+        times.append(cut.times)
+        values.append(cut.values)
+        marks.append((raw, cut.first))
+        clear = clear and cut.clear
+    return Sheaf(tuple(layouts), times, values, None if clear else marks)
