@@ -57,8 +57,8 @@ def _grid(start: dt.datetime, rotation: model.Rotation) -> dt.datetime:
     grid = dt.datetime.combine(start.date(), rotation.handoff)
     every = dt.timedelta(milliseconds=rotation.every)
     # Turns shorter than a day: the first person's turn is the one in which the start lies.
-    while grid + every <= start:
-        grid += every
+    if every < dt.timedelta(days=1):
+        grid += (start - grid) // every * every
     return grid
 
 

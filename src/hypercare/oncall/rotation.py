@@ -72,9 +72,10 @@ def _next_start(schedule: Schedule, at: Ms) -> Ms | None:
 def _turn(schedule: Schedule, at: Ms) -> Shift | None:
     """The turn of the rotation, without overrides.
 
-    Hand-offs lie on the local clock. Where it jumps forward, a hand-off in the hour that is left out comes right after
-    the jump; where it goes back, a hand-off in the hour that comes twice is at the first. With turns shorter than a
-    jump several hand-offs may fall behind each other: the turn that counts is the last one that has begun.
+    Hand-offs lie on the local clock. Where it jumps forward, a hand-off in the hour that is left out is at the offset
+    before the jump (02:30 becomes 03:30); where it goes back, one in the hour that comes twice is at the first. With
+    turns shorter than a jump several hand-offs may fall behind each other: the turn that counts is the last one that
+    has begun.
     """
     if not schedule.people:
         return None
