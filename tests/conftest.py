@@ -1,0 +1,15 @@
+"""Settings of all tests."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# No deadline: a slow machine is not a failure. In CI the same examples every time, so that a red run is the change's
+# fault; new examples are looked for at every developer's run.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "ci", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
+)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
