@@ -32,8 +32,12 @@ def words(errors: list[Any]) -> str:
         place = ".".join(str(p) for p in error["loc"] if not (p == "body" and len(error["loc"]) > 1))
         message = str(error["msg"])
         parts.append(f"{place}: {message[:1].lower()}{message[1:]}")
-    # The text may quote what was sent, which need not be text that can be sent back.
-    return "; ".join(parts).encode("utf-8", "replace").decode()
+    return sendable("; ".join(parts))
+
+
+def sendable(text: str) -> str:
+    """A text that quotes what was sent, which need not be text that can be sent back (JSON knows halves of pairs)."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def install(web: FastAPI, page: ErrorPage) -> None:
@@ -56,8 +60,8 @@ def install(web: FastAPI, page: ErrorPage) -> None:
     @web.exception_handler(CommandError)
     async def _command(request: Request, error: CommandError) -> Response:
         if request.url.path.startswith("/api/v2/"):
-            return JSONResponse(str(error), error.status)
-        return answer(request, error.status, str(error))
+            return JSONResponse(sendable(str(error)), error.status)
+        return answer(request, error.status, sendable(str(error)))
 
     @web.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

@@ -19,6 +19,7 @@ from hypercare.routing.commands import ExpireSilence, PutSilence, ReceiveAlerts
 from hypercare.routing.silences import make_matcher
 from hypercare.routing.store import AlertView, load_alerts, load_groups, load_silence, load_silences
 from hypercare.web.calls import call
+from hypercare.web.errors import sendable
 
 if TYPE_CHECKING:
     from hypercare.app import App
@@ -215,7 +216,7 @@ def alertmanager_router(app: App) -> APIRouter:
             for p in posted
         )
         refused = await call(app, ReceiveAlerts(taken))
-        return JSONResponse("; ".join(refused), 400) if refused else JSONResponse({})
+        return JSONResponse(sendable("; ".join(refused)), 400) if refused else JSONResponse({})
 
     @router.get("/alerts/groups", operation_id="am_groups")
     def groups(
