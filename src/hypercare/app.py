@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from hypercare import __version__
+from hypercare import __version__, selfwatch
 from hypercare.channels.dispatcher import Dispatcher
 from hypercare.channels.page import render
 from hypercare.collectors import CollectorsService, OwnMetrics
@@ -66,6 +66,7 @@ class App:
         self.dispatcher = Dispatcher(ports)
         self.kernel = Kernel(self.state, ports, Outbox(self.dispatcher))
         self.own = OwnMetrics(ports.clock.now())
+        self.own.read_from(lambda: selfwatch.readings(self))
         self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname)
         self.rules = RulesService(self.tsdb, self.engine)
         self.routing = RoutingService(self._routing_settings)

@@ -63,6 +63,7 @@ class RulesService:
         self._groups: dict[str, Group] = {}
         self._around = Surroundings()
         self._started: Ms | None = None
+        self._refused = 0
         self.evaluations = 0
         self.failures = 0
         self.missed = 0
@@ -82,8 +83,8 @@ class RulesService:
 
     @property
     def refused(self) -> int:
-        """Samples that the store did not take."""
-        return sum(group.output.refused for group in self._groups.values())
+        """Samples that the store did not take since the start."""
+        return self._refused + sum(group.output.refused for group in self._groups.values())
 
     # -- configuration -------------------------------------------------------------------------------------------
 
@@ -132,6 +133,8 @@ class RulesService:
     def _take(self, now: Ms, groups: dict[str, Group], around: Surroundings, kept: set[str]) -> None:
         """Make a committed configuration the running one; series of rules that are gone end."""
         for key, group in self._groups.items():
+            if groups.get(key) is not group:
+                self._refused += group.output.refused
             ended = [labels for rule in group.rules if rule.spec.key not in kept for labels in rule.outcome.written]
             if ended:
                 running = groups.get(key)
