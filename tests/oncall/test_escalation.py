@@ -340,9 +340,10 @@ ACTIONS = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(ACTIONS)
-def test_acknowledged_incidents_never_page(actions):
+def test_acknowledged_incidents_never_page(tmp_path_factory, actions):
     """Whatever happens after the acknowledgement but a resolution: nobody is paged."""
-    desk = Desk(with_policy(repeat=3), IncidentSettings(confirm=True))
+    path = tmp_path_factory.mktemp("s") / "state.db"
+    desk = Desk(with_policy(repeat=3), IncidentSettings(confirm=True), path)
     a = alert(service="api")
     desk.notify(a)
     desk.ack()
@@ -357,6 +358,8 @@ def test_acknowledged_incidents_never_page(actions):
             desk.ack(by=f"p{count}")
         elif action == "note":
             desk.note("n")
+        elif action == "restart":
+            desk.restart(after=minutes * MINUTE)
         elif action == "reload":
             desk.reload(with_policy(repeat=minutes % 3, steps=ONE if minutes % 2 else STEPS))
         desk.wait(minutes * MINUTE)
