@@ -40,9 +40,15 @@ _FLUSH, _MAINTAIN = "tsdb.flush", "tsdb.maintain"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Apply:
-    """Command: run by this configuration from now on."""
+    """Command: run by this configuration from now on.
+
+    Attributes:
+        refused: where it is the old one that comes back: what was wrong with the new one.
+
+    """
 
     config: Config
+    refused: str = ""
 
 
 class App:
@@ -120,7 +126,9 @@ class App:
             self.last_reload_error = str(error)
             _log.error("the new configuration is refused, the old one goes on:\n%s", error)
             raise
-        return self.kernel.call(_Apply(config))
+        taken = self.kernel.call(_Apply(config))
+        taken.add_done_callback(self._taken)
+        return taken
 
     def close(self) -> None:
         """Write what is in memory and close the stores."""
@@ -128,13 +136,22 @@ class App:
         self.tsdb.close()
         self.state.close()
 
+    def _taken(self, taken: Future[None]) -> None:
+        """Go back to the old configuration if a room could not take the new one: others may have taken it already."""
+        error = taken.exception()
+        if error is not None:
+            self.last_reload_error = str(error) or type(error).__name__
+            _log.error("the new configuration cannot be taken, the old one comes back: %s", self.last_reload_error)
+            self.kernel.call(_Apply(self.config, self.last_reload_error))
+
     def _apply(self, ctx: Context, command: _Apply) -> None:
         self.dispatcher.configure(command.config)
         for service in self._services:
             service.configure(ctx, command.config)
-        self.config = command.config
-        self.last_reload_at, self.last_reload_error = ctx.now, ""
-        ctx.publish(ConfigReloaded(command.config.hash))
+        if not command.refused:
+            self.config = command.config
+            self.last_reload_at, self.last_reload_error = ctx.now, ""
+            ctx.publish(ConfigReloaded(command.config.hash))
         if self._durable:
             ctx.set_timer(_FLUSH, ctx.now + SECOND, _FLUSH, durable=False)
         ctx.set_timer(_MAINTAIN, ctx.now + MINUTE, _MAINTAIN, durable=False)
