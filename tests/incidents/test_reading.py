@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,17 @@ def test_a_reference_to_nothing(ref):
     desk.notify(alert())
     with desk.state.read() as db:
         assert load_incident(db, ref) is None
+
+
+def test_a_storm_of_alerts_exceeds_no_limit_of_the_database():
+    desk = Desk()
+    storm = [alert("X", NOON, "", service="api", instance=str(i)) for i in range(700)]
+    with desk.state.read() as db:
+        db.connection.driver_connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 600)
+    desk.notify(*storm)
+    desk.end(*storm[:650])
+    desk.receive(*storm)
+    assert [i.firing for i in desk.all()] == [700]
 
 
 # -- restarts ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MACHINE: Final = "hypercare"
 """Who did what no person did."""
+_PART: Final = 500
 
 
 def tell(ctx: Context, incident_id: str, kind: str, text: str, by: str = MACHINE, **data: Any) -> None:
@@ -78,9 +79,9 @@ def known_firing(ctx: Context, alerts: Sequence[Alert]) -> frozenset[str]:
     """
     c = incident_alerts.c
     query = select(c.fingerprint, c.starts_at, incidents.c.status).join(incidents, incidents.c.id == c.incident_id)
-    query = query.where(c.fingerprint.in_([a.fingerprint for a in alerts]), c.ends_at.is_(None))
+    query = query.where(c.ends_at.is_(None))
     starts = {a.fingerprint: a.starts_at for a in alerts}
-    rows = ctx.db.execute(query).all()
+    rows = [row for part in _parts(alerts) for row in ctx.db.execute(query.where(c.fingerprint.in_(part)))]
     return frozenset(r.fingerprint for r in rows if r.status != RESOLVED or r.starts_at == starts[r.fingerprint])
 
 
@@ -88,14 +89,22 @@ def ended_in_unresolved(ctx: Context, alerts: Sequence[Alert]) -> Iterable[tuple
     """(incident id, alert) for alerts that fired and ended in incidents that are not resolved."""
     c = incident_alerts.c
     query = select(c.incident_id, c.fingerprint).join(incidents, incidents.c.id == c.incident_id).distinct()
-    query = query.where(c.fingerprint.in_([a.fingerprint for a in alerts]), incidents.c.status != RESOLVED)
-    firing = query.where(c.ends_at.is_(None))
-    still = {(row.incident_id, row.fingerprint) for row in ctx.db.execute(firing)}
+    query = query.where(incidents.c.status != RESOLVED).order_by(c.incident_id)
     places: dict[str, list[str]] = {}
-    for row in ctx.db.execute(query.order_by(c.incident_id)):
-        if (row.incident_id, row.fingerprint) not in still:
-            places.setdefault(row.fingerprint, []).append(row.incident_id)
+    for part in _parts(alerts):
+        of_part = query.where(c.fingerprint.in_(part))
+        firing = of_part.where(c.ends_at.is_(None))
+        still = {(row.incident_id, row.fingerprint) for row in ctx.db.execute(firing)}
+        for row in ctx.db.execute(of_part):
+            if (row.incident_id, row.fingerprint) not in still:
+                places.setdefault(row.fingerprint, []).append(row.incident_id)
     return [(place, alert) for alert in alerts for place in places.get(alert.fingerprint, ())]
+
+
+def _parts(alerts: Sequence[Alert]) -> Iterable[list[str]]:
+    """Fingerprints in lists that fit into one statement: databases limit the number of values."""
+    fingerprints = list(dict.fromkeys(a.fingerprint for a in alerts))
+    return (fingerprints[i : i + _PART] for i in range(0, len(fingerprints), _PART))
 
 
 def last_step(ctx: Context, incident_id: str) -> int | None:
