@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import partial
+from operator import is_
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from hypercare.model.samples import SampleMatrix
@@ -69,16 +70,24 @@ class Sheaf(NamedTuple):
     """The rows of many groups within a span.
 
     Attributes:
+        states: of all the groups.
+        whole: whether no older row of any group can be within the span.
         layouts: of all the groups; none for those without a row. What follows leaves these out.
         unclear: row buffer and first row of each group, to be asked about stale and absent cells; none where no
             group has such a cell.
 
     """
 
+    states: tuple[State | None, ...]
+    whole: bool
     layouts: tuple[Layout | None, ...]
     times: list[Ints]
     values: list[Floats]
     unclear: list[tuple[RawRows, int]] | None
+
+    def still_holds(self, states: Mapping[int, State], gids: tuple[int, ...], *, in_memory: bool) -> bool:
+        """Whether a later view of the store would come to the same."""
+        return (self.whole or in_memory) and all(map(is_, map(states.get, gids), self.states))
 
     def matrices(self, plan: JointPlan) -> list[SampleMatrix]:
         """The columns of a plan for these layouts."""
@@ -97,18 +106,20 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
     times: list[Ints] = []
     values: list[Floats] = []
     marks: list[tuple[RawRows, int]] = []
-    clear = True
-    for gid in gids:
-        state = states.get(gid)
+    clear = whole = True
+    found = tuple(map(states.get, gids))
+    for state in found:
         if state is None:
             if not in_memory:
                 return None
             layouts.append(None)
+            whole = False
             continue
         raw, count, layout, parts, cuts = state
         cut = cuts.get(span) or cut_rows(raw, count, cuts, span)
         if not cut.whole and (parts or not in_memory):
             return None
+        whole = whole and cut.whole
         if cut.values is None:
             layouts.append(None)
             continue
@@ -117,4 +128,4 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
         values.append(cut.values)
         marks.append((raw, cut.first))
         clear = clear and cut.clear
-    return Sheaf(tuple(layouts), times, values, None if clear else marks)
+    return Sheaf(found, whole, tuple(layouts), times, values, None if clear else marks)

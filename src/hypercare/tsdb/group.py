@@ -35,7 +35,7 @@ class Group:
 
     __slots__ = (
         "__weakref__", "_fresh", "_layouts", "_next", "_numbers", "_on_series", "columns_seen", "floor", "generation",
-        "gid", "key", "missing", "parts", "raw", "result", "row_epoch", "series", "slot_of", "target",
+        "gid", "key", "missing", "parts", "places", "raw", "result", "row_epoch", "series", "slot_of", "target",
         "wal_columns", "wal_file", "wal_known", "wal_layout",
     )  # fmt: skip
 
@@ -59,6 +59,8 @@ class Group:
         self.slot_of: dict[int, int] = {}
         # What the last row's columns came to, so that the same array again costs nothing.
         self.columns_seen: Ints | None = None
+        # What lists of columns came to since the layout last changed.
+        self.places: dict[bytes, tuple[Slots, Ints | None, AppendResult]] = {}
         self.target: Slots = slice(0, 0)
         self.missing: Ints | None = None
         self.result = AppendResult(0)
@@ -104,6 +106,7 @@ class Group:
     def forget_columns(self) -> None:
         """Forget how the last row's columns lay: the layout has changed."""
         self.columns_seen = None
+        self.places.clear()
 
     def unused(self, stored: tuple[Layout, ...]) -> tuple[list[int], bool]:
         """Numbers of series of which nothing is stored, and whether others were spared.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "Ints | Sequence[int]"
 Values: TypeAlias = "Floats | Sequence[float]"
 
+_PLACES: Final = 16
+"""Lists of columns remembered of a group; rules that read each other's results write a row in a few portions."""
 _FLOAT64: Final = np.dtype(np.float64)
 _NAN_BYTE: Final = 0x7F
 """Highest byte of every marker (and of infinity, positive NaNs and values beyond 1e303)."""
@@ -154,6 +156,13 @@ class Head:
             group.columns_seen = columns
             columns.flags.writeable = False
             return raw
+        key = columns.tobytes()
+        known = group.places.get(key)
+        if raw is not None and known is not None:
+            group.target, group.missing, group.result = known
+            group.columns_seen = columns
+            columns.flags.writeable = False
+            return raw
         numbers = columns.tolist()
         if len(set(numbers)) != len(numbers):
             msg = f"a row of group {group.key!r} names a column twice"
@@ -168,6 +177,9 @@ class Head:
         width = raw.layout.width
         group.missing = np.setdiff1d(np.arange(width), positions) if len(slots) < width else None
         group.result = AppendResult(len(slots))
+        if len(group.places) >= _PLACES:
+            group.places.clear()
+        group.places[key] = (group.target, group.missing, group.result)
         group.columns_seen = columns
         # The array is the key to the fast path: a change in place would go unnoticed.
         columns.flags.writeable = False
@@ -197,7 +209,8 @@ class Head:
         """Add cells to the newest row."""
         raw = self._place(group, columns)
         row = raw.count - 1
-        slots = np.array([group.slot_of[n] for n in columns.tolist()], dtype=np.int64)
+        target = group.target
+        slots = np.arange(target.start, target.stop) if isinstance(target, slice) else target
         there = raw.values[row, slots]
         free = is_absent(there)
         same = there.view(np.int64) == cells.view(np.int64)

@@ -84,7 +84,11 @@ class RawRows:
     def copy(self, capacity: int) -> RawRows:
         """The same rows in memory of their own."""
         other = RawRows(self.layout, capacity, self.values.shape[1] - self.layout.width)
-        other.fill(self.times[: self.count], self.values[: self.count, : self.layout.width])
+        other.times[: self.count] = self.times[: self.count]
+        other.values[: self.count] = self.values[: self.count]
+        other.holes[:] = self.holes
+        other.last_hole = self.last_hole
+        other.count = self.count
         return other
 
     def mark(self, row: int, slots: Slots) -> None:

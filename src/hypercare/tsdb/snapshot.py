@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.segment import Segment
 
+Sheaves: TypeAlias = "dict[tuple[tuple[int, ...], Span], Sheaf | None]"
 _MANY: Final = 4
 """Groups from which on it pays to look at them together."""
 _SHEAVES: Final = 32
@@ -67,17 +68,31 @@ class Size(NamedTuple):
 class Snapshot:
     """An immutable view of a store; every method may be called from any thread."""
 
-    __slots__ = ("_blocks", "_index", "_sealed_until", "_sheaves", "_states", "_totals")
+    __slots__ = ("_blocks", "_earlier", "_index", "_sealed_until", "_sheaves", "_states", "_totals")
 
     def __init__(
-        self, index: Index, states: dict[int, State], blocks: tuple[Block, ...], sealed_until: Ms, totals: Totals
+        self,
+        index: Index,
+        states: dict[int, State],
+        blocks: tuple[Block, ...],
+        sealed_until: Ms,
+        totals: Totals,
+        *,
+        earlier: Sheaves | None = None,
     ) -> None:
         self._index = index
         self._states = states
         self._blocks = blocks
         self._sealed_until = sealed_until
         self._totals = totals
-        self._sheaves: dict[tuple[tuple[int, ...], Span], Sheaf | None] = {}
+        self._sheaves: Sheaves = {}
+        # Within a tick the rules write to one group only: what was bound of the others still holds.
+        self._earlier: Sheaves = {} if earlier is None else earlier
+
+    @property
+    def sheaves(self) -> Sheaves:
+        """What was bound for readers, for the next snapshot to look at."""
+        return self._sheaves
 
     def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[SampleMatrix]:
         """All samples of the matching series with ``start < t <= end``, one matrix a group.
@@ -115,7 +130,9 @@ class Snapshot:
         key = (gids, span)
         if key in self._sheaves:
             return self._sheaves[key]
-        sheaf = bind_rows(self._states, gids, span, in_memory=in_memory)
+        sheaf = self._earlier.get(key)
+        if sheaf is None or not sheaf.still_holds(self._states, gids, in_memory=in_memory):
+            sheaf = bind_rows(self._states, gids, span, in_memory=in_memory)
         if len(self._sheaves) >= _SHEAVES:
             self._sheaves.clear()
         self._sheaves[key] = sheaf

@@ -109,7 +109,9 @@ class Tsdb:
                 blocks = () if disk is None else disk.blocks
                 until = 0 if disk is None else disk.sealed_until
                 totals = Totals(head.appended, head.refused, 0 if disk is None else disk.size)
-                found = self._snapshot = Snapshot(self._index, head.view(), blocks, until, totals)
+                earlier = None if found is None else found.sheaves
+                found = Snapshot(self._index, head.view(), blocks, until, totals, earlier=earlier)
+                self._snapshot = found
         return found
 
     def flush(self, now: Ms) -> bool:
