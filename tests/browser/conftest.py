@@ -17,8 +17,9 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "
           "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
-@pytest.fixture(scope="module")  # playwright keeps an event loop in this thread while it runs
+@pytest.fixture
 def chromium():
+    # Anew for each test: playwright keeps an event loop in this thread while it runs, which other tests could not bear.
     path = shutil.which("chromium")
     assert path, "install Debian's chromium: make peers"
     with sync_playwright() as play:
@@ -30,6 +31,6 @@ def chromium():
 @pytest.fixture
 def page(chromium):
     context = chromium.new_context()
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(40_000)
     yield context.new_page()
     context.close()

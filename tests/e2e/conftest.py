@@ -23,7 +23,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(condition, seconds=20, what="condition"):
+def wait_for(condition, seconds=40, what="condition"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
