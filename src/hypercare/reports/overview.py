@@ -114,9 +114,11 @@ class Overview:
     @property
     def headline(self) -> str:
         """One sentence of numbers."""
+        held = sum(bool(a.suppressed_by) for a in self.alerts)
+        firing = _count(len(self.alerts) - held, "firing alert")
         parts = [
             _count(len(self.incidents), "open incident"),
-            _count(sum(not a.suppressed_by for a in self.alerts), "firing alert"),
+            f"{firing} ({held} more held back)" if held else firing,
             f"{self.targets_up} of {self.targets_total} targets up",
         ]
         return ", ".join(parts) + "."

@@ -30,7 +30,8 @@ def operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
             text = operation.get("description") or operation.get("summary", "")
             known = groups.setdefault(tag, {}).setdefault((path, text), {"path": path, "text": text, "methods": []})
             known["methods"].append(method.upper())
-            known["parameters"] = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"]
+            if method != "post" or "parameters" not in known:
+                known["parameters"] = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"]
             known["link"] = method == "get" and "{" not in path and not path.endswith("/events")
     order = [*_TITLES, *groups]
     return [

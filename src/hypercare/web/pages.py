@@ -48,7 +48,7 @@ def _environment() -> Environment:
     environment.filters["rfc3339"] = format_rfc3339
     environment.tests["web_address"] = lambda url: str(url).startswith(("http://", "https://"))
     environment.filters["ago"] = ago
-    environment.filters["clock"] = lambda at: to_datetime(at).strftime("%a %H:%M:%S")
+    environment.filters["clock"] = lambda at: to_datetime(at).strftime("%a %d %b %H:%M:%S UTC")
     environment.filters["duration"] = lambda ms: format_duration(ms // SECOND * SECOND)
     return environment
 

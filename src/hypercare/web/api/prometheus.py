@@ -30,15 +30,29 @@ if TYPE_CHECKING:
     from hypercare.app import App
     from hypercare.model.time import Ms
 
+    Answer = Callable[[App, Parameters, dict[str, Any]], Response]
+
 _FOREVER = 100 * 365 * DAY
 _MOST_STEPS = 11_000
+
+
+def _described(path: str, names: list[str], method: str) -> dict[str, Any]:
+    """Parameters for the API's description: they are read by hand, as only Prometheus' rules say how."""
+    text = {"schema": {"type": "string"}}
+    listed = {"schema": {"type": "array", "items": {"type": "string"}}}
+    found = [{"name": n, "in": "path", "required": True, **text} for n in ("name",) if f"{{{n}}}" in path]
+    if method == "POST":
+        fields = {n: (listed if n.endswith("[]") else text)["schema"] for n in names}
+        form = {"schema": {"type": "object", "properties": fields}}
+        return {"requestBody": {"content": {"application/x-www-form-urlencoded": form}}}
+    return {"parameters": found + [{"name": n, "in": "query", **(listed if n.endswith("[]") else text)} for n in names]}
 
 
 def prometheus_router(app: App) -> APIRouter:
     """All paths under /api/v1 that Prometheus has and we answer."""
     router = APIRouter(prefix="/api/v1", tags=["prometheus"])
 
-    def add(path: str, answer: Callable[[App, Parameters, dict[str, Any]], Response], *, post: bool = False) -> None:
+    def add(path: str, answer: Answer, parameters: str = "", *, post: bool = False) -> None:
         async def endpoint(request: Request) -> Response:
             try:
                 parameters = await Parameters.of(request, app.ports.clock.now())
@@ -55,21 +69,22 @@ def prometheus_router(app: App) -> APIRouter:
             router.add_api_route(
                 path, endpoint, methods=[method], name=name, operation_id=f"{name}_{method.lower()}",
                 summary=(answer.__doc__ or "").strip(), response_model=None,
+                openapi_extra=_described(path, parameters.split(), method),
             )  # fmt: skip
 
-    add("/query", _query, post=True)
-    add("/query_range", _query_range, post=True)
-    add("/format_query", _format_query, post=True)
-    add("/series", _series, post=True)
-    add("/labels", _labels, post=True)
-    add("/label/{name}/values", _label_values)
-    add("/metadata", _metadata)
-    add("/rules", _rules)
+    add("/query", _query, "query time limit timeout", post=True)
+    add("/query_range", _query_range, "query start end step limit timeout", post=True)
+    add("/format_query", _format_query, "query", post=True)
+    add("/series", _series, "match[] start end limit", post=True)
+    add("/labels", _labels, "match[] start end limit", post=True)
+    add("/label/{name}/values", _label_values, "match[] start end limit")
+    add("/metadata", _metadata, "metric limit limit_per_metric")
+    add("/rules", _rules, "type rule_name[] rule_group[] file[] exclude_alerts")
     add("/alerts", _alerts)
-    add("/targets", _targets)
-    add("/targets/metadata", _targets_metadata)
+    add("/targets", _targets, "state scrapePool")
+    add("/targets/metadata", _targets_metadata, "match_target metric limit")
     add("/alertmanagers", _alertmanagers)
-    add("/query_exemplars", _exemplars, post=True)
+    add("/query_exemplars", _exemplars, "query start end", post=True)
     add("/status/buildinfo", _buildinfo)
     add("/status/runtimeinfo", _runtimeinfo)
     add("/status/config", _config)

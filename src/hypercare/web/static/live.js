@@ -24,6 +24,17 @@
     source.onmessage = refresh;
     source.onerror = () => show("off", "reconnecting");
   };
-  if (window.EventSource && !document.querySelector(".login")) connect();
+  // Times in the reader's own zone, on the page and in every fragment that comes later.
+  const format = new Intl.DateTimeFormat(undefined, {weekday: "short", day: "numeric", month: "short",
+    hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"});
+  const localise = () => document.querySelectorAll("time.clock:not([data-local])").forEach((e) => {
+    e.dataset.local = "";
+    e.title = e.dateTime;
+    e.textContent = format.format(new Date(e.dateTime));
+  });
+  localise();
+  new MutationObserver(localise).observe(document.getElementById("main"), {childList: true, subtree: true});
+  if (!mark) return;
+  if (window.EventSource) connect();
   setInterval(refresh, 15000);
 })();
