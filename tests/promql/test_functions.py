@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from hypercare.promql import FUNCTIONS, Engine, PromqlError, parse
 from hypercare.promql.testing import SeriesSource
@@ -106,3 +108,52 @@ def test_a_long_chain_is_evaluated():
     expr = " + ".join(["v"] * 190)
     assert str(parse(expr)) == expr
     assert values(expr)[0] == 380
+
+
+@st.composite
+def histograms(draw):
+    """Lines of series of a few histograms: other bounds, bounds twice, buckets that come late or fall."""
+    lines = []
+    for number in range(draw(st.integers(1, 6))):
+        bounds = draw(st.sampled_from([("1", "2", "+Inf"), ("1", "2", "4", "+Inf"), ("1", "1.0", "+Inf"), ("1", "2")]))
+        for bound in bounds:
+            counts = draw(
+                st.lists(st.sampled_from(["_", "0", "1", "2", "7", "7.0000000000001"]), min_size=3, max_size=3)
+            )
+            lines.append(f'b{{n="{number}", le="{bound}"}} {" ".join(counts)}')
+    return lines
+
+
+CALLS = ("histogram_quantile({q}, {})", "histogram_fraction({q}, 3, {})", 'histogram_quantiles({}, "q", {q}, 0.5)')
+
+
+@pytest.mark.parametrize("call", CALLS)
+@settings(max_examples=60, deadline=None)
+@given(lines=histograms(), q=st.sampled_from(["0", "0.3", "0.9", "1", "2", "NaN", "time() / 100"]))
+def test_histograms_together_are_as_each_alone(call, lines, q):
+    # A quantile that changes from step to step has no one label.
+    assume("quantiles" not in call or "time" not in q)
+    source = SeriesSource.load("1m", *lines)
+    numbers = sorted({line.split('"')[1] for line in lines})
+    engine = Engine()
+
+    def evaluated(series):
+        expr = call.format(series, q=q)
+        found = engine.range(source, expr, 0, 180_000, 60_000)
+        rows = zip(found.labels, found.values, found.present, strict=True)
+        return {labels: (values[there].tolist(), there.tolist()) for labels, values, there in rows}, found
+
+    together, whole = evaluated("b")
+    alone = {}
+    for number in numbers:
+        alone.update(evaluated(f'b{{n="{number}"}}')[0])
+    assert repr(together) == repr(dict(sorted(alone.items())))
+    for step, at in enumerate(whole.times.tolist()):
+        instant = engine.instant(source, call.format("b", q=q), at)
+        now = dict(zip(instant.labels, instant.values.tolist(), strict=True))
+        there = {
+            labels: values[step]
+            for labels, values, present in zip(whole.labels, whole.values.tolist(), whole.present, strict=True)
+            if present[step]
+        }
+        assert repr(sorted(now.items())) == repr(sorted(there.items()))

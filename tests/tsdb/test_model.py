@@ -49,13 +49,16 @@ class Do:
 VALUES = st.one_of(st.floats(), st.just(STALE), st.integers(-5, 5).map(float))
 ROWS = st.builds(
     Row,
-    group=st.integers(0, 2),
+    # From four groups on the store looks at them together.
+    group=st.integers(0, 2) | st.integers(0, 6),
     gap=st.integers(0, 9),
     cells=st.dictionaries(st.integers(0, 40), VALUES, min_size=1, max_size=5)
     | st.integers(1, 40).map(lambda n: {i: float(i) for i in range(n)}),
     as_array=st.booleans(),
 )
-SELECTS = st.builds(Select, st.integers(0, len(SELECTORS) - 1), st.integers(0, 300), st.integers(0, 300))
+# A few spans come again and again, as in the ticks of rules.
+SPANS = st.sampled_from([10, 40, 300]) | st.integers(0, 300)
+SELECTS = st.builds(Select, st.integers(0, len(SELECTORS) - 1), SPANS, SPANS)
 STEPS = st.lists(
     st.one_of(ROWS, ROWS, ROWS, SELECTS, st.sampled_from(["maintain", "reopen", "pause"]).map(Do)),
     min_size=5,

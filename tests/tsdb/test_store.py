@@ -308,3 +308,53 @@ def test_readers_in_other_threads_see_whole_rows_while_the_writer_goes_on():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_rows_of_many_groups_are_found_anew_after_one_of_them_grew():
+    db = Tsdb.open(None)
+    groups = [db.group(f"g{i}") for i in range(6)]
+    columns = [np.array([group.column(Labels.of(__name__="m", g=group.key))]) for group in groups]
+
+    def append(i, at, value, **more):
+        db.append(groups[i], at, columns[i], np.array([value]), **more)
+
+    def seen(snapshot, start=0, end=INF):
+        found = snapshot.select(metric("m"), start, end)
+        return {m.labels[0].get("g"): (m.values[:, 0].tolist(), m.dense) for m in found}
+
+    for i in range(5):
+        append(i, 1000, float(i))
+    first = db.snapshot()
+    one_each = {f"g{i}": ([float(i)], True) for i in range(5)}
+    assert seen(first) == one_each
+    append(2, 2000, 22.0)
+    append(3, 2000, ABSENT)
+    append(5, 2000, 5.0)
+    second = db.snapshot()
+    assert seen(second) == {**one_each, "g2": ([2.0, 22.0], True), "g5": ([5.0], True)}
+    assert seen(second, 1000) == {"g2": ([22.0], True), "g5": ([5.0], True)}
+    other = np.array([groups[4].column(Labels.of(__name__="other"))])
+    db.append(groups[4], 3000, other, np.array([1.0]))
+    third = db.snapshot()
+    values, dense = seen(third)["g4"]
+    assert values[0] == 4.0
+    assert is_absent(np.array(values[1:])).all()
+    assert not dense
+    assert seen(first) == one_each
+    assert seen(third, 2000) == {} or all(not dense for _, dense in seen(third, 2000).values())
+
+
+def test_a_row_in_portions_is_one_row_whichever_way_it_is_cut():
+    db = Tsdb.open(None)
+    group = db.group("g")
+    numbers = [group.column(Labels.of(__name__="m", i=str(i))) for i in range(6)]
+    portions = [[0, 1], [4, 5, 2], [3]]
+    for at in range(1000, 30_000, 1000):
+        for part in portions:
+            columns = np.array([numbers[i] for i in part])
+            assert db.append(group, at, columns, at + np.array(part, dtype=float)).appended == len(part)
+            db.snapshot().select(metric("m"), 0, INF)
+    (matrix,) = db.snapshot().select(metric("m"), 0, INF)
+    assert [labels.get("i") for labels in matrix.labels] == ["0", "1", "4", "5", "2", "3"]
+    assert (matrix.values == matrix.times[:, None] + np.array([0, 1, 4, 5, 2, 3])).all()
+    assert matrix.dense

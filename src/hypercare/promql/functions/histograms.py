@@ -12,17 +12,17 @@ import numpy as np
 
 from hypercare.promql.functions.registry import SCALAR, STRING, VECTOR, Function
 from hypercare.promql.printer import format_number
-from hypercare.promql.values import EMPTY_SETS, LabelSets, Value, Vector, without_metadata
+from hypercare.promql.values import EMPTY_SETS, LabelSets, Value, Vector, every, without_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql.context import CallContext
 
 _TOLERANCE = 1e-12
-"""Relative fall of a bucket below the one before it that is taken for a rounding error."""
+"""Difference of neighbouring buckets, relative to their sum, that is taken for a rounding error."""
 _CELLS = 1 << 16
 """Bucket counts computed at once: as many as fit the processor's cache."""
 
@@ -43,16 +43,16 @@ class _Shape:
 
     Attributes:
         members: their numbers among all histograms, ascending, ``[H]``.
-        columns: the columns of their buckets in order of the bounds, ``[H, C]``.
-        bounds: distinct bounds, ascending, ``[B]``.
-        starts: where each distinct bound begins among the columns; none where no bound stands twice.
+        columns: the columns of their buckets in order of the bounds, ``[H, B]``.
+        bounds: ascending, ``[B]``; one may stand twice, written differently.
+        distinct: whether none does.
 
     """
 
     members: Ints
     columns: Ints
     bounds: Floats
-    starts: Ints | None
+    distinct: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,57 +94,59 @@ def _group(sets: LabelSets) -> _Grouped:
 
 
 def _shape(bounds: tuple[float, ...], members: list[int], columns: list[list[int]]) -> _Shape:
-    distinct, starts = np.unique(np.array(bounds), return_index=True)
     return _Shape(
         np.array(members, dtype=np.int64),
         np.array(columns, dtype=np.int64),
-        distinct,
-        starts if len(distinct) < len(bounds) else None,
+        np.array(bounds),
+        distinct=len(set(bounds)) == len(bounds),
     )
 
 
-def _buckets(shape: _Shape, columns: Ints, vector: Vector) -> tuple[Floats, Bools | None]:
-    """Cumulative counts ``[K * H, B]``, a row for every step and histogram, and whether it has any bucket.
-
-    A bucket that a step lacks is filled with the count of the one below: it then holds no observations.
-    """
-    wide = columns.shape[1]
-    counts = vector.values[:, columns].reshape(-1, wide)
-    some = None
-    if vector.present is not None:
-        mask = vector.present[:, columns].reshape(-1, wide)
-        if not mask.all():
-            some = np.logical_or.reduce(mask, axis=1)
-            counts = _carried(counts, mask)
-    if shape.starts is not None:
-        counts = np.add.reduceat(counts, shape.starts, axis=1)
-    return counts, some
+def _applied(
+    compute: _Compute, bounds: Floats, counts: Floats, scalars: Sequence[Floats], *, distinct: bool
+) -> tuple[Floats, Bools | None]:
+    if not distinct:
+        bounds, starts = np.unique(bounds, return_index=True)
+        counts = np.add.reduceat(counts, starts, axis=1)
+    return compute(bounds, counts, *scalars)
 
 
-def _carried(counts: Floats, mask: Bools) -> Floats:
-    index = np.where(mask, np.arange(counts.shape[1]), -1)
-    index = np.maximum.accumulate(index, axis=1)
-    carried = np.take_along_axis(counts, np.maximum(index, 0), axis=1)
-    return np.where(index >= 0, carried, 0.0)
+def _applied_where(
+    compute: _Compute, shape: _Shape, counts: Floats, mask: Bools, scalars: Sequence[Floats]
+) -> tuple[Floats, Bools]:
+    """Rows that lack the same buckets are computed together, from the buckets that they have."""
+    values, noted = np.full(len(counts), np.nan), np.zeros(len(counts), dtype=np.bool_)
+    alike: dict[bytes, list[int]] = {}
+    for row, packed in enumerate(np.packbits(mask, axis=1)):
+        alike.setdefault(packed.tobytes(), []).append(row)
+    for rows in alike.values():
+        kept = mask[rows[0]]
+        if kept.any():
+            some = [scalar[rows] for scalar in scalars]
+            part = counts[rows][:, kept]
+            values[rows], remarkable = _applied(compute, shape.bounds[kept], part, some, distinct=shape.distinct)
+            noted[rows] = False if remarkable is None else remarkable
+    return values, noted
 
 
 def _monotonic(counts: Floats) -> tuple[Floats, Bools | None]:
-    """Counts that never fall, and the rows where more than rounding was put right (none: nowhere)."""
-    highest = np.fmax.accumulate(counts, axis=1)
-    before, after = highest[:, :-1], counts[:, 1:]
-    fell = after < before
-    slight = np.abs(after - before) <= _TOLERANCE * np.maximum(np.abs(after), np.abs(before))
-    if not fell.any():
-        small = slight & (after != before)
-        return (_flattened(counts, small) if small.any() else counts), None
-    return highest, np.logical_or.reduce(fell & ~slight, axis=1)
+    """Counts that never fall, and the rows where more than rounding was put right (none: nowhere).
 
-
-def _flattened(counts: Floats, small: Bools) -> Floats:
+    As Prometheus' ``ensureMonotonicAndIgnoreSmallDeltas``: a bucket that is below the one before it, or above it by
+    less than rounding, gets its count.
+    """
+    before, after = counts[:, :-1], counts[:, 1:]
+    if every((after == before) | (after - before >= _TOLERANCE * (after + before))):
+        return counts, None
     out = counts.copy()
-    for i in range(small.shape[1]):
-        out[:, i + 1] = np.where(small[:, i], out[:, i], out[:, i + 1])
-    return out
+    forced = np.zeros(len(counts), dtype=np.bool_)
+    for i in range(1, counts.shape[1]):
+        held, count = out[:, i - 1], out[:, i]
+        near = np.abs(count - held) < _TOLERANCE * (np.abs(count) + np.abs(held))
+        fell = (count < held) & ~near
+        forced |= fell
+        out[:, i] = np.where(near | fell, held, count)
+    return out, forced
 
 
 def _interpolated(q: Floats, bounds: Floats, counts: Floats) -> Floats:
@@ -219,16 +221,18 @@ def _computed(grouped: _Grouped, vector: Vector, compute: _Compute, *scalars: Fl
         height, width = shape.columns.shape
         portion = max(1, _CELLS // (steps * width))
         for at in range(0, height, portion):
-            members = shape.members[at : at + portion]
-            counts, some = _buckets(shape, shape.columns[at : at + portion], vector)
+            members, columns = shape.members[at : at + portion], shape.columns[at : at + portion]
+            counts = vector.values[:, columns].reshape(-1, width)
+            mask = None if vector.present is None else vector.present[:, columns].reshape(-1, width)
             repeated = [np.repeat(scalar, len(members)) for scalar in scalars]
-            result, remarkable = compute(shape.bounds, counts, *repeated)
+            if mask is None or every(mask):
+                result, remarkable = _applied(compute, shape.bounds, counts, repeated, distinct=shape.distinct)
+            else:
+                result, remarkable = _applied_where(compute, shape, counts, mask, repeated)
+                present[:, members] = mask.any(axis=1).reshape(steps, -1)
             values[:, members] = result.reshape(steps, -1)
-            if some is not None:
-                present[:, members] = some.reshape(steps, -1)
             if remarkable is not None:
-                hits = remarkable if some is None else remarkable & some
-                noted[members] = hits.reshape(steps, -1).any(axis=0)
+                noted[members] = remarkable.reshape(steps, -1).any(axis=0)
     return _Results(values, present, noted)
 
 
