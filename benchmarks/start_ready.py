@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import dataset
 from benchmarks.figure import Figure, Scale
@@ -23,7 +23,7 @@ def run(scale: Scale) -> list[Figure]:
     with Lab() as lab:
         lab.write({"hypercare.yml": HYPERCARE, "prometheus.yml": prometheus_yml([])})
         progress(f"{times} starts each, without data")
-        empty = _median(times, lambda n: lab.hypercare(f"h{n}"), lambda n: lab.prometheus(f"p{n}"))
+        empty = _starts(times, lambda n: lab.hypercare(f"h{n}"), lambda n: lab.prometheus(f"p{n}"))
         progress("writing 4.8 million samples")
         made = dataset.groups(int(time.time() * 1000))
         dataset.into_hypercare(lab.folder / "full-h", made)
@@ -33,22 +33,43 @@ def run(scale: Scale) -> list[Figure]:
             dataset.into_prometheus(peer.url, made)
             peer.stop()
         progress(f"{times} starts each, with data")
-        full = _median(times, lambda _: lab.hypercare("full-h"), lambda _: lab.prometheus("full-p"))
+        full = _starts(times, lambda _: lab.hypercare("full-h"), lambda _: lab.prometheus("full-p"))
     return [
-        Figure("start to ready", *empty, limit=2, note=f"median of {times}, empty data folder"),
-        Figure("start to ready with 10,000 series x 2 h", *full, note=f"median of {times}; samples in the log of both"),
+        *_figures("start to ready", empty, 2, f"medians of {times}, empty data folder"),
+        *_figures(
+            "start to ready with 10,000 series x 2 h", full, None, f"medians of {times}; samples in the log of both"
+        ),
     ]
 
 
-def _median(
-    times: int, ours: Callable[[int], Server], theirs: Callable[[int], Server | None]
-) -> tuple[float, str, float | None]:
-    """Medians of ours and the peer's, started in turn."""
-    took: tuple[list[float], list[float]] = ([], [])
+class Starts(NamedTuple):
+    """What the starts of one server took, seconds."""
+
+    wall: list[float]
+    cpu: list[float]
+
+
+def _starts(times: int, ours: Callable[[int], Server], theirs: Callable[[int], Server | None]) -> tuple[Starts, Starts]:
+    """Ours and the peer's, started in turn."""
+    took = (Starts([], []), Starts([], []))
     for n in range(times):
         for start, seconds in zip((ours, theirs), took, strict=True):
             server = start(n)
             if server is not None:
-                seconds.append(server.ready())
+                seconds.wall.append(server.ready())
+                seconds.cpu.append(server.cpu())
                 server.stop()
-    return statistics.median(took[0]), "s", statistics.median(took[1]) if took[1] else None
+    return took
+
+
+def _figures(what: str, took: tuple[Starts, Starts], limit: float | None, note: str) -> list[Figure]:
+    """Processor time stands beside, because wall time grows with whatever else the machine does."""
+    (wall, peer_wall), (cpu, peer_cpu) = (
+        [statistics.median(values) if values else None for values in both] for both in zip(*took, strict=True)
+    )
+    assert wall is not None
+    assert cpu is not None
+    return [
+        Figure(what, wall, "s", peer_wall, limit, note),
+        Figure(f"{what}: processor time", cpu, "s", peer_cpu, None, note),
+    ]
