@@ -164,6 +164,39 @@ def test_any_value_is_restored(house, tmp_path, value) -> None:
     assert repr(again.rule("A").alerts[0].value) == repr(h.rule("A").alerts[0].value)
 
 
+def test_a_sleep_is_a_break_like_a_restart(house, t0) -> None:
+    """The loop stands for half an hour: what fired goes on, and the time of what was pending does not grow."""
+    h = house().load("30s", LOAD).run(RULES).until("3m")
+    before = {name: elements(h, name) for name in ("Now", "Kept")}
+    h.clock.advance_to(t0 + 33 * MINUTE + SECOND)
+    h.world._queue.clear()
+    h.load("30s", 'load{h="a"} _x68 9x100').until("33m30s")
+    assert {name: elements(h, name) for name in before} == before
+    assert [str(a.state) for a in h.rule("Later").alerts] == ["pending"]
+    h.until("50m")
+    # Three of five minutes were served.
+    assert h.rule("Later").alerts[0].fired_at == t0 + 35 * MINUTE
+    assert [a.name for _, alerts in h.news for a in alerts] == ["Now", "Kept", "Later"]
+
+
+def test_the_time_that_a_sleep_moved_is_stored(house, tmp_path, t0) -> None:
+    h = start(house, tmp_path).until("3m")
+    h.clock.advance_to(t0 + 33 * MINUTE)
+    h.until("33m")
+    again = h.again().load("30s", LOAD).run(RULES).until("50m")
+    assert again.rule("Later").alerts[0].fired_at == t0 + 35 * MINUTE
+
+
+def test_a_sleep_ends_what_has_no_data_any_more(house, t0) -> None:
+    h = house().load("30s", 'load{h="a"} 9x6').run(RULES).until("3m")
+    h.clock.advance_to(t0 + 33 * MINUTE)
+    h.until("33m30s")
+    assert h.rule("Now").alerts
+    h.until("36m")
+    assert not h.rule("Now").alerts
+    assert not h.rule("Later").alerts
+
+
 @settings(max_examples=30, deadline=None)
 # Away for three evaluations while pending, and calm at the first ones after: the time before the outage is void.
 @example([False] * 8 + [True] * 2 + [False] * 4 + [True] * 2, {9}, 3)

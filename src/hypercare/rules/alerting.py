@@ -14,7 +14,7 @@ from hypercare.rules.evidence import Evidence
 from hypercare.rules.rule import ERR, OK, SAME_LABELS, Evaluated, Outcome, Rule, may_match
 from hypercare.rules.status import AlertElement, RuleStatus
 from hypercare.rules.texts import AlertData, Texts, string_map
-from hypercare.rules.transitions import Active, Durations, Found, advance
+from hypercare.rules.transitions import Active, Change, Durations, Found, advance, after_break
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,8 +68,15 @@ class AlertingRule(Rule):
             return None
         found, error = self._found(labels, values, tick)
         times = Durations(self.spec.hold, self.spec.keep, patience_until)
-        over = self._over(found, tick) if tick.at < patience_until else frozenset()
-        active, changes = advance(outcome.active, found, tick.at, times, over)
+        before = outcome.active
+        if tick.slept:
+            before = {key: after_break(alert, tick.slept) for key, alert in before.items()}
+        over = self._over(before, found, tick) if tick.at < patience_until else frozenset()
+        active, changes = advance(before, found, tick.at, times, over)
+        if tick.slept:
+            # Their times have moved: a restart must find them so.
+            waiting = (active.get(key) for key in before)
+            changes += [(Change.PENDING, a) for a in waiting if a is not None and a.state is AlertState.PENDING]
         if 0 < limit < len(active):
             msg = f"exceeded limit of {limit} with {len(active)} alerts"
             raise EvaluationError(msg)
@@ -79,11 +86,11 @@ class AlertingRule(Rule):
         samples = [number for alert in active.values() for number in (1.0, float(alert.active_at // 1000))]
         return Evaluated(Outcome(active, ERR if error else OK, error, written), samples, changes)
 
-    def _over(self, found: Mapping[Labels, Found], tick: Round) -> frozenset[Labels]:
-        """Alerts that an earlier process left pending, and that the data of this one do not bear out."""
+    def _over(self, before: Mapping[Labels, Active], found: Mapping[Labels, Found], tick: Round) -> frozenset[Labels]:
+        """Alerts that were left pending before a break, and that the data since then do not bear out."""
         waiting = [
             labels
-            for labels, alert in self.outcome.active.items()
+            for labels, alert in before.items()
             if alert.restored and alert.state is AlertState.PENDING and labels not in found
         ]
         return self._evidence.about(waiting, tick)

@@ -29,21 +29,30 @@ class Round:
         at: the scheduled instant.
         query_at: the instant that expressions look at; samples that the rules yield get this time.
         around: what all groups share.
-        started: when the process began to evaluate.
+        since: since when rules are evaluated without a break: the start of the process, or when the machine woke up.
+        slept: how long before this tick nothing was evaluated, if that is longer than an outage that counts; ms.
 
     """
 
-    __slots__ = ("_engine", "_functions", "_source", "_tick", "_tsdb", "around", "at", "query_at", "started")
+    __slots__ = ("_engine", "_functions", "_source", "_tick", "_tsdb", "around", "at", "query_at", "since", "slept")
 
     def __init__(
-        self, engine: Engine, tsdb: Tsdb, at: Ms, query_offset: Ms, around: Surroundings, started: Ms = 0
+        self,
+        engine: Engine,
+        tsdb: Tsdb,
+        at: Ms,
+        query_offset: Ms,
+        around: Surroundings,
+        since: Ms = 0,
+        slept: Ms = 0,
     ) -> None:
         self._engine = engine
         self._tsdb = tsdb
         self.at = at
         self.query_at = at - query_offset
         self.around = around
-        self.started = started
+        self.since = since
+        self.slept = slept
         self._functions: Mapping[str, Func] | None = None
         self._source: Snapshot = tsdb.snapshot()
         self._tick = Tick()
@@ -66,9 +75,9 @@ class Round:
             return (EMPTY,), [result.scalar]
         raise EvaluationError("rule result is not a vector or scalar")
 
-    def since_start(self, matchers: tuple[Matcher, ...]) -> Sequence[SampleMatrix]:
-        """Samples of the matching series that this process took, as far as expressions may see them now."""
-        return self._source.select(matchers, self.started - 1, self.query_at)
+    def fresh(self, matchers: tuple[Matcher, ...]) -> Sequence[SampleMatrix]:
+        """Samples of the matching series since the last break, as far as expressions may see them now."""
+        return self._source.select(matchers, self.since - 1, self.query_at)
 
     @property
     def functions(self) -> Mapping[str, Func]:

@@ -1,7 +1,7 @@
-"""Whether data of the running process speak about an alert that an earlier process left pending.
+"""Whether new data speak about an alert that was left pending before a break: by an earlier process, or by a sleep.
 
-"Not yielded" has two meanings right after a start: the condition is over, or its data were not scraped again yet. In
-the first case the alert is over too; in the second it waits. Samples taken since the start tell them apart.
+"Not yielded" has two meanings right after it: the condition is over, or its data were not scraped again yet. In the
+first case the alert is over too; in the second it waits. Samples taken since the break tell them apart.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Evidence:
 
     def __init__(self, expr: Expr | None, own: Collection[str]) -> None:
         self._own = frozenset((METRIC_NAME, "alertname", *own))
-        # What is read at another time than the tick's says nothing about the time since the start.
+        # What is read at another time than the tick's says nothing about the time since the break.
         self._selections: tuple[tuple[Matcher, ...], ...] = ()
         # A rate or a change has a value from the second sample on.
         self._needed = 1
@@ -47,7 +47,7 @@ class Evidence:
                 self._needed = 2
 
     def about(self, alerts: Collection[Labels], tick: Round) -> frozenset[Labels]:
-        """Those of the alerts for which a series of theirs has enough samples since the start.
+        """Those of the alerts for which a series of theirs has enough samples since the break.
 
         A series is taken for an alert's if they agree in the labels that both have.
         """
@@ -55,7 +55,7 @@ class Evidence:
             return frozenset()
         fresh: dict[Labels, None] = {}
         for matchers in self._selections:
-            for matrix in tick.since_start(matchers):
+            for matrix in tick.fresh(matchers):
                 counts = np.count_nonzero(~is_absent(matrix.values), axis=0)
                 series = zip(matrix.labels, counts.tolist(), strict=True)
                 fresh.update((labels.without(self._own), None) for labels, count in series if count >= self._needed)

@@ -50,6 +50,7 @@ class Group:
         due: the next evaluation.
         missed: evaluations left out because the loop was late.
         last_evaluation: the scheduled instant of the last one, or none.
+        woken: the first evaluation after the last sleep; 0 where there was none.
 
     """
 
@@ -60,6 +61,7 @@ class Group:
         self.due = spec.due(now)
         self.missed = 0
         self.last_evaluation: Ms | None = None
+        self.woken: Ms = 0
         self._reads = tuple(
             frozenset(i for i, earlier in enumerate(self.rules[:n]) if rule.may_read(earlier))
             for n, rule in enumerate(self.rules)
@@ -70,10 +72,17 @@ class Group:
         late = max(0, (now - self.due) // self.spec.interval)
         return self.due + late * self.spec.interval, late
 
-    def patience_until(self, started: Ms, patience: Ms) -> Ms:
-        """Until when restored alerts are kept: two intervals after the start, or longer where data may come later."""
+    def slept(self, at: Ms) -> Ms:
+        """How long nothing was evaluated before ``at``, if the machine slept (or the loop stood); else 0."""
+        if self.last_evaluation is None:
+            return 0
+        gap = at - self.last_evaluation
+        return gap if gap > short_break(self.spec.interval) else 0
+
+    def patience_until(self, since: Ms, patience: Ms) -> Ms:
+        """Until when alerts of before a break are kept: two intervals after it, or longer where data may come later."""
         # Expressions see what was scraped only after the query offset.
-        return started + self.spec.query_offset + max(2 * self.spec.interval, patience, MINUTE)
+        return since + self.spec.query_offset + max(2 * self.spec.interval, patience, MINUTE)
 
     def evaluate(self, tick: Round, patience_until: Ms) -> Ticked:
         """Evaluate all rules; their outcomes are to be set by ``take``."""
@@ -114,6 +123,8 @@ class Group:
         for rule, outcome in ticked.outcomes:
             rule.outcome = outcome
         self.missed += missed
+        if self.slept(at):
+            self.woken = at
         self.last_evaluation = at
         self.due = at + self.spec.interval
 
@@ -130,6 +141,11 @@ class Group:
             missed=self.missed,
             rules=tuple(rule.status(last) for rule in self.rules),
         )
+
+
+def short_break(interval: Ms) -> Ms:
+    """A break of up to this counts towards ``for``."""
+    return max(2 * interval, MINUTE)
 
 
 def _rule(spec: RuleSpec, outcome: Outcome) -> Rule:

@@ -3,7 +3,7 @@
 After a restart the stored alerts are there at once. A firing alert keeps the time at which it began. It is not resolved
 before its data may have come again (``Group.patience_until``), unless its rule is gone. A pending alert goes on where
 it was if the outage was short, else the outage does not count towards ``for``; it is over as soon as new data do not
-bear it out (``evidence.py``).
+bear it out (``evidence.py``). A machine that slept is treated in the same way when it wakes up.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.model.alerts import AlertState
 from hypercare.model.events import AlertsReceived
-from hypercare.model.time import MINUTE
 from hypercare.rules import store
 from hypercare.rules.alerting import AlertingRule, public_labels, to_alert
 from hypercare.rules.evaluation import Round
-from hypercare.rules.group import Group
+from hypercare.rules.group import Group, short_break
 from hypercare.rules.output import Output
 from hypercare.rules.rule import Outcome
 from hypercare.rules.spec import Surroundings, groups_of, surroundings_of
 from hypercare.rules.status import RulesSnapshot
 from hypercare.rules.store import Stored
-from hypercare.rules.transitions import Change
+from hypercare.rules.transitions import Change, after_break
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,6 +100,7 @@ class RulesService:
                 groups[spec.key] = before
                 continue
             group = groups[spec.key] = Group(spec, outcomes, self._tsdb, ctx.now)
+            group.woken = before.woken if before is not None else 0
             ctx.set_timer(f"{_TICK}:{spec.key}", group.due, _TICK, durable=False)
         for key in self._groups:
             if key not in groups:
@@ -153,9 +153,10 @@ class RulesService:
             return
         at, missed = group.schedule(ctx.now)
         ctx.set_timer(key, at + group.spec.interval, _TICK, durable=False)
-        started = self._started or 0
-        tick = Round(self._engine, self._tsdb, at, group.spec.query_offset, self._around, started)
-        patience = group.patience_until(started, self._around.patience)
+        slept = group.slept(at)
+        since = at if slept else max(group.woken, self._started or 0)
+        tick = Round(self._engine, self._tsdb, at, group.spec.query_offset, self._around, since, slept)
+        patience = group.patience_until(since, self._around.patience)
         ticked = group.evaluate(tick, patience)
         if ticked.changes:
             self._save(ctx, group, ticked, at)
@@ -211,7 +212,7 @@ def _resumed(alert: Active, gap: Ms | None, interval: Ms, now: Ms) -> Active:
         return alert
     if gap is None:
         return dataclasses.replace(alert, active_at=now)
-    return alert if gap <= max(2 * interval, MINUTE) else dataclasses.replace(alert, active_at=alert.active_at + gap)
+    return alert if gap <= short_break(interval) else after_break(alert, gap)
 
 
 def _move(

@@ -31,7 +31,7 @@ class Active:
         keep_since: since when it fires only because of ``keep_firing_for``.
         told: the annotations published last.
         told_at: when that was.
-        restored: from an earlier process, and not yielded since.
+        restored: from before a break (an earlier process, a sleep of the machine), and not yielded since.
 
     """
 
@@ -128,6 +128,13 @@ def advance(
                 after[labels] = fresh
                 changes.append((Change.PENDING, fresh))
     return after, changes
+
+
+def after_break(alert: Active, gap: Ms) -> Active:
+    """An alert after a time in which nobody looked: that time does not count towards ``for``."""
+    if alert.state is not AlertState.PENDING:
+        return dataclasses.replace(alert, restored=True)
+    return dataclasses.replace(alert, restored=True, active_at=alert.active_at + gap)
 
 
 def _present(old: Active, now: Found, at: Ms, times: Durations, changes: Changes) -> Active:
