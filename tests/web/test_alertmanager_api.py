@@ -122,11 +122,13 @@ def test_bad_filters(posted, query):
         assert isinstance(answer.json(), str)
 
 
-def test_unprocessed_until_the_first_flush(make):
+def test_a_new_alert_is_active_before_its_group_was_told_of(make):
+    """As in Alertmanager, and what makes ``amtool alert query`` show it at once."""
     shop = make(rules="groups: []")
     shop.post(PATH, body=[{"labels": {"alertname": "X"}}])
-    assert shop.get(PATH).json()[0]["status"]["state"] == "unprocessed"
-    assert names(shop, "?unprocessed=false") == []
+    assert shop.get(PATH).json()[0]["status"]["state"] == "active"
+    assert names(shop, "?unprocessed=false") == ["X"]
+    assert names(shop, "?active=false") == []
 
 
 def test_groups(posted):

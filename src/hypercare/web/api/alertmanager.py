@@ -17,7 +17,7 @@ from hypercare.model.matchers import Matcher, MatchOp, matches_all
 from hypercare.model.time import format_rfc3339, parse_rfc3339
 from hypercare.routing.commands import ExpireSilence, PutSilence, ReceiveAlerts
 from hypercare.routing.silences import make_matcher
-from hypercare.routing.store import AlertView, load_alerts, load_groups, load_silence, load_silences
+from hypercare.routing.store import AlertStatus, AlertView, load_alerts, load_groups, load_silence, load_silences
 from hypercare.web.calls import call
 from hypercare.web.errors import sendable
 
@@ -120,10 +120,18 @@ def _silence_json(silence: Silence, now: Ms) -> dict[str, Any]:
     }
 
 
+def _state(view: AlertView) -> str:
+    """The state in Alertmanager's API, which judges an alert when asked: it never shows one as unprocessed.
+
+    amtool leaves unprocessed alerts out, so that nobody would see a new one before its group_wait has passed.
+    """
+    return AlertStatus.ACTIVE if view.state == AlertStatus.UNPROCESSED else view.state
+
+
 def _alert_json(view: AlertView, now: Ms) -> dict[str, Any]:
     alert = view.alert
     status = {
-        "state": view.state,
+        "state": _state(view),
         "silencedBy": view.silenced_by,
         "inhibitedBy": view.inhibited_by,
         "mutedBy": view.muted_by,
@@ -151,16 +159,15 @@ class _Wanted:
         active: bool = True,
         silenced: bool = True,
         inhibited: bool = True,
-        unprocessed: bool = True,
         receiver: str = "",
     ) -> None:
         self.matchers = _matchers(filters)
-        self.active, self.silenced, self.inhibited, self.unprocessed = active, silenced, inhibited, unprocessed
+        self.active, self.silenced, self.inhibited = active, silenced, inhibited
         self.receiver = _receiver_matcher(receiver) if receiver else None
 
     def takes(self, view: AlertView) -> bool:
         """Whether an alert is asked for."""
-        if (view.state == "active" and not self.active) or (view.state == "unprocessed" and not self.unprocessed):
+        if _state(view) == AlertStatus.ACTIVE and not self.active:
             return False
         if (view.silenced_by and not self.silenced) or (view.inhibited_by and not self.inhibited):
             return False
@@ -194,9 +201,9 @@ def alertmanager_router(app: App) -> APIRouter:
         unprocessed: bool = True, receiver: str = "",
     ) -> Any:  # fmt: skip
         """Firing alerts."""
-        wanted = _Wanted(
-            filters, active=active, silenced=silenced, inhibited=inhibited, unprocessed=unprocessed, receiver=receiver
-        )
+        # Part of the API, and without effect, as there.
+        del unprocessed
+        wanted = _Wanted(filters, active=active, silenced=silenced, inhibited=inhibited, receiver=receiver)
         now = clock.now()
         with app.state.read() as db:
             views = load_alerts(db, app.routing_settings, now)
