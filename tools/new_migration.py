@@ -13,6 +13,7 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
 
 import hypercare.incidents.tables
 import hypercare.kernel.tables
@@ -20,13 +21,13 @@ import hypercare.oncall.tables
 import hypercare.routing.tables
 import hypercare.rules.tables  # noqa: F401 - every room's tables register themselves
 from hypercare.state import metadata
-from hypercare.state.migrate import SCRIPTS, upgrade
+from hypercare.state.migrate import SCRIPTS, migrate
 
 
 def main() -> None:
     """Write the script, or say that there is nothing to write."""
-    engine = create_engine("sqlite://")
-    upgrade(engine)
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    migrate(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": metadata})
         script = produce_migrations(context, metadata)

@@ -7,17 +7,35 @@ import sqlite3
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import StaticPool
 
 import hypercare.app  # noqa: F401 - every room's tables register themselves
 from hypercare.state import State, metadata
-from hypercare.state.migrate import newest
+from hypercare.state.migrate import migrate, newest
 
 
 def test_no_table_or_column_lacks_a_migration():
-    with State.open(None).read() as db:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    migrate(engine)
+    with engine.connect() as db:
         context = MigrationContext.configure(db, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_an_empty_database_gets_what_all_migrations_together_make():
+    def tables(engine):
+        with engine.connect() as db:
+            rows = db.exec_driver_sql("SELECT type, name, tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+            return sorted(tuple(row) for row in rows)
+
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    migrate(engine)
+    fresh = State.open(None)
+    assert tables(fresh.engine) == tables(engine)
+    with fresh.read() as db:
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == newest()
 
 
 def test_opening_twice_keeps_what_is_there(tmp_path):
