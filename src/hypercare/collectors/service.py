@@ -170,16 +170,24 @@ class CollectorsService:
         """Begin, go on with, and end scraping as the pool's targets say."""
         targets = pool.resolve()
         gone = [run for key, run in pool.runs.items() if key not in targets]
+        # A target with a new address or path under its old labels goes on: its series do not end.
+        moved = {run.target.labels: run for run in gone}
+        heirs = {key: moved.pop(t.labels) for key, t in targets.items() if key not in pool.runs and t.labels in moved}
         for run in gone:
             del pool.runs[run.target.key], self._runs[run.target.key]
             ctx.cancel_timer(f"{_SCRAPE}:{run.target.key}", durable=False)
-            run.end(ctx.now)
+            if run not in heirs.values():
+                run.end(ctx.now)
         for key, target in targets.items():
             known = pool.runs.get(key)
             if known is not None:
                 self._go_on(ctx, pool, known, target)
                 continue
-            run = TargetRun(pool.job, target, pool.source_of(target), self._tsdb)
+            heir, source = heirs.get(key), pool.source_of(target)
+            run = heir or TargetRun(pool.job, target, source, self._tsdb)
+            if heir is not None:
+                heir.target = target
+                heir.use(pool.job, source)
             run.refused = pool.refused
             pool.runs[key] = self._runs[key] = run
             self._schedule(ctx, run, first_due(key, target.interval, ctx.now))
