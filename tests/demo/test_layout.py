@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 
 import pytest
 
 from hypercare.demo import faults, layout
+from hypercare.demo.platform import Supervisor
 from hypercare.demo.state import DemoError, DemoNotRunningError, DemoState, read_state, write_state
 
 
@@ -28,6 +30,21 @@ def test_without_a_base_any_ports_will_do():
     ports = layout.choose_ports(None)
     assert len(set(ports.values())) == 11
     assert all(layout.port_is_free(port) for port in ports.values())
+
+
+def test_a_port_taken_after_the_choice_is_replaced(monkeypatch, tmp_path):
+    async def ports_of(base):
+        supervisor = Supervisor(tmp_path, base_port=base)
+        await supervisor._take_ports()
+        await supervisor._control.stop()
+        return supervisor.ports
+
+    with socket.socket() as taken:
+        taken.bind((layout.HOST, 0))
+        taken.listen()
+        base = taken.getsockname()[1]
+        monkeypatch.setattr(layout, "port_is_free", lambda _port: True)
+        assert base not in asyncio.run(ports_of(base)).values()
 
 
 def a_state(pid):

@@ -28,8 +28,8 @@ def query(
     for series in data["result"]:
         labels = ", ".join(f'{k}="{v}"' for k, v in series["metric"].items() if k != "__name__")
         name = series["metric"].get("__name__", "") + (f"{{{labels}}}" if labels else "")
-        values = [series["value"]] if "value" in series else series["values"]
-        rows.append((name or "{}", " ".join(v[1] if len(values) == 1 else f"{v[1]}@{v[0]}" for v in values)))
+        values = [series["value"][1]] if "value" in series else [f"{v}@{t}" for t, v in series["values"]]
+        rows.append((name or "{}", " ".join(values)))
     table(("series", "value"), rows, "no data")
 
 

@@ -50,6 +50,8 @@ def port_is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
+            # With SO_REUSEADDR two sockets may be bound to one port; only one may listen.
+            probe.listen(1)
         except OSError:
             return False
         return True

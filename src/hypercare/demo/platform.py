@@ -216,13 +216,12 @@ class Supervisor:
             old.unlink()
 
     async def _start_all(self) -> None:
-        self.ports = layout.choose_ports(self._base_port)
+        await self._take_ports()
         self._database = database = await asyncio.to_thread(
             pg.prepare_files, self.directory.root, self.ports[layout.POSTGRES]
         )
         await _until(lambda: not pg.running_server(database), 10.0, "another PostgreSQL uses the data directory")
         self._plan(database)
-        await self._control.start(self.ports[layout.CONTROL])
         # The database, and with it all that can start without it.
         first = [layout.POSTGRES, layout.VECTOR, *layout.PROVIDERS, layout.LLM, layout.WEBHOOK]
         for name in first:
@@ -235,6 +234,16 @@ class Supervisor:
         await self._keep(layout.LOAD)
         await self._wait_healthy(layout.LOAD)
         self._save()
+
+    async def _take_ports(self) -> None:
+        """Choose the ports and listen on the control port, which somebody else may take between the two."""
+        self.ports = layout.choose_ports(self._base_port)
+        try:
+            await self._control.start(self.ports[layout.CONTROL])
+        except OSError:
+            await self._control.stop()
+            self.ports = layout.choose_ports(None)
+            await self._control.start(self.ports[layout.CONTROL])
 
     def _plan(self, database: pg.Database) -> None:
         logs = self.directory.logs
