@@ -14,6 +14,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hypercare.model.histograms import HistogramSeries
     from hypercare.model.labels import Labels
     from hypercare.model.matchers import Matcher
     from hypercare.model.time import Ms
@@ -51,6 +52,8 @@ class SampleMatrix(NamedTuple):  # made for every target at every query: a tuple
         times: int64[T], ascending, ms since the epoch.
         values: float64[T, S]; a cell may hold ``STALE_BITS`` or ``ABSENT_BITS``.
         dense: true promises that no cell is stale or absent, so that readers may skip the mask.
+        starts: int64[T, S], when the counter of a sample began (OpenMetrics' created, remote write's start timestamp),
+            ms since the epoch, 0 where unknown; None, the common case: none is known.
 
     """
 
@@ -58,6 +61,7 @@ class SampleMatrix(NamedTuple):  # made for every target at every query: a tuple
     times: Ints
     values: Floats
     dense: bool
+    starts: Ints | None = None
 
 
 class SampleSource(Protocol):
@@ -65,4 +69,8 @@ class SampleSource(Protocol):
 
     def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[SampleMatrix]:
         """All samples of the matching series with ``start < t <= end``; matrices without a row are left out."""
+        ...
+
+    def select_histograms(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[HistogramSeries]:
+        """Native histograms of the matching series with ``start < t <= end``; empty at once where none is stored."""
         ...

@@ -78,6 +78,11 @@ class SeriesSource:
                 found.append(SampleMatrix(labels, table.times[low:high], values, dense=False))
         return found
 
+    def select_histograms(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> tuple[()]:
+        """See ``SampleSource``; none can be added."""
+        del matchers, start, end
+        return ()
+
 
 def _tables(series: dict[Labels, dict[Ms, int]]) -> tuple[SampleMatrix, ...]:
     """Series that share all their timestamps go into one matrix, as those of one target do."""

@@ -94,6 +94,11 @@ class Snapshot:
         """What was bound for readers, for the next snapshot to look at."""
         return self._sheaves
 
+    def select_histograms(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> tuple[()]:
+        """See ``SampleSource``; none is stored."""
+        del matchers, start, end
+        return ()
+
     def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[SampleMatrix]:
         """All samples of the matching series with ``start < t <= end``, one matrix a group.
 
