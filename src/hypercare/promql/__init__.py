@@ -8,7 +8,7 @@ from hypercare.promql.errors import EvaluationError, LimitError, PromqlError
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.limits import Limits
 from hypercare.promql.parser import parse
-from hypercare.promql.results import InstantResult, RangeResult, Series
+from hypercare.promql.results import HistogramElement, InstantResult, RangeResult, Series
 from hypercare.promql.typecheck import type_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "EvaluationError",
     "Expr",
     "Function",
+    "HistogramElement",
     "InstantResult",
     "LimitError",
     "Limits",

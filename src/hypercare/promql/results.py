@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from hypercare.promql.errors import EvaluationError
 from hypercare.promql.values import LabelSets, RangeVector, Vector
 
 if TYPE_CHECKING:
+    from hypercare.model.histograms import Histogram, HistogramSeries
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.model.time import Ms
@@ -28,14 +29,33 @@ class Series:
     values: Floats
 
 
+class HistogramElement(NamedTuple):
+    """One element of an instant vector that is a native histogram.
+
+    Attributes:
+        at: the instant of the query, ms.
+        place: where it stands in the vector, counting its float elements too; ``sort`` and ``topk`` order them.
+
+    """
+
+    labels: Labels
+    at: Ms
+    histogram: Histogram
+    place: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class InstantResult:
     """The value of an expression at one instant.
 
     Attributes:
         type: ``scalar``, ``vector``, ``string`` or ``matrix``.
-        labels, values: the elements of a vector.
-        series: the elements of a matrix.
+        labels, values: the float elements of a vector.
+        histograms: the elements of a vector that are histograms, by ascending place; empty but for queries that meet
+            some. No label set stands both here and in ``labels``.
+        series: the floats of a matrix, sorted by labels.
+        histogram_series: the histograms of a matrix, sorted by labels; a series that has samples of both kinds, at
+            different times, stands in both.
 
     """
 
@@ -48,6 +68,8 @@ class InstantResult:
     series: tuple[Series, ...] = ()
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    histograms: tuple[HistogramElement, ...] = ()
+    histogram_series: tuple[HistogramSeries, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +80,9 @@ class RangeResult:
         times: int64[steps].
         values: float64[S, steps]; any number where ``present`` is false.
         present: bool[S, steps].
+        histograms: series of histograms, sorted by labels, each with the times of the steps where it has one; a series
+            that has values of both kinds, at different steps, stands both here and in ``labels``. A series without
+            any float does not stand in ``labels``.
 
     """
 
@@ -67,6 +92,7 @@ class RangeResult:
     present: Bools
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    histograms: tuple[HistogramSeries, ...] = ()
 
 
 def final_sets(sets: LabelSets, unnamed: bool | Bools) -> LabelSets:  # noqa: FBT001  # a value, not a switch
