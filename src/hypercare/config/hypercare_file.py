@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from hypercare.config.base import Announced, PathText, StrictModel, hide_password, refuse
+from hypercare.config.metrics import MetricsConfig
 from hypercare.config.people import Escalation, OncallConfig, Person
 from hypercare.config.services import CollectConfig, IncidentsConfig, Service, StorageConfig, WebConfig
 
@@ -57,6 +58,7 @@ class HypercareConfig(StrictModel):
     escalations: tuple[Escalation, ...] = ()
     incidents: IncidentsConfig = IncidentsConfig()
     collect: CollectConfig = CollectConfig()
+    metrics: MetricsConfig = MetricsConfig()
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
     state: Annotated[str, _ONLY_SQLITE, PlainSerializer(hide_password, return_type=str, when_used="json")] = Field(

@@ -1,0 +1,49 @@
+"""Where metrics are kept and asked: ``metrics`` of hypercare.yml."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from hypercare.config.base import Duration, StrictModel, Url, refuse
+from hypercare.config.http_client import HttpClientConfig
+from hypercare.model.time import SECOND
+
+
+class BackendConfig(HttpClientConfig):
+    """A server with Prometheus' HTTP API that answers all queries in place of the embedded store.
+
+    Attributes:
+        url: up to what stands before ``/api/v1``.
+        timeout: of one query of a rule; a rule without an answer keeps its alerts as they are.
+        write: whether recordings, ``ALERTS`` and what is collected here go to it by remote write.
+        write_url: where to, if that is not ``/api/v1/write`` below ``url``.
+
+    """
+
+    url: Url
+    timeout: Annotated[Duration, Field(gt=0)] = 10 * SECOND
+    write: bool = True
+    write_url: Url | None = None
+
+    @model_validator(mode="after")
+    def _writes(self) -> Self:
+        if self.write_url and not self.write:
+            raise refuse("nothing is written with write: false", "write_url")
+        return self
+
+
+def _url_alone(value: Any) -> Any:
+    """``backend: http://…`` for ``backend: {url: http://…}``."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _or_a_url(schema: dict[str, Any]) -> None:
+    schema["properties"]["backend"]["anyOf"].append({"type": "string", "format": "uri"})
+
+
+class MetricsConfig(StrictModel):
+    """The metrics engine."""
+
+    model_config = ConfigDict(json_schema_extra=_or_a_url)
+
+    backend: Annotated[BackendConfig | None, BeforeValidator(_url_alone)] = None
