@@ -57,6 +57,11 @@ class AlertingRule(Rule):
         self._around: Surroundings | None = None
         self._series: dict[tuple[Labels, AlertState], tuple[Labels, Labels]] = {}
 
+    @property
+    def asks_more(self) -> bool:
+        """Whether an evaluation may ask for more than the expression: in a template, or after a break."""
+        return self._volatile or any(alert.restored for alert in self.outcome.active.values())
+
     def evaluate(self, tick: Round, limit: int, patience_until: Ms) -> Evaluated | None:
         """See ``Rule``."""
         labels, values = self.query(tick)

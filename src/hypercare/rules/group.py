@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from hypercare.model.time import MINUTE
 from hypercare.promql import PromqlError
 from hypercare.rules.alerting import AlertingRule
+from hypercare.rules.answers import Question
 from hypercare.rules.output import Output
 from hypercare.rules.recording import RecordingRule
 from hypercare.rules.rule import Outcome, Rule
@@ -84,6 +86,17 @@ class Group:
         # Expressions see what was scraped only after the query offset.
         return since + self.spec.query_offset + max(2 * self.spec.interval, patience, MINUTE)
 
+    def questions(self, query_at: Ms) -> list[Question]:
+        """What another server is to be asked for an evaluation."""
+        return [Question(str(rule.expr), query_at) for rule in self.rules if rule.expr is not None]
+
+    def probe(self, tick: Round, patience_until: Ms) -> None:
+        """Let questions come up that only show while rules are evaluated; nothing changes."""
+        for rule in self.rules:
+            if isinstance(rule, AlertingRule) and rule.asks_more:
+                with contextlib.suppress(PromqlError):
+                    rule.evaluate(tick, self.spec.limit, patience_until)
+
     def evaluate(self, tick: Round, patience_until: Ms) -> Ticked:
         """Evaluate all rules; their outcomes are to be set by ``take``."""
         result = Ticked()
@@ -91,7 +104,7 @@ class Group:
         for number, rule in enumerate(self.rules):
             if pending and not pending.isdisjoint(self._reads[number]):
                 self.output.flush(tick.query_at)
-                tick.renew()
+                tick.source.renew()
                 pending.clear()
             try:
                 done = rule.evaluate(tick, self.spec.limit, patience_until)
@@ -126,7 +139,11 @@ class Group:
         if self.slept(at):
             self.woken = at
         self.last_evaluation = at
-        self.due = at + self.spec.interval
+        self.depart(at)
+
+    def depart(self, at: Ms) -> None:
+        """The evaluation of this instant is on its way, done, or left out: the next one is due."""
+        self.due = max(self.due, at + self.spec.interval)
 
     def status(self) -> GroupStatus:
         """The group as pages show it."""

@@ -15,7 +15,9 @@ from hypercare.model.alerts import AlertState
 from hypercare.model.events import AlertsReceived
 from hypercare.rules import store
 from hypercare.rules.alerting import AlertingRule, public_labels, to_alert
+from hypercare.rules.answers import GivenSource, OwnSource
 from hypercare.rules.evaluation import Round
+from hypercare.rules.flight import MOST_TURNS, Answered, Flight
 from hypercare.rules.group import Group, short_break
 from hypercare.rules.output import Output
 from hypercare.rules.rule import Outcome
@@ -25,13 +27,14 @@ from hypercare.rules.store import Stored
 from hypercare.rules.transitions import Change, after_break
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
     from hypercare.model.alerts import Alert
     from hypercare.model.time import Ms
     from hypercare.promql import Engine
+    from hypercare.rules.answers import Elsewhere, Question, Source
     from hypercare.rules.group import Ticked
     from hypercare.rules.spec import GroupSpec
     from hypercare.rules.transitions import Active
@@ -63,6 +66,9 @@ class RulesService:
         self._around = Surroundings()
         self._started: Ms | None = None
         self._refused = 0
+        self._elsewhere: Elsewhere | None = None
+        self._post: Callable[[object], None] | None = None
+        self._flights: dict[str, Flight] = {}
         self.evaluations = 0
         self.failures = 0
         self.missed = 0
@@ -70,6 +76,15 @@ class RulesService:
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         kernel.on_timer(_TICK, self._on_tick)
+        kernel.on_message(Answered, self._on_answers)
+        self._post = kernel.post
+
+    def ask(self, elsewhere: Elsewhere | None) -> None:
+        """Have expressions answered by another server from the next evaluation on; none: by the embedded engine."""
+        if elsewhere is not self._elsewhere:
+            self._elsewhere = elsewhere
+            # Whatever is still answered there is not waited for.
+            self._flights.clear()
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Run the groups of a configuration; those that it leaves alone go on as they are."""
@@ -153,14 +168,63 @@ class RulesService:
             return
         at, missed = group.schedule(ctx.now)
         ctx.set_timer(key, at + group.spec.interval, _TICK, durable=False)
+        if self._elsewhere is None:
+            self._evaluate(ctx, group, self._round(group, OwnSource(self._engine, self._tsdb), at), missed)
+        elif group.spec.key in self._flights:
+            # The answers to the last one have not come: this one is left out, as one that the loop was late for.
+            ctx.after_commit(lambda: self._skip(group, at, missed))
+        else:
+            flight = Flight(group, at, missed)
+            ctx.after_commit(lambda: self._ask(flight, group.questions(at - group.spec.query_offset)))
+
+    def _round(self, group: Group, source: Source, at: Ms) -> Round:
         slept = group.slept(at)
         since = at if slept else max(group.woken, self._started or 0)
-        tick = Round(self._engine, self._tsdb, at, group.spec.query_offset, self._around, since, slept)
-        patience = group.patience_until(since, self._around.patience)
-        ticked = group.evaluate(tick, patience)
+        return Round(source, at, group.spec.query_offset, self._around, since, slept)
+
+    def _evaluate(self, ctx: Context, group: Group, tick: Round, missed: int) -> None:
+        ticked = group.evaluate(tick, group.patience_until(tick.since, self._around.patience))
         if ticked.changes:
-            self._save(ctx, group, ticked, at)
-        ctx.after_commit(lambda: self._done(group, at, missed, ticked))
+            self._save(ctx, group, ticked, tick.at)
+        ctx.after_commit(lambda: self._done(group, tick.at, missed, ticked))
+
+    # -- another server's answers --------------------------------------------------------------------------------
+
+    def _ask(self, flight: Flight, questions: Sequence[Question]) -> None:
+        if self._elsewhere is None or self._post is None:
+            return
+        post = self._post
+        self._flights[flight.group.spec.key] = flight
+        flight.group.depart(flight.at)
+        self._elsewhere.ask(questions, lambda answers: post(Answered(flight, answers)))
+
+    def _skip(self, group: Group, at: Ms, missed: int) -> None:
+        group.depart(at)
+        group.missed += missed + 1
+        self.missed += missed + 1
+
+    def _on_answers(self, ctx: Context, message: Answered) -> None:
+        flight, group = message.flight, message.flight.group
+        if self._flights.get(group.spec.key) is not flight:
+            return
+        if self._groups.get(group.spec.key) is not group:
+            # Another configuration has come meanwhile.
+            ctx.after_commit(lambda: self._land(flight))
+            return
+        answers = {**flight.answers, **message.answers}
+        source = GivenSource(answers)
+        tick = self._round(group, source, flight.at)
+        group.probe(tick, group.patience_until(tick.since, self._around.patience))
+        if source.missing and flight.turns < MOST_TURNS:
+            again = dataclasses.replace(flight, answers=answers, turns=flight.turns + 1)
+            ctx.after_commit(lambda: self._ask(again, tuple(source.missing)))
+            return
+        self._evaluate(ctx, group, self._round(group, GivenSource(answers), flight.at), flight.missed)
+        ctx.after_commit(lambda: self._land(flight))
+
+    def _land(self, flight: Flight) -> None:
+        if self._flights.get(flight.group.spec.key) is flight:
+            del self._flights[flight.group.spec.key]
 
     def _done(self, group: Group, at: Ms, missed: int, ticked: Ticked) -> None:
         group.take(at, missed, ticked)

@@ -1,0 +1,157 @@
+"""What a round of rules asks, and who answers: the embedded engine at once, or another server some time later.
+
+Another server's answers are collected before anything is decided: a round only ever sees what is there. A question
+that comes up on the way (a query in a template) is noted, and the round is tried again once it is answered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from hypercare.model.labels import EMPTY
+from hypercare.promql import EvaluationError, PromqlError, Tick, VectorSelector
+from hypercare.promql.ast import MatrixSelector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from hypercare.model.labels import Labels
+    from hypercare.model.matchers import Matcher
+    from hypercare.model.samples import SampleMatrix
+    from hypercare.model.time import Ms
+    from hypercare.promql import Engine, Expr
+    from hypercare.tsdb import Snapshot, Tsdb
+
+Elements: TypeAlias = "tuple[tuple[Labels, ...], list[float]]"
+"""Label sets and their values; a scalar is one element without labels."""
+
+
+class NotAnsweredYet(PromqlError):  # noqa: N818 - no error: the round is tried again
+    """A question that nobody has asked the other server so far."""
+
+
+class Question(NamedTuple):
+    """An expression at an instant."""
+
+    query: str
+    at: Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What another server said.
+
+    Attributes:
+        elements: of a vector or a scalar.
+        matrices: of a range vector.
+        error: why there is no answer; empty where there is one.
+
+    """
+
+    elements: Elements = ((), [])
+    matrices: tuple[SampleMatrix, ...] = ()
+    error: str = ""
+
+
+Answers: TypeAlias = "Mapping[Question, Answer]"
+
+
+class Elsewhere(Protocol):
+    """Another server that answers questions."""
+
+    def ask(self, questions: Sequence[Question], reply: Callable[[Answers], None]) -> None:
+        """Ask; ``reply`` is called once, from any thread, with an answer (or an error) to every question."""
+        ...
+
+
+class Source(Protocol):
+    """Who answers a round."""
+
+    def renew(self) -> None:
+        """Rules of this round have written: later ones may look at it."""
+        ...
+
+    def elements(self, expr: Expr | str, at: Ms) -> Elements:
+        """The elements of an expression.
+
+        Raises:
+            PromqlError: it has none, or not such as a rule can use.
+        """
+        ...
+
+    def samples(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[SampleMatrix]:
+        """Samples of the matching series with ``start < t <= end``."""
+        ...
+
+
+class OwnSource:
+    """The embedded store and engine."""
+
+    __slots__ = ("_engine", "_snapshot", "_tick", "_tsdb")
+
+    def __init__(self, engine: Engine, tsdb: Tsdb) -> None:
+        self._engine = engine
+        self._tsdb = tsdb
+        self._snapshot: Snapshot = tsdb.snapshot()
+        self._tick = Tick()
+
+    def renew(self) -> None:
+        """See ``Source``."""
+        self._snapshot = self._tsdb.snapshot()
+        self._tick = Tick()
+
+    def elements(self, expr: Expr | str, at: Ms) -> Elements:
+        """See ``Source``."""
+        result = self._engine.instant(self._snapshot, expr, at, self._tick)
+        if result.type == "vector":
+            return result.labels, (result.values.tolist() if result.labels else [])
+        if result.type == "scalar":
+            return (EMPTY,), [result.scalar]
+        raise EvaluationError("rule result is not a vector or scalar")
+
+    def samples(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[SampleMatrix]:
+        """See ``Source``."""
+        return self._snapshot.select(matchers, start, end)
+
+
+class GivenSource:
+    """Answers that came from another server.
+
+    Attributes:
+        missing: questions that were not answered yet, in the order in which they came up.
+
+    """
+
+    __slots__ = ("_answers", "missing")
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self.missing: dict[Question, None] = {}
+
+    def renew(self) -> None:
+        """See ``Source``; what the rules wrote is not at the other server yet."""
+
+    def elements(self, expr: Expr | str, at: Ms) -> Elements:
+        """See ``Source``."""
+        return self._answer(Question(str(expr), at)).elements
+
+    def samples(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[SampleMatrix]:
+        """See ``Source``."""
+        if end <= start:
+            return ()
+        return self._answer(samples_question(matchers, start, end)).matrices
+
+    def _answer(self, question: Question) -> Answer:
+        answer = self._answers.get(question)
+        if answer is None:
+            self.missing[question] = None
+            raise NotAnsweredYet("not answered yet")
+        if answer.error:
+            raise EvaluationError(answer.error)
+        return answer
+
+
+def samples_question(matchers: Iterable[Matcher], start: Ms, end: Ms) -> Question:
+    """Ask for samples with ``start < t <= end``."""
+    return Question(str(MatrixSelector(VectorSelector("", tuple(matchers)), end - start)), end)
