@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from hypercare.model.labels import Labels
     from hypercare.model.matchers import Matcher
-    from hypercare.model.samples import SampleMatrix
+    from hypercare.model.samples import SampleMatrix, SampleSource
     from hypercare.model.time import Ms
     from hypercare.promql import Engine, Expr
-    from hypercare.tsdb import Snapshot, Tsdb
+    from hypercare.rules.data import RuleData
 
 Elements: TypeAlias = "tuple[tuple[Labels, ...], list[float]]"
 """Label sets and their values; a scalar is one element without labels."""
@@ -90,10 +90,10 @@ class OwnSource:
 
     __slots__ = ("_engine", "_snapshot", "_tick", "_tsdb")
 
-    def __init__(self, engine: Engine, tsdb: Tsdb) -> None:
+    def __init__(self, engine: Engine, tsdb: RuleData) -> None:
         self._engine = engine
         self._tsdb = tsdb
-        self._snapshot: Snapshot = tsdb.snapshot()
+        self._snapshot: SampleSource = tsdb.snapshot()
         self._tick = Tick()
 
     def renew(self) -> None:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hypercare.model.time import Ms
+    from hypercare.rules.data import RuleData
     from hypercare.rules.evaluation import Round
     from hypercare.rules.spec import GroupSpec, RuleSpec
     from hypercare.rules.transitions import Changes
-    from hypercare.tsdb import Tsdb
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Group:
 
     """
 
-    def __init__(self, spec: GroupSpec, outcomes: Mapping[str, Outcome], tsdb: Tsdb, now: Ms) -> None:
+    def __init__(self, spec: GroupSpec, outcomes: Mapping[str, Outcome], tsdb: RuleData, now: Ms) -> None:
         self.spec = spec
         self.rules = tuple(_rule(r, outcomes.get(r.key) or Outcome()) for r in spec.rules)
         self.output = Output(tsdb, f"rules/{spec.key}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
-    from hypercare.tsdb import Tsdb
+    from hypercare.rules.data import RuleData
 
 
 class Output:
@@ -25,7 +25,7 @@ class Output:
 
     __slots__ = ("_columns", "_group", "_keys", "_stale", "_tsdb", "_values", "refused")
 
-    def __init__(self, tsdb: Tsdb, key: str) -> None:
+    def __init__(self, tsdb: RuleData, key: str) -> None:
         self._tsdb = tsdb
         self._group = tsdb.group(key)
         self._values: dict[int, float] = {}
