@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from hypercare import __version__, selfwatch
+from hypercare.backend import Backend
 from hypercare.channels.dispatcher import Dispatcher
 from hypercare.channels.page import render
 from hypercare.collectors import CollectorsService, OwnMetrics
@@ -75,6 +76,7 @@ class App:
         self.own.read_from(lambda: selfwatch.readings(self))
         self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname)
         self.rules = RulesService(self.tsdb, self.engine)
+        self.backend = Backend(ports.http, ports.files)
         self.routing = RoutingService(self._routing_settings)
         self.incidents = IncidentService()
         self.oncall = OnCallService(render, self._page_receivers)
@@ -146,6 +148,7 @@ class App:
 
     def _apply(self, ctx: Context, command: _Apply) -> None:
         self.dispatcher.configure(command.config)
+        self.rules.ask(self.backend if self.backend.configure(command.config) else None)
         for service in self._services:
             service.configure(ctx, command.config)
         if not command.refused:

@@ -13,6 +13,7 @@ from hypercare.ports import Reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hypercare.backend import Backend
     from hypercare.kernel import Kernel
     from hypercare.model.time import Ms
     from hypercare.rules import RulesService
@@ -25,6 +26,10 @@ class Watched(Protocol):
     @property
     def kernel(self) -> Kernel:
         """The loop."""
+
+    @property
+    def backend(self) -> Backend:
+        """The other server that may answer queries."""
 
     @property
     def rules(self) -> RulesService:
@@ -48,6 +53,8 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from _rules(app.rules)
     yield from _kernel(app.kernel)
     yield from _tsdb(app.tsdb)
+    if app.backend.settings is not None:
+        yield from _backend(app.backend)
     yield _one(
         "hypercare_config_last_reload_successful",
         "gauge",
@@ -70,6 +77,15 @@ def _rules(rules: RulesService) -> Iterator[Reading]:
     yield _one("hypercare_rule_group_iterations_missed_total", kind, text, rules.missed)
     text = "Samples of rules that the store did not take: two rules yield one series, or time went back."
     yield _one("hypercare_rule_samples_refused_total", kind, text, rules.refused)
+
+
+def _backend(backend: Backend) -> Iterator[Reading]:
+    text = "Queries of rules that the other server was asked."
+    yield _one("hypercare_backend_queries_total", "counter", text, backend.queries)
+    text = "Queries of rules to which the other server gave no answer."
+    yield _one("hypercare_backend_query_failures_total", "counter", text, backend.failures)
+    text = "Whether the other server answered the last query of a rule."
+    yield _one("hypercare_backend_up", "gauge", text, not backend.away)
 
 
 def _kernel(kernel: Kernel) -> Iterator[Reading]:

@@ -223,7 +223,7 @@ class IncidentsConfig(StrictModel):
 def _switch(value: Any) -> Any:
     """``host: true`` for ``host: {enabled: true}``."""
     text = str(value).lower()
-    return {"enabled": text} if not isinstance(value, dict) and text in {"true", "false", "yes", "no"} else value
+    return {"enabled": value} if not isinstance(value, dict) and text in {"true", "false", "yes", "no"} else value
 
 
 class HostCollector(StrictModel):

@@ -11,6 +11,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from hypercare.model.time import DAY, format_duration, format_rfc3339
 from hypercare.promql import PromqlError, parse
 from hypercare.web.api.answers import ApiError, failure, instant_data, range_data, success
+from hypercare.web.api.elsewhere import answered_elsewhere, ask_elsewhere
 from hypercare.web.api.parameters import Parameters, promql_error
 from hypercare.web.api.prometheus_views import (
     RulesWanted,
@@ -55,6 +56,8 @@ def prometheus_router(app: App) -> APIRouter:
     def add(path: str, answer: Answer, parameters: str = "", *, post: bool = False) -> None:
         async def endpoint(request: Request) -> Response:
             try:
+                if answered_elsewhere(app, request.url.path):
+                    return await ask_elsewhere(app, request)
                 parameters = await Parameters.of(request, app.ports.clock.now())
                 return await run_in_threadpool(answer, app, parameters, request.path_params)
             except PromqlError as error:

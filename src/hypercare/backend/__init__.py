@@ -1,0 +1,8 @@
+"""Someone else's engine: a server with Prometheus' HTTP API that answers queries in place of the embedded store."""
+
+from __future__ import annotations
+
+from hypercare.backend.client import Backend
+from hypercare.backend.settings import BackendSettings, settings_of
+
+__all__ = ["Backend", "BackendSettings", "settings_of"]

@@ -1,0 +1,80 @@
+"""A real Prometheus and a real VictoriaMetrics answer the queries of our rules and of our API."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+pytestmark = pytest.mark.peer
+
+SCRAPE = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: shop
+    static_configs: [{{targets: ["127.0.0.1:{target}"], labels: {{service: shop}}}}]
+"""
+RULES = "rule_files: [rules.yml]\nglobal: {evaluation_interval: 1s}\n"
+COMMANDS = {
+    "prometheus": ["prometheus", "--config.file={folder}/scrape.yml", "--storage.tsdb.path={folder}/theirs",
+                   "--web.listen-address=127.0.0.1:{port}", "--log.level=error"],
+    "victoria-metrics": ["victoria-metrics", "-promscrape.config={folder}/scrape.yml", "-storageDataPath={folder}/theirs",
+                         "-httpListenAddr=127.0.0.1:{port}", "-loggerLevel=ERROR", "-search.disableCache"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_rules_over_the_data_of_another_server(name, serve, outside, wait, port, tmp_path):
+    assert shutil.which(name), f"install Debian's {name}"
+    theirs = port()
+    (tmp_path / "scrape.yml").write_text(SCRAPE.format(target=outside.port))
+    command = [part.format(folder=tmp_path, port=theirs) for part in COMMANDS[name]]
+
+    def peer():
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    running = peer()
+    server = serve(
+        files={"prometheus.yml": RULES},
+        more=f"\nmetrics: {{backend: {{url: 'http://127.0.0.1:{theirs}', timeout: 2s, write: false}}}}\n",
+    )
+
+    def rule():
+        return server.get("/api/v1/rules")["data"]["groups"][0]["rules"][0]
+
+    try:
+        server.start()
+        wait(lambda: rule()["health"] == "ok" and ask(server, "up_truth"), 60, "an answer of the other server")
+        # Nothing is scraped here: what the API answers comes from there.
+        assert ask(server, "up_truth")[0]["metric"]["service"] == "shop"
+        assert server.get("/api/v1/label/job/values")["data"] == ["shop"]
+        assert server.get("/api/v1/series?match[]=up_truth")["data"][0]["__name__"] == "up_truth"
+        outside.metrics = "up_truth 0\n"
+        wait(lambda: rule()["state"] == "firing", 60, "the alert")
+        wait(lambda: outside.to("/hook"), 30, "its notification")
+        running.kill()
+        running.wait()
+        wait(lambda: "no data because the source is away" in rule().get("lastError", ""), 30, "the rule says so")
+        assert rule()["state"] == "firing"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask(server, "up_truth")
+        assert refused.value.code == 503
+        assert json.load(refused.value)["errorType"] == "unavailable"
+        outside.metrics = "up_truth 1\n"
+        running = peer()
+        wait(lambda: rule()["state"] == "inactive", 60, "the end of the alert")
+        assert outside.to("/hook")[0]["status"] == "firing"
+    finally:
+        running.kill()
+        running.wait()
+
+
+def ask(server, expr):
+    body = urllib.parse.urlencode({"query": expr}).encode()
+    with urllib.request.urlopen(f"{server.url}/api/v1/query", body, timeout=10) as answer:
+        return json.load(answer)["data"]["result"]
