@@ -1,10 +1,12 @@
-"""10,000 series of two hours at 15 s, for our store and, over remote write, for Prometheus' head."""
+"""10,000 series at 15 s, two hours or a day of them, for our store and, over remote write, for the peers."""
 
 from __future__ import annotations
 
 import dataclasses
-import urllib.request
+import http.client
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import cramjam
 import numpy as np
@@ -74,21 +76,38 @@ def into_hypercare(data: Path, made: list[Group]) -> None:
             appended = db.append(handle, int(group.times[row]), numbers, group.values[row])
             assert appended.appended == len(numbers), appended
         db.flush(int(made[-1].times[row]))
+        if row % 20 == 19:
+            db.maintain(int(made[-1].times[row]))
     db.maintain(int(made[-1].times[-1]))
     db.close()
 
 
 def into_prometheus(url: str, made: list[Group]) -> None:
     """Send them to a remote-write receiver in the order of time, so that its head takes them."""
-    for begin in range(0, len(made[0].times), _CHUNK):
-        for group in made:
-            body = _write_request(group, slice(begin, begin + _CHUNK))
-            headers = {
-                "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
-                "X-Prometheus-Remote-Write-Version": "0.1.0",
-            }  # fmt: skip
-            request = urllib.request.Request(f"{url}/api/v1/write", body, headers, method="POST")
-            urllib.request.urlopen(request, timeout=60).close()
+    into_receivers([url], made)
+
+
+def into_receivers(urls: list[str], made: list[Group]) -> None:
+    """Send them to several remote-write receivers at once, each in the order of time."""
+    with ThreadPoolExecutor(max(1, len(urls))) as pool:
+        for begin in range(0, len(made[0].times), _CHUNK):
+            bodies = [_write_request(group, slice(begin, begin + _CHUNK)) for group in made]
+            list(pool.map(lambda url, bodies=bodies: _post(url, bodies), urls))
+
+
+def _post(url: str, bodies: list[bytes]) -> None:
+    where = urlsplit(url)
+    headers = {
+        "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
+        "X-Prometheus-Remote-Write-Version": "0.1.0",
+    }  # fmt: skip
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=120)
+    for body in bodies:
+        connection.request("POST", "/api/v1/write", body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status < 300, f"{url}: {answer.status}: {text[:500]!r}"
+    connection.close()
 
 
 def _write_request(group: Group, rows: slice) -> bytes:

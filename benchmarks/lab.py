@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
+VICTORIA = shutil.which("victoria-metrics")
+VMALERT = shutil.which("vmalert")
 
 
 def free_port() -> int:
@@ -192,6 +194,17 @@ class Lab:
             f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn", "--web.enable-remote-write-receiver",
         ]  # fmt: skip
         return self.run("prometheus", command, port)
+
+    def victoria(self, data: str = "victoria-data") -> Server | None:
+        """Debian's VictoriaMetrics; none where it is not installed."""
+        if VICTORIA is None:
+            return None
+        port = free_port()
+        command = [
+            VICTORIA, f"-storageDataPath={self.folder / data}", f"-httpListenAddr=127.0.0.1:{port}",
+            "-retentionPeriod=12", "-loggerLevel=WARN", "-search.maxUniqueTimeseries=1000000",
+        ]  # fmt: skip
+        return self.run("victoria", command, port)
 
     def alertmanager(self) -> Server | None:
         """Debian's Alertmanager with the folder's alertmanager.yml; none where it is not installed."""
