@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hypercare.promql.windows import Strided
+from hypercare.promql.sliding import Frame, Strided
 
 if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Floats, Ints
@@ -33,7 +33,7 @@ def extended_call(
     anchored = (high > low) & (low > 0) & (times[before] > start - matrix.slack)
     if function.over_range is None:
         raise TypeError(function.name)
-    return function.over_range(Strided(times, block.values, np.where(anchored, before, low), high), args)
+    return function.over_range(Strided(Frame(times, np.where(anchored, before, low), high), block.values), args)
 
 
 def _rise(name: str, block: Block, matrix: RangeVector, start: Ints, end: Ints) -> tuple[Floats, Bools | None]:

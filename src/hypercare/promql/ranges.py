@@ -9,8 +9,9 @@ import numpy as np
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.extended import extended_call
 from hypercare.promql.functions.registry import Function, RangeArgs
+from hypercare.promql.sliding import Frame, Strided
 from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVector, Scalar, Value, Vector, every
-from hypercare.promql.windows import Stacked, Strided
+from hypercare.promql.windows import Stacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -199,31 +200,29 @@ def _slices(
         raise TypeError(function.name)
     high = np.searchsorted(block.times, matrix.end, side="right")
     low = np.searchsorted(block.times, matrix.end - matrix.range, side="right")
+    frame = Frame(block.times, low, high)
     width = _SLICE
     if function.stacks:
-        longest = max(1, int((high - low).max()))
-        width = min(_SLICE, _CELLS // (longest * len(high)))
+        width = min(_SLICE, _CELLS // (frame.depth * len(high)))
     for at in range(0, len(block.columns), max(1, width)):
         columns = block.columns[at : at + max(1, width)]
         values = block.values[:, at : at + max(1, width)]
         if width:
-            yield (columns, *function.over_range(Strided(block.times, values, low, high), args))
+            yield (columns, *function.over_range(Strided(frame, values), args))
         else:
-            yield (columns, *_by_steps(function, block.times, values, low, high, args))
+            yield (columns, *_by_steps(function, frame, values, args))
 
 
-def _by_steps(
-    function: Function, times: Ints, values: Floats, low: Ints, high: Ints, args: RangeArgs
-) -> tuple[Floats, Bools | None]:
+def _by_steps(function: Function, frame: Frame, values: Floats, args: RangeArgs) -> tuple[Floats, Bools | None]:
     """Even one series has too many windows to be held at once: a few steps at a time."""
     if function.over_range is None:
         raise TypeError(function.name)
-    step = max(1, _CELLS // max(1, int((high - low).max())))
+    step = max(1, _CELLS // frame.depth)
     parts, masks = [], []
-    for at in range(0, len(high), step):
+    for at in range(0, len(frame.low), step):
         cut = slice(at, at + step)
         part = RangeArgs(args.times[cut], args.start[cut], args.end[cut], tuple(s[cut] for s in args.scalars))
-        result, present = function.over_range(Strided(times, values, low[cut], high[cut]), part)
+        result, present = function.over_range(Strided(frame.part(cut), values), part)
         parts.append(result)
         masks.append(
             np.ones(result.shape, dtype=np.bool_) if present is None else np.broadcast_to(present, result.shape)

@@ -1,15 +1,14 @@
 """Windows of samples, and what functions over ranges ask of them.
 
-Two shapes with one face. ``Strided``: many windows slide over one block (a range query); running sums and
-``reduceat`` answer without copying. ``Stacked``: one window each of many blocks (an instant query over many
-targets), put side by side in one array, aligned at the newest sample, shorter ones padded with their own first
-sample: differences, minima and maxima then need no mask.
+Two shapes with one face. ``Strided`` (in ``sliding``): many windows slide over one block (a range query).
+``Stacked``: one window each of many blocks (an instant query over many targets), put side by side in one array,
+aligned at the newest sample, shorter ones padded with their own first sample: differences, minima and maxima then
+need no mask.
 """
 
 from __future__ import annotations
 
 import abc
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +71,18 @@ class Windows(abc.ABC):
     @abc.abstractmethod
     def extreme(self, ufunc: np.ufunc) -> Floats:
         """The result of folding ``fmin`` or ``fmax``."""
+
+    @abc.abstractmethod
+    def clock(self) -> tuple[Ints, Bools | None]:
+        """The times of every sample as in ``stack``, ``[W, K or 1, N or 1]``, and which are no padding."""
+
+    @abc.abstractmethod
+    def weighted(self, weights: Floats) -> Floats:
+        """The sum of weight times value, values taken relative to the oldest one; weights as ``clock``'s times."""
+
+    @abc.abstractmethod
+    def squares(self, center: Floats) -> Floats:
+        """The sum of squared differences from ``center``."""
 
     @abc.abstractmethod
     def stack(self) -> tuple[Floats, Ints, Bools | None]:
@@ -195,116 +206,30 @@ class Stacked(Windows):
         folded: Floats = ufunc.reduce(self._values, axis=0)[None, :]
         return folded
 
-    def stack(self) -> tuple[Floats, Ints, Bools | None]:
+    def clock(self) -> tuple[Ints, Bools | None]:
         """See the base class."""
         valid = None
         if not self._even:
             valid = (np.arange(self._depth)[:, None] >= self._depth - self.count)[:, None, :]
-        return self._values[:, None, :], self._spread(self._clock)[:, None, :], valid
+        return self._spread(self._clock)[:, None, :], valid
 
-
-class Strided(Windows):
-    """K windows ``lo <= row < hi`` on the rows of one block."""
-
-    def __init__(self, times: Ints, values: Floats, low: Ints, high: Ints) -> None:
-        self._times = times
-        self._values = values
-        self._low = low
-        self._high = high
-        self.count = (high - low)[:, None]
-        rows = len(times)
-        self._first = np.minimum(low, rows - 1)
-        self._last = np.maximum(high - 1, 0)
-        self._previous = np.maximum(high - 2, 0)
-
-    @cached_property
-    def first(self) -> Floats:
+    def weighted(self, weights: Floats) -> Floats:
         """See the base class."""
-        return np.take(self._values, self._first, axis=0)
+        total: Floats = ((self._values - self.first)[:, None, :] * weights).sum(axis=0)
+        return total
 
-    @cached_property
-    def last(self) -> Floats:
+    def squares(self, center: Floats) -> Floats:
         """See the base class."""
-        return np.take(self._values, self._last, axis=0)
-
-    @cached_property
-    def previous(self) -> Floats:
-        """See the base class."""
-        return np.take(self._values, self._previous, axis=0)
-
-    @property
-    def first_time(self) -> Ints:
-        """See the base class."""
-        return self._times[self._first][:, None]
-
-    @property
-    def last_time(self) -> Ints:
-        """See the base class."""
-        return self._times[self._last][:, None]
-
-    @property
-    def previous_time(self) -> Ints:
-        """See the base class."""
-        return self._times[self._previous][:, None]
-
-    def _between(self, steps: Floats) -> Floats:
-        """Sums over the neighbours inside each window of one number a pair, ``[T-1, N]``."""
-        running = np.zeros((len(self._times), self._values.shape[1]))
-        np.cumsum(steps, axis=0, out=running[1:])
-        return np.take(running, self._last, axis=0) - np.take(running, self._first, axis=0)
-
-    def lost_at_resets(self) -> Floats | None:
-        """See the base class."""
-        before = self._values[:-1]
-        falls = self._values[1:] < before
-        if not falls.any():
-            return None
-        lost = np.where(falls, before, 0.0)
-        if np.isfinite(lost).all():
-            return self._between(lost)
-        # A running sum would carry an infinity into every later window.
-        values, _, _ = self.stack()
-        summed: Floats = np.where(values[1:] < values[:-1], values[:-1], 0.0).sum(axis=0)
-        return summed
-
-    def pairs(self, *, falls: bool) -> Floats:
-        """See the base class."""
-        before, after = self._values[:-1], self._values[1:]
-        hits = after < before if falls else changed(before, after)
-        return self._between(hits.astype(np.float64))
-
-    def _fold(self, ufunc: np.ufunc, values: Floats) -> Floats:
-        # reduceat folds from each index to the next: every second result is a window. The row added makes the end
-        # of the last window a valid index.
-        padded = np.concatenate([values, values[-1:]])
-        ends = np.stack([self._first, np.maximum(self._high, self._first + 1)], axis=1).ravel()
-        folded: Floats = ufunc.reduceat(padded, ends, axis=0)[::2]
-        return folded
-
-    def total(self) -> Floats:
-        """See the base class."""
-        values = self._values
-        sums = self._fold(np.add, values)
-        if values.min(initial=0.0) >= 0:
-            return sums
-        # Where large numbers cancel, add again and keep what rounding took away.
-        doubtful = ~(np.abs(sums) >= 1e-7 * self._fold(np.add, np.abs(values)))
-        if not doubtful.any():
-            return sums
-        stacked, _, valid = self.stack()
-        return exact_sum(stacked if valid is None else np.where(valid, stacked, 0.0))
-
-    def extreme(self, ufunc: np.ufunc) -> Floats:
-        """See the base class."""
-        return self._fold(ufunc, self._values)
+        off = self._values[:, None, :] - center
+        off *= off
+        _, valid = self.clock()
+        total: Floats = (off if valid is None else np.where(valid, off, 0.0)).sum(axis=0)
+        return total
 
     def stack(self) -> tuple[Floats, Ints, Bools | None]:
         """See the base class."""
-        depth = max(1, int(self.count.max(initial=0)))
-        rows = self._high[None, :] - depth + np.arange(depth)[:, None]
-        valid = rows >= self._low[None, :]
-        rows = np.clip(np.maximum(rows, self._low[None, :]), 0, len(self._times) - 1)
-        return self._values[rows], self._times[rows][:, :, None], None if valid.all() else valid[:, :, None]
+        times, valid = self.clock()
+        return self._values[:, None, :], times, valid
 
 
 def exact_sum(values: Floats) -> Floats:

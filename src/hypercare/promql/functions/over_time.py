@@ -93,23 +93,12 @@ def _present(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     return np.ones(np.broadcast_shapes(win.count.shape, win.last.shape)), win.count >= 1
 
 
-def variance(values: Floats, valid: Bools | None, count: Floats | Ints) -> Floats:
-    """Population variance along the first axis, in two passes."""
-    # Relative to the first value, so that equal values have no variance at all.
-    moved = values - values[:1]
-    if valid is not None:
-        moved = np.where(valid, moved, 0.0)
-    off = moved - mean(moved, exact_sum(moved), count)
-    squares = off * off
-    if valid is not None:
-        squares = np.where(valid, squares, 0.0)
-    spread: Floats = squares.sum(axis=0) / count
-    return spread
-
-
 def _stdvar(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    values, _times, valid = win.stack()
-    return variance(values, valid, win.count), win.count >= 1
+    times, valid = win.clock()
+    weights = np.ones(times.shape) if valid is None else valid.astype(np.float64)
+    # Two passes; the mean relative to the first value, so that equal values have no variance at all.
+    mean = win.first + win.weighted(np.broadcast_to(weights, times.shape)) / win.count
+    return win.squares(mean) / win.count, win.count >= 1
 
 
 def _stddev(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:

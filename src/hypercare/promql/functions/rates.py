@@ -20,8 +20,8 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
     distance of the edge, the series is taken to go on to the edge, else by half that distance; a counter is not
     taken below zero.
     """
-    first, last = win.first, win.last
-    rise = last - first
+    first = win.first
+    rise = win.last - first
     if counter:
         lost = win.lost_at_resets()
         if lost is not None:
@@ -35,7 +35,7 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
     half = average / 2
     to_start = np.where(to_start >= near, half, to_start)
     to_end = np.where(to_end >= near, half, to_end)
-    if counter:
+    if counter and _near_zero(first, rise, sampled, to_start):
         to_zero = sampled * (first / rise)
         cut = (rise > 0) & (first >= 0) & (to_zero < to_start)
         if cut.any():
@@ -45,6 +45,14 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
         scale = scale / ((args.end - args.start) / 1000.0)
     rise *= scale
     return rise, win.count >= 2
+
+
+def _near_zero(first: Floats, rise: Floats, sampled: Floats, to_start: Floats) -> bool:
+    """Whether any counter may have been zero within its range before its first sample (true where in doubt)."""
+    if len(rise) == 1:
+        return True
+    reach = (to_start / sampled).max(axis=0, initial=0.0, where=sampled > 0)
+    return not bool((first.min(axis=0) >= reach * rise.max(axis=0)).all())
 
 
 def _rate(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -78,34 +86,26 @@ def _changes(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     return win.pairs(falls=False), win.count >= 1
 
 
-def _line(win: Windows, origin: Floats) -> tuple[Floats, Floats]:
+def _line(win: Windows, origin: Floats | None) -> tuple[Floats, Floats]:
     """Slope and value at ``origin`` (ms) of the straight line of least squares."""
-    values, times, valid = win.stack()
+    times, valid = win.clock()
     x = (times - win.last_time) / 1000.0
-    # Relative to the first value, so that a series that never moves has a slope of exactly zero.
-    base = win.first
-    y = values - base
-    if valid is None:
-        mean_x = x.sum(axis=0) / len(x)
-        mean_y = y.sum(axis=0) / len(y)
-        spread_x = x - mean_x
-        square = (spread_x * spread_x).sum(axis=0)
-    else:
-        weight = np.broadcast_to(valid, values.shape).astype(np.float64)
-        n = weight.sum(axis=0)
-        mean_x = (weight * x).sum(axis=0) / n
-        mean_y = (weight * y).sum(axis=0) / n
-        spread_x = weight * (x - mean_x)
-        square = (spread_x * (x - mean_x)).sum(axis=0)
-    slope = (spread_x * (y - mean_y)).sum(axis=0) / square
-    still = ~y.any(axis=0)
-    slope = np.where(still, 0.0, slope)
+    weight = 1.0 if valid is None else valid.astype(np.float64)
+    n = win.count
+    mean_x = (weight * x).sum(axis=0) / n
+    spread = weight * (x - mean_x)
+    # Values are taken relative to the first, so that a series that never moves has a slope of exactly zero.
+    slope = win.weighted(spread) / (spread * (x - mean_x)).sum(axis=0)
+    slope[np.isinf(slope)] = np.nan
+    if origin is None:
+        return slope, slope
+    mean_y = win.first + win.weighted(np.broadcast_to(weight, x.shape)) / n
     at = (origin - win.last_time) / 1000.0
-    return slope, base + mean_y + slope * (at - mean_x)
+    return slope, mean_y + slope * (at - mean_x)
 
 
-def _deriv(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
-    return _line(win, args.times)[0], win.count >= 2
+def _deriv(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
+    return _line(win, None)[0], win.count >= 2
 
 
 def _predict_linear(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
