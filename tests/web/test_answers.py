@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypercare.web.api.answers import exponent_number, number, plain_number
+from hypercare.web.api.numbers import exponent_number, number, plain_number, rows_of_texts, texts
 
 INF, NAN = math.inf, math.nan
 # What Prometheus 2.42 answered to these values: as a sample, as a scalar, as the value of an alert.
@@ -58,3 +59,24 @@ def test_the_forms_differ_only_in_writing(value):
     assert len(exponent) >= 3
     assert 1 <= abs(float(mantissa)) < 10 or value == 0
     assert ("e" in number(value)) == (value != 0 and not 1e-6 <= abs(value) < 1e21)
+
+
+ROWS = st.lists(
+    st.one_of(
+        st.lists(st.floats(), max_size=5),
+        st.lists(st.integers(-(2**60), 2**60).map(float), max_size=5),
+        st.lists(st.sampled_from([row[0] for row in TABLE]), max_size=5),
+        st.lists(st.floats(-1e-3, 1e-3), max_size=5),
+        st.lists(st.floats(1e14, 1e23), max_size=5),
+    ),
+    max_size=8,
+)
+
+
+@given(ROWS, st.booleans())
+def test_arrays_are_written_as_single_numbers_are(rows, long):
+    rows = [row * (300 if long else 1) for row in rows]
+    flat = np.array([v for row in rows for v in row])
+    expected = [number(v).encode() for v in flat.tolist()]
+    assert texts(flat) == expected
+    assert rows_of_texts(flat, np.array([len(row) for row in rows], dtype=np.int64)) == expected

@@ -13,8 +13,9 @@ from starlette.staticfiles import StaticFiles
 from hypercare.model.errors import InputError
 from hypercare.web import errors
 from hypercare.web.api.alertmanager import alertmanager_router
+from hypercare.web.api.dispatch import Dispatcher, describe
 from hypercare.web.api.own import own_router
-from hypercare.web.api.prometheus import prometheus_router
+from hypercare.web.api.prometheus import prometheus_endpoints
 from hypercare.web.auth import Gate
 from hypercare.web.docs import docs_router
 from hypercare.web.guard import Guard
@@ -51,7 +52,8 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     gate = Gate(app)
     pages = Pages(app, gate)
     web.state.live = live
-    web.include_router(prometheus_router(app))
+    endpoints = prometheus_endpoints()
+    describe(web, endpoints)
     web.include_router(alertmanager_router(app))
     web.include_router(own_router(app, live, gate))
     web.include_router(pages_router(pages))
@@ -59,6 +61,8 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     web.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _health(web, app, load)
     errors.install(web, pages.error)
+    # Added last, asked first.
+    web.add_middleware(Dispatcher, app=app, endpoints=endpoints)
     web.add_middleware(Guard, gate=gate, external_url=lambda: app.config.hypercare.web.external_url)
     return web
 

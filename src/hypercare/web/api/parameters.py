@@ -12,8 +12,6 @@ from hypercare.promql import EvaluationError, PromqlError, VectorSelector, parse
 from hypercare.web.api.answers import ApiError
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from hypercare.model.matchers import Matcher
     from hypercare.model.time import Ms
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 _FARTHEST: Final[Ms] = 2**53 - 1
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE: Final = re.compile(r"\d{1,18}", re.ASCII)
-_FORM: Final = "application/x-www-form-urlencoded"
 
 
 def _bad(name: str, message: str) -> ApiError:
@@ -53,13 +50,9 @@ class Parameters:
         self.now = now
 
     @classmethod
-    async def of(cls, request: Request, now: Ms) -> Parameters:
-        """Those of a request; a body that is not a form is not looked at."""
-        pairs = list(request.query_params.multi_items())
-        if request.method == "POST" and request.headers.get("content-type", "").split(";")[0].strip().lower() == _FORM:
-            body = (await request.body()).decode("utf-8", "replace")
-            pairs = parse_qsl(body, keep_blank_values=True) + pairs
-        return cls(pairs, now)
+    def of(cls, query: bytes, form: bytes, now: Ms) -> Parameters:
+        """Those of a query string and of the body of a form."""
+        return cls(_pairs(form) + _pairs(query), now)
 
     def all(self, name: str) -> list[str]:
         """Every value of a name."""
@@ -123,6 +116,10 @@ class Parameters:
                 raise _bad(name, f'"{text}" is not a series selector')
             found.append(tuple(chosen.matchers))
         return found
+
+
+def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(encoded.decode("utf-8", "replace"), keep_blank_values=True) if encoded else []
 
 
 def _fail(text: str) -> Ms:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypercare.model.matchers import matches_all
 from hypercare.model.time import Ms, format_duration, format_rfc3339
-from hypercare.web.api.answers import exponent_number
+from hypercare.web.api.numbers import exponent_number
 
 if TYPE_CHECKING:
     from hypercare.app import App
