@@ -54,7 +54,9 @@ class BlockWriter:
     """Writes a block beside its final place and moves it there when it is whole."""
 
     def __init__(self, directory: Path, start: Ms, end: Ms) -> None:
-        self._path = directory / f"{start:013d}-{end:013d}.block"
+        # Rows that came late to a span get a file beside that of the span.
+        names = (f"{start:013d}-{end:013d}{suffix}.block" for suffix in ("", *(f"-{n}" for n in range(1, 10_000))))
+        self._path = next(path for path in (directory / name for name in names) if not path.exists())
         self._temporary = self._path.with_suffix(".tmp")
         self._file = self._temporary.open("wb")
         self._file.write(MAGIC)

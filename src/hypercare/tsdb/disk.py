@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypercare.tsdb.block import Block, BlockError, BlockLoader, BlockWriter, Se
 from hypercare.tsdb.files import lock_directory
 from hypercare.tsdb.head import used_columns
 from hypercare.tsdb.replay import Recovery, replay_directory
+from hypercare.tsdb.rows import join_pieces, overlap
 from hypercare.tsdb.wal import LogWriter
 
 if TYPE_CHECKING:
@@ -31,10 +33,19 @@ _PROBLEM_LIMIT: Final = 1000
 
 
 class Sealing:
-    """A block in the making, a few groups at a time."""
+    """A block in the making, a few groups at a time.
+
+    Attributes:
+        start: of its span.
+        end: of its span.
+        taken: numbers of the late segments that it holds.
+
+    """
 
     def __init__(self, directory: Path, start: Ms, end: Ms, groups: list[Group]) -> None:
+        self.start = start
         self.end = end
+        self.taken: set[int] = set()
         self._writer = BlockWriter(directory, start, end)
         self._waiting = groups[::-1]
 
@@ -46,7 +57,8 @@ class Sealing:
         """
         while self._waiting and budget > 0:
             group = self._waiting.pop()
-            pieces = rows_before(group, self.end)
+            self.taken.update(part.late for part in group.parts if part.late and self.start <= part.first < self.end)
+            pieces = rows_within(group, self.start, self.end)
             if pieces:
                 self._writer.add(group.key, pieces)
             budget -= sum(piece.values.size for piece in pieces) + 1
@@ -65,8 +77,8 @@ class Sealing:
         self._writer.abort()
 
 
-def rows_before(group: Group, end: Ms) -> list[SealedRows]:
-    """A group's rows in memory before a time; neighbours with equal columns joined."""
+def rows_within(group: Group, start: Ms, end: Ms) -> list[SealedRows]:
+    """A group's rows in memory of a span; neighbours with equal columns joined, overlapping ones merged."""
     found: list[tuple[Layout, list[Ints], list[Floats]]] = []
 
     def add(layout: Layout, times: Ints, values: Floats) -> None:
@@ -76,19 +88,22 @@ def rows_before(group: Group, end: Ms) -> list[SealedRows]:
         elif layout.width:
             found.append((layout, [times], [values]))
 
-    for part in group.parts:
-        if part.last < end:
-            add(part.layout, part.times(), part.matrix())
+    parts = [part for part in group.parts if part.first >= start and part.last < end]
+    for part in parts:
+        add(part.layout, part.times(), part.matrix())
     raw = group.raw
+    overlapping = overlap(parts)
     if raw is not None:
-        cut = bisect_left(raw.clock, end, 0, raw.count)
-        if cut:
-            layout, values = used_columns(group, raw.layout, raw.values[:cut, : raw.layout.width])
-            add(layout, raw.times[:cut], values)
-    return [
-        SealedRows([group.series[n] for n in layout.ids.tolist()], np.concatenate(times), np.concatenate(values))
-        for layout, times, values in found
-    ]
+        first = bisect_left(raw.clock, start, 0, raw.count)
+        cut = bisect_left(raw.clock, end, first, raw.count)
+        if first < cut:
+            layout, values = used_columns(group, raw.layout, raw.values[first:cut, : raw.layout.width])
+            add(layout, raw.times[first:cut], values)
+            overlapping = overlapping or any(part.last >= raw.clock[first] for part in parts)
+    pieces = [(layout.ids, np.concatenate(times), np.concatenate(values)) for layout, times, values in found]
+    if overlapping:
+        pieces = [join_pieces([each for one in found for each in zip(repeat(one[0].ids), one[1], one[2])])]
+    return [SealedRows([group.series[n] for n in ids.tolist()], times, values) for ids, times, values in pieces]
 
 
 class Disk:
@@ -115,6 +130,8 @@ class Disk:
         self.recovery = Recovery()
         self._loader = BlockLoader(group_of, cache, self.report)
         self._sealing: Sealing | None = None
+        # Since when there are rows that came late to spans whose blocks are written.
+        self._late_since: Ms | None = None
         try:
             self._set_blocks(())
             self._set_blocks(self._open_blocks())
@@ -127,6 +144,11 @@ class Disk:
         self.problems.extend(self.recovery.problems)
         self.log = LogWriter(self._log_directory, files, segment_bytes=options.wal_segment_bytes, fsync=options.fsync)
         self._log_span: int | None = None
+
+    @property
+    def sealing(self) -> bool:
+        """Whether a block is being written."""
+        return self._sealing is not None
 
     @property
     def size(self) -> int:
@@ -153,9 +175,6 @@ class Disk:
             except (BlockError, OSError) as err:
                 self.report(path, f"the block cannot be read and is left out: {err}")
                 continue
-            if found and block.start < found[-1].end:
-                self.report(path, f"the block overlaps {found[-1].path.name} and is left out")
-                continue
             found.append(block)
         return tuple(found)
 
@@ -175,21 +194,10 @@ class Disk:
 
     def seal(self, now: Ms) -> bool:
         """Go on writing the oldest span that is over into a block; returns whether one was completed."""
-        span = self._options.block_span
-        head = self._head
         try:
             if self._sealing is None:
-                oldest = [g.parts[0].first if g.parts else g.raw.clock[0] for g in head.active.values() if g.raw]
-                if not oldest:
-                    return False
-                start = min(oldest) // span * span
-                end = start + span
-                # Half a span of grace, as late rows are refused once their block is begun.
-                if now < end + span // 2:
-                    return False
-                head.min_valid = end
-                self._sealing = Sealing(self._block_directory, start, end, list(head.active.values()))
-            if not self._sealing.step(self._options.seal_budget):
+                self._sealing = self._begin(now)
+            if self._sealing is None or not self._sealing.step(self._options.seal_budget):
                 return False
             sealing, self._sealing = self._sealing, None
             self._publish(sealing)
@@ -201,19 +209,46 @@ class Disk:
             return False
         return True
 
+    def _begin(self, now: Ms) -> Sealing | None:
+        """The next block to be written, if one is due: first what came late to spans before it."""
+        head, span = self._head, self._options.block_span
+        closed = head.min_valid
+        oldest: list[Ms] = []
+        late: list[Ms] = []
+        for group in head.active.values():
+            if group.raw is not None and group.raw.count:
+                oldest.append(group.raw.clock[0])
+            for part in group.parts:
+                (late if closed is not None and part.first < closed else oldest).append(part.first)
+        start = min(oldest) // span * span if oldest else None
+        # Half a span of grace, as late rows are refused once their block is begun.
+        due = start is not None and now >= start + span + span // 2
+        if not late:
+            self._late_since = None
+        elif self._late_since is None:
+            self._late_since = now
+        if late and self._late_since is not None and (due or now >= self._late_since + span // 2):
+            start = min(late) // span * span
+        elif not due or start is None:
+            return None
+        head.min_valid = max(start + span, closed or 0)
+        return Sealing(self._block_directory, start, start + span, list(head.active.values()))
+
     def _publish(self, sealing: Sealing) -> None:
         try:
             block = self._loader.open(sealing.finish())
         except OSError:
             sealing.abort()
             raise
+        taken = frozenset(sealing.taken)
         # No reader may see the rows twice, or not at all.
         with self._head.lock:
-            self._set_blocks((*self.blocks, block))
-            self.sealed_until = sealing.end
+            self._set_blocks(tuple(sorted((*self.blocks, block), key=lambda each: (each.start, each.path.name))))
+            self.sealed_until = max(self.sealed_until, sealing.end)
             for group in list(self._head.active.values()):
-                self._head.trim(group, sealing.end, exact=True)
-        self.log.delete_before(sealing.end)
+                self._head.trim(group, sealing.end, exact=True, taken=taken)
+        waiting = [part.late for group in self._head.active.values() for part in group.parts if part.late]
+        self.log.delete_before(self.sealed_until, min(waiting, default=self._head.late + 1))
 
     def expire(self, now: Ms) -> bool:
         """Delete blocks beyond retention; returns whether any went."""

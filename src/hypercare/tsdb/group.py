@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypercare.tsdb.fields import cells_of, field_labels, is_field, owner_of, roles_of, shape_of
 from hypercare.tsdb.layout import Layout
 from hypercare.tsdb.options import AppendResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hypercare.model.histograms import Histogram
     from hypercare.model.labels import Labels
-    from hypercare.model.samples import Ints
+    from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.layout import Slots
     from hypercare.tsdb.raw import RawRows
@@ -34,12 +36,18 @@ class Group:
     """
 
     __slots__ = (
-        "__weakref__", "_fresh", "_layouts", "_next", "_numbers", "_on_series", "columns_seen", "floor", "generation",
-        "gid", "key", "missing", "parts", "places", "raw", "result", "row_epoch", "series", "slot_of", "target",
-        "wal_columns", "wal_file", "wal_known", "wal_layout",
+        "__weakref__", "_fresh", "_layouts", "_next", "_numbers", "_on_field", "_on_series", "_shapes", "columns_seen",
+        "fields", "floor", "generation", "gid", "key", "missing", "owners", "parts", "places", "raw", "raw_epoch",
+        "result", "row_epoch", "series", "slot_of", "target", "wal_columns", "wal_file", "wal_known", "wal_layout",
     )  # fmt: skip
 
-    def __init__(self, key: str, gid: int, on_series: Callable[[Group, int, Labels], None]) -> None:
+    def __init__(
+        self,
+        key: str,
+        gid: int,
+        on_series: Callable[[Group, int, Labels], None],
+        on_field: Callable[[Group, int, str], None],
+    ) -> None:
         self.key = key
         self.gid = gid
         self.generation = 0
@@ -47,14 +55,21 @@ class Group:
         self._numbers: dict[Labels, int] = {}
         self._next = 0
         self._on_series = on_series
+        self._on_field = on_field
         self._fresh: set[int] = set()
         self._layouts: dict[bytes, Layout] = {}
+        # Series → what is kept of it beside floats → column; and back to the series.
+        self.fields: dict[int, dict[str, int]] = {}
+        self.owners: dict[int, int] = {}
+        self._shapes: dict[tuple[int, bytes, bytes, tuple[float, ...]], Ints] = {}
         self.raw: RawRows | None = None
         self.parts: tuple[Segment, ...] = ()
         # Time of the newest row that memory no longer holds.
         self.floor: Ms | None = None
         # How many snapshots there were when the last row came.
         self.row_epoch = -1
+        # How many there were when ``raw`` became an object that no reader had seen.
+        self.raw_epoch = -1
         # Column number → column of ``raw``.
         self.slot_of: dict[int, int] = {}
         # What the last row's columns came to, so that the same array again costs nothing.
@@ -75,18 +90,55 @@ class Group:
         found = self._numbers.get(labels)
         if found is not None:
             return found
+        owner = self.column(owner_of(labels)[0]) if is_field(labels) else -1
         number = self._next
         self._next += 1
         self._numbers[labels] = number
         self.series[number] = labels
         self._fresh.add(number)
-        self._on_series(self, number, labels)
+        if owner < 0:
+            self._on_series(self, number, labels)
+        else:
+            self.fields.setdefault(owner, {})[owner_of(labels)[1]] = number
+            self.owners[number] = owner
+            self._on_field(self, owner, owner_of(labels)[1])
         return number
+
+    def field(self, owner: int, role: str) -> int:
+        """The column of something that is kept of a series beside its floats.
+
+        Raises:
+            LookupError: there is no such series.
+        """
+        found = self.fields.get(owner, {}).get(role)
+        if found is not None:
+            return found
+        labels = self.series.get(owner)
+        if labels is None or owner in self.owners:
+            msg = f"group {self.key!r} has no column {owner}; its generation is {self.generation}"
+            raise LookupError(msg)
+        return self.column(field_labels(labels, role))
+
+    def histogram(self, owner: int, value: Histogram) -> tuple[Ints, Floats]:
+        """A histogram of a series as columns and cells.
+
+        Raises:
+            LookupError: there is no such series.
+        """
+        key = (owner, *shape_of(value))
+        numbers = self._shapes.get(key)
+        if numbers is None:
+            if len(self._shapes) > 64 + 4 * len(self.fields):
+                self._shapes.clear()
+            numbers = np.array([self.field(owner, role) for role in roles_of(value)], dtype=np.int64)
+            self._shapes[key] = numbers
+        return numbers, cells_of(value)
 
     @property
     def last(self) -> Ms | None:
         """Time of the newest row, ms."""
-        return self.raw.clock[self.raw.count - 1] if self.raw is not None else self.floor
+        raw = self.raw
+        return raw.clock[raw.count - 1] if raw is not None and raw.count else self.floor
 
     def layout(self, ids: Ints) -> Layout:
         """The one layout object of these series in this order."""
@@ -94,6 +146,8 @@ class Group:
         found = self._layouts.get(key)
         if found is None:
             found = self._layouts[key] = Layout(ids)
+            if self.owners:
+                found.series = len({self.owners.get(number, number) for number in found.ids.tolist()})
         return found
 
     def set_raw(self, raw: RawRows | None) -> None:
@@ -116,9 +170,11 @@ class Group:
         keep = {id(layout) for layout in stored}
         self._layouts = {key: layout for key, layout in self._layouts.items() if id(layout) in keep}
         fresh, self._fresh = self._fresh, set()
+        fresh.update([self.owners[number] for number in fresh if number in self.owners])
         if len(stored) == 1 and stored[0].width == len(self.series):
             return [], False
         alive = set[int]().union(*(layout.ids.tolist() for layout in stored))
+        alive.update([self.owners[number] for number in alive if number in self.owners])
         unused = [number for number in self.series if number not in alive]
         gone = [number for number in unused if number not in fresh]
         return gone, len(gone) < len(unused)
@@ -128,6 +184,11 @@ class Group:
         gone = frozenset(numbers)
         for number in numbers:
             del self._numbers[self.series[number]]
+            owner = self.owners.pop(number, None)
+            if owner is not None and owner in self.fields:
+                self.fields[owner] = {r: n for r, n in self.fields[owner].items() if n != number}
+            self.fields.pop(number, None)
+        self._shapes.clear()
         # A new dict: readers that still look at the retired ones keep the old one.
         self.series = {number: labels for number, labels in self.series.items() if number not in gone}
         self.generation += 1

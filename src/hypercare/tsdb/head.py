@@ -12,24 +12,28 @@ from hypercare.model.samples import ABSENT, STALE, is_absent, is_stale
 from hypercare.tsdb.layout import as_slots
 from hypercare.tsdb.options import AppendResult
 from hypercare.tsdb.raw import RawRows, holes_of
+from hypercare.tsdb.rows import write_rows
 from hypercare.tsdb.segment import seal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.cuts import State
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.options import Options
-    from hypercare.tsdb.segment import DecodedCache
+    from hypercare.tsdb.segment import DecodedCache, Segment
 
 Columns: TypeAlias = "Ints | Sequence[int]"
 Values: TypeAlias = "Floats | Sequence[float]"
+Reader: TypeAlias = "Callable[[Group, Ints, Ms, Ms], tuple[Ints, Floats]]"
 
 _PLACES: Final = 16
 """Lists of columns remembered of a group; rules that read each other's results write a row in a few portions."""
+_BULK: Final = 4
+"""Rows from which on it pays to take them in together."""
 _FLOAT64: Final = np.dtype(np.float64)
 _NAN_BYTE: Final = 0x7F
 """Highest byte of every marker (and of infinity, positive NaNs and values beyond 1e303)."""
@@ -40,6 +44,10 @@ class Journal(Protocol):
 
     def row(self, group: Group, at: Ms, columns: Ints, packed: bytes) -> None:
         """A row with its cells as float64 bytes."""
+        ...
+
+    def rows(self, group: Group, times: Ints, columns: Ints, cells: Floats, late: int) -> None:
+        """Several rows; ``late``: the number of the segment that they are to be part of, or 0."""
         ...
 
 
@@ -55,6 +63,9 @@ class Head:
         min_valid: rows before this time are refused, because their block is closed or being written; ms.
         appended: samples taken in.
         refused: samples refused.
+        late: how many segments there were of rows that came after newer ones were sealed.
+        deferred: rows that came to a span while it was written to a block.
+        reader: gives what is stored of some columns of a group after one time and up to another.
 
     """
 
@@ -68,10 +79,14 @@ class Head:
         self.appended = 0
         self.refused = 0
         self.journal = journal
+        self.late = 0
+        self.deferred: list[tuple[Group, Ints, Ints, Floats]] = []
+        self.reader: Reader = _nothing
+        self.window = options.out_of_order_window
+        self.align = align
+        self.cache = cache
         self._seal_rows = max(options.seal_rows, 1)
         self._capacity = self._seal_rows + max(options.keep_rows, 1)
-        self._cache = cache
-        self._align = align
 
     def view(self) -> dict[int, State]:
         """A copy of ``states`` for readers; the caller holds ``lock``."""
@@ -117,17 +132,15 @@ class Head:
         if not len(numbers):
             return AppendResult(0)
         last = group.last
-        if (self.min_valid is not None and at < self.min_valid) or (last is not None and at < last):
-            self.refused += len(numbers)
-            return AppendResult(0, out_of_order=len(numbers))
-        if last == at:
-            if group.raw is None:
-                self.refused += len(numbers)
-                return AppendResult(0, out_of_order=len(numbers))
-            return self._merge(group, group.raw, at, numbers, cells)
+        early = self.min_valid is not None and at < self.min_valid
+        if early or (last is not None and at <= last):
+            raw = group.raw
+            if not early and last == at and raw is not None and raw.count and not group.owners:
+                return self._merge(group, raw, at, numbers, cells)
+            return self._append_late(group, at, numbers, cells)
         if group.raw is not None and group.raw.count >= group.raw.capacity:
             self._seal(group, group.raw)
-        raw = self._place(group, numbers)
+        raw = self.place(group, numbers)
         count = raw.count
         if group.missing is not None:
             raw.values[count] = ABSENT
@@ -138,19 +151,104 @@ class Head:
             raw.mark(count, np.array([group.slot_of[n] for n in numbers[stale_cells].tolist()], dtype=np.int64))
         raw.clock[count] = at
         raw.count = count + 1
-        self._publish(group, raw)
+        self.publish(group, raw)
         self.appended += len(numbers)
         if self.journal is not None:
             self.journal.row(group, at, numbers, cells.tobytes())
         return group.result
 
-    def _publish(self, group: Group, raw: RawRows) -> None:
+    def _append_late(self, group: Group, at: Ms, numbers: Ints, cells: Floats) -> AppendResult:
+        self.check(group, numbers)
+        times = np.array([at], dtype=np.int64)
+        found = write_rows(self, group, times, numbers, cells[None, :], oldest=self.oldest())
+        return AppendResult(found.appended, found.too_old, found.duplicates, found.conflicts, found.histograms)
+
+    def oldest(self) -> Ms | None:
+        """The time from which on samples may be out of order; none: no such samples are accepted."""
+        if not self.window:
+            return None
+        newest = max((group.last or 0 for group in self.active.values()), default=0)
+        return max(newest, self.min_valid or 0) - self.window
+
+    @staticmethod
+    def check(group: Group, numbers: Ints) -> None:
+        """Refuse columns that are unknown or named twice.
+
+        Raises:
+            LookupError: a column number is unknown.
+            ValueError: a column is named twice.
+        """
+        listed = numbers.tolist()
+        if len(set(listed)) != len(listed):
+            msg = f"a row of group {group.key!r} names a column twice"
+            raise ValueError(msg)
+        for number in listed:
+            if number not in group.series:
+                msg = f"group {group.key!r} has no column {number}; its generation is {group.generation}"
+                raise LookupError(msg)
+
+    def extend(self, group: Group, times: Ints, columns: Ints, cells: Floats, present: Bools) -> None:
+        """Append rows that are all newer than those of the group.
+
+        Raises:
+            LookupError: a column number is unknown.
+            ValueError: a column is named twice.
+        """
+        if len(times) < _BULK or holes_of(cells).any():
+            columns = np.ascontiguousarray(columns)
+            for at, row, here in zip(times.tolist(), cells, present, strict=True):
+                if here.all():
+                    self.append(group, at, columns, np.ascontiguousarray(row), ())
+                else:
+                    self.append(group, at, columns[here], row[here], ())
+            return
+        done = 0
+        while done < len(times):
+            if group.raw is not None and group.raw.count >= group.raw.capacity:
+                self._seal(group, group.raw)
+            raw = self.place(group, columns)
+            count = raw.count
+            take = min(len(times) - done, raw.capacity - count)
+            if group.missing is not None:
+                raw.values[count : count + take] = ABSENT
+                raw.mark(count + take - 1, group.missing)
+            raw.values[count : count + take, group.target] = cells[done : done + take]
+            raw.times[count : count + take] = times[done : done + take]
+            raw.count = count + take
+            self.publish(group, raw)
+            done += take
+        self.appended += cells.size
+        self.record(group, times, columns, cells, late=False)
+
+    def record(self, group: Group, times: Ints, columns: Ints, cells: Floats, *, late: bool) -> None:
+        """Write rows to the log; ``late``: they are to become the next late segment."""
+        if self.journal is not None:
+            self.journal.rows(group, times, columns, cells, self.late + 1 if late else 0)
+
+    def replace_parts(self, group: Group, old: Sequence[Segment], new: Segment) -> None:
+        """Put a late segment among the others of a group, in place of some."""
+        gone = {part.late for part in old}
+        parts = [part for part in group.parts if not part.late or part.late not in gone]
+        group.parts = tuple(sorted([*parts, new], key=lambda part: part.first))
+        if group.raw is None:
+            self.active[group.gid] = group
+            group.set_raw(RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), self._capacity))
+        if group.raw is not None:
+            self.publish(group, group.raw)
+
+    def publish(self, group: Group, raw: RawRows) -> None:
+        """Show readers to come the rows of a group."""
         group.row_epoch = self.epoch
         self.states[group.gid] = (raw, raw.count, raw.layout, group.parts, {})
         self.changed = True
 
-    def _place(self, group: Group, columns: Ints) -> RawRows:
-        """Find where the columns of a row go, and make room for new ones."""
+    def place(self, group: Group, columns: Ints) -> RawRows:
+        """Find where the columns of a row go, and make room for new ones.
+
+        Raises:
+            LookupError: a column number is unknown.
+            ValueError: a column is named twice.
+        """
         raw = group.raw
         if raw is not None and group.columns_seen is not None and np.array_equal(columns, group.columns_seen):
             group.columns_seen = columns
@@ -207,7 +305,7 @@ class Head:
 
     def _merge(self, group: Group, raw: RawRows, at: Ms, columns: Ints, cells: Floats) -> AppendResult:
         """Add cells to the newest row."""
-        raw = self._place(group, columns)
+        raw = self.place(group, columns)
         row = raw.count - 1
         target = group.target
         slots = np.arange(target.start, target.stop) if isinstance(target, slice) else target
@@ -226,16 +324,17 @@ class Head:
                 # A reader holds this row: leave it as it is and go on with a copy.
                 raw = raw.copy(raw.capacity)
                 group.set_raw(raw)
+                group.raw_epoch = self.epoch
             raw.values[row, fresh] = cells[free]
-            self._note_holes(raw, fresh)
-            self._publish(group, raw)
+            self.note_holes(raw, fresh)
+            self.publish(group, raw)
         self.appended += result.appended
         if self.journal is not None:
             self.journal.row(group, at, columns[free], cells[free].tobytes())
         return result
 
     @staticmethod
-    def _note_holes(raw: RawRows, slots: Ints) -> None:
+    def note_holes(raw: RawRows, slots: Ints) -> None:
         """Count the holes of columns anew, after cells of the newest row were filled."""
         holes = holes_of(raw.values[: raw.count, slots])
         rows = np.where(holes, np.arange(raw.count)[:, None], -1)
@@ -246,33 +345,42 @@ class Head:
         """Compress the oldest rows and go on with the others in a new buffer."""
         count = raw.count
         cut = min(self._seal_rows, count - 1)
-        if self._align:
-            edge = bisect_left(raw.clock, (raw.clock[0] // self._align + 1) * self._align, 0, count)
+        if self.align:
+            edge = bisect_left(raw.clock, (raw.clock[0] // self.align + 1) * self.align, 0, count)
             cut = min(cut, edge)
         width = raw.layout.width
         layout, values = used_columns(group, raw.layout, raw.values[:cut, :width])
         if layout.width:
-            group.parts = (*group.parts, seal(layout, raw.times[:cut], values, self._cache))
+            sealed = seal(layout, raw.times[:cut], values, self.cache)
+            group.parts = tuple(sorted([*group.parts, sealed], key=lambda part: part.first))
         layout, values = used_columns(group, raw.layout, raw.values[cut:count, :width])
         rest = RawRows(layout, max(self._capacity, count - cut + 1))
         rest.fill(raw.times[cut:count], values)
         group.set_raw(rest)
         self.states[group.gid] = (rest, rest.count, layout, group.parts, {})
 
-    def trim(self, group: Group, until: Ms, *, exact: bool) -> None:
-        """Drop rows before ``until``; uncompressed ones singly if ``exact``, else only when all of them are older."""
+    def trim(self, group: Group, until: Ms, *, exact: bool, taken: frozenset[int] = frozenset()) -> None:
+        """Drop rows before ``until``; uncompressed ones singly if ``exact``, else only when all of them are older.
+
+        Late segments are dropped where they were ``taken``, or where not ``exact``.
+        """
         raw = group.raw
         if raw is None:
             return
-        parts = tuple(part for part in group.parts if part.last >= until)
+        parts = tuple(p for p in group.parts if p.last >= until or (exact and p.late and p.late not in taken))
         cut = bisect_left(raw.clock, until, 0, raw.count)
         if cut == raw.count:
             group.floor = group.last
-            group.parts = ()
+            group.parts = parts
+            self.changed = True
+            if parts:
+                empty = RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), self._capacity)
+                group.set_raw(empty)
+                self.states[group.gid] = (empty, 0, empty.layout, parts, {})
+                return
             group.set_raw(None)
             del self.states[group.gid]
             del self.active[group.gid]
-            self.changed = True
             return
         if exact and cut:
             layout, values = used_columns(group, raw.layout, raw.values[cut : raw.count, : raw.layout.width])
@@ -286,6 +394,12 @@ class Head:
         if kept is not None:
             self.states[group.gid] = (kept, kept.count, kept.layout, parts, {})
             self.changed = True
+
+
+def _nothing(group: Group, columns: Ints, start: Ms, end: Ms) -> tuple[Ints, Floats]:
+    """What is stored where nothing is."""
+    del group, start, end
+    return np.empty(0, dtype=np.int64), np.empty((0, len(columns)))
 
 
 def used_columns(group: Group, layout: Layout, values: Floats) -> tuple[Layout, Floats]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from hypercare.model.labels import METRIC_NAME
 from hypercare.model.matchers import MatchOp
+from hypercare.tsdb.fields import START
 from hypercare.tsdb.layout import Layout, Slots, as_slots
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Merge:
 class Match:
     """The series of one group that fit a list of matchers. Immutable but for what it remembers."""
 
-    __slots__ = ("_interned", "_merges", "_series", "gid", "group", "ids", "plans")
+    __slots__ = ("_fields", "_interned", "_merges", "_series", "gid", "group", "ids", "plans")
 
     def __init__(self, group: Group, ids: Ints, interned: dict[bytes, LabelSets]) -> None:
         self.group = group
@@ -58,6 +59,23 @@ class Match:
         self.plans: dict[Layout, tuple[Slots, LabelSets]] = {}
         self._merges: dict[tuple[Layout, ...], Merge] = {}
         self._interned = interned
+        self._fields: dict[bool, tuple[tuple[int, int], Match | None]] = {}
+
+    def fields(self, *, starts: bool) -> Match | None:
+        """The start timestamps, or the fields of histograms, of these series; none where there are none."""
+        group = self.group
+        version = (group.generation, len(group.owners))
+        known = self._fields.get(starts)
+        if known is not None and known[0] == version:
+            return known[1]
+        numbers: list[int] = []
+        for owner in self.ids.tolist():
+            roles = group.fields.get(owner)
+            if roles:
+                numbers += [number for role, number in tuple(roles.items()) if (role == START) is starts]
+        found = Match(group, np.array(numbers, dtype=np.int64), {}) if numbers else None
+        self._fields[starts] = (version, found)
+        return found
 
     def grown(self, ids: Ints) -> Match:
         """A successor with more series, which hands out the same label tuples for the same series."""
@@ -171,6 +189,17 @@ class Index:
         self._by_identity: dict[int, tuple[tuple[Matcher, ...], _Entry]] = {}
         self._lock = threading.Lock()
         self.series = 0
+        # Whether there ever was a start timestamp, a histogram: where not, no reader looks for them.
+        self.starts = False
+        self.histograms = False
+
+    def add_field(self, group: Group, owner: int, role: str) -> None:
+        """Hear that something is kept of a series beside its floats."""
+        del group, owner
+        if role == START:
+            self.starts = True
+        else:
+            self.histograms = True
 
     def add(self, group: Group, number: int, labels: Labels) -> None:
         """Take a new series in."""
@@ -197,7 +226,7 @@ class Index:
             self._versions[None] += 1
             self._epoch += 1
             self.series -= len(gone)
-            if all(number in gone for number in group.series):
+            if all(number in gone or number in group.owners for number in group.series):
                 del self._groups[group.gid]
 
     def groups(self) -> list[Group]:

@@ -20,16 +20,18 @@ class Layout:
 
     Attributes:
         ids: the group's series numbers in the order of the matrix columns.
-        width: how many.
+        width: how many columns.
+        series: of how many series; fewer than columns where there are histograms.
 
     """
 
-    __slots__ = ("ids", "width")
+    __slots__ = ("ids", "series", "width")
 
     def __init__(self, ids: Iterable[int]) -> None:
         self.ids: Ints = np.array(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int64)
         self.ids.flags.writeable = False
         self.width = len(self.ids)
+        self.series = self.width
 
     def slots_of(self, series: Ints) -> Ints:
         """Positions of those of the given series that stand in the layout, in layout order."""

@@ -21,6 +21,8 @@ class Options:
         cache_bytes: upper limit of decompressed values kept for readers.
         seal_budget: samples that one call of ``maintain`` moves into a block at most, so that no call takes long.
         wal_segment_bytes: size at which a new log file is begun.
+        out_of_order_window: how much older than the newest sample of the store a sample may be that is older than
+            the newest of its series; 0: such samples are refused; ms.
         fsync: whether ``flush`` waits until the disk has the data. Without it a crash of the machine (not of
             the process) can lose more.
 
@@ -34,6 +36,7 @@ class Options:
     cache_bytes: int = 32 << 20
     seal_budget: int = 2_000_000
     wal_segment_bytes: int = 128 << 20
+    out_of_order_window: Ms = 0
     fsync: bool = True
 
 
@@ -45,6 +48,7 @@ class AppendResult(NamedTuple):
         out_of_order: refused: older than the newest row of the group, or of a time whose block is closed.
         duplicates: already there with the same time and value; nothing to do.
         conflicts: refused: already there with the same time and another value.
+        histograms: stored. What was refused of them is counted with the floats, one for each histogram.
 
     """
 
@@ -52,3 +56,4 @@ class AppendResult(NamedTuple):
     out_of_order: int = 0
     duplicates: int = 0
     conflicts: int = 0
+    histograms: int = 0

@@ -51,6 +51,13 @@ class RawRows:
         self.layout = layout
         self.count = 0
 
+    @classmethod
+    def empty(cls, layout: Layout, capacity: int) -> RawRows:
+        """No rows yet: behind all rows that are stored elsewhere."""
+        found = cls(layout, capacity)
+        found.clock[0] = 2**62
+        return found
+
     def fill(self, times: Ints, values: Floats) -> None:
         """Take rows over into an empty buffer."""
         rows, width = values.shape

@@ -10,7 +10,8 @@ import numpy as np
 
 from hypercare.model.errors import Problem
 from hypercare.model.labels import Labels
-from hypercare.tsdb.wal import ColumnsRecord, Damage, LogFile, RowRecord, SeriesRecord, read_log
+from hypercare.tsdb.rows import NEVER, write_rows
+from hypercare.tsdb.wal import ColumnsRecord, Damage, LogFile, RowRecord, RowsRecord, SeriesRecord, read_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,11 @@ class _FileReplay:
         # Per group: number of the list, its columns, and which of them are known (none: all).
         self._lists: dict[int, tuple[int, Ints, Bools | None]] = {}
 
+    @property
+    def late(self) -> int:
+        """The number of the newest late segment."""
+        return self._head.late
+
     def series(self, record: SeriesRecord) -> None:
         group = self._groups[record.gid] = self._group_of(record.key)
         known = self._columns.setdefault(record.gid, {})
@@ -69,24 +75,49 @@ class _FileReplay:
 
     def row(self, record: RowRecord) -> None:
         values = np.frombuffer(record.packed, dtype=np.float64)
+        found = self._columns_of(record, len(values))
+        if found is None or (self._head.min_valid is not None and record.at < self._head.min_valid):
+            return
+        group, numbers, known = found
+        result = self._head.append(group, record.at, numbers, values if known is None else values[known], ())
+        self._recovery.rows += 1
+        self._recovery.samples += result.appended
+
+    def rows(self, record: RowsRecord) -> None:
+        values = np.frombuffer(record.packed, dtype=np.float64)
+        count = len(record.times)
+        found = self._columns_of(record, len(values) // count, count) if len(values) % count == 0 else None
+        if found is None:
+            return
+        group, numbers, known = found
+        times, cells = record.times, values.reshape(count, -1)
+        if known is not None:
+            cells = cells[:, known]
+        # Rows of a closed span are in its block, but for those that came after it.
+        keep = slice(None)
+        if not record.late and self._head.min_valid is not None:
+            keep = slice(int(np.searchsorted(times, self._head.min_valid)), None)
+        if len(times[keep]) and len(numbers):
+            result = write_rows(self._head, group, times[keep], numbers, cells[keep], oldest=NEVER)
+            self._recovery.rows += len(times[keep])
+            self._recovery.samples += result.appended
+
+    def _columns_of(
+        self, record: RowRecord | RowsRecord, width: int, rows: int = 1
+    ) -> tuple[Group, Ints, Bools | None] | None:
+        """Group and column numbers of a record, and which of its cells are of known series (none: all)."""
         group = self._groups.get(record.gid)
         listed = self._lists.get(record.gid)
         if group is None or listed is None or listed[0] != record.layout:
-            self._recovery.lost_samples += len(values)
-            return
+            self._recovery.lost_samples += width * rows
+            return None
         _, numbers, known = listed
-        width = len(numbers) if known is None else len(known)
-        if width != len(values):
-            self._recovery.lost_samples += len(values)
-            return
+        if width != (len(numbers) if known is None else len(known)):
+            self._recovery.lost_samples += width * rows
+            return None
         if known is not None:
-            self._recovery.lost_samples += int((~known).sum())
-            values = values[known]
-        if self._head.min_valid is not None and record.at < self._head.min_valid:
-            return
-        result = self._head.append(group, record.at, numbers, values, ())
-        self._recovery.rows += 1
-        self._recovery.samples += result.appended
+            self._recovery.lost_samples += int((~known).sum()) * rows
+        return group, numbers, known
 
 
 def replay_directory(
@@ -116,6 +147,13 @@ def _replay_file(path: Path, replay: _FileReplay, recovery: Recovery) -> LogFile
         if isinstance(record, RowRecord):
             replay.row(record)
             file.last = record.at if file.last is None else max(file.last, record.at)
+        elif isinstance(record, RowsRecord):
+            replay.rows(record)
+            newest = int(record.times[-1])
+            file.last = newest if file.last is None else max(file.last, newest)
+            # The segments of this run have numbers of their own.
+            if record.late:
+                file.late = max(file.late, replay.late)
         elif isinstance(record, ColumnsRecord):
             replay.columns(record)
         elif isinstance(record, SeriesRecord):

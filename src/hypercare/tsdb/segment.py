@@ -169,10 +169,11 @@ class Segment:
         first: time of the first row.
         last: time of the last row.
         holes: for each column whether any cell is stale or absent; none: no column has one.
+        late: 0, or a number that grows: the rows may lie among those of other segments.
 
     """
 
-    __slots__ = ("_cache", "_source", "_uid", "first", "holes", "last", "layout", "rows")
+    __slots__ = ("_cache", "_source", "_uid", "first", "holes", "last", "late", "layout", "rows")
 
     def __init__(
         self,
@@ -182,8 +183,10 @@ class Segment:
         holes: Bools | None,
         source: ChunkSource,
         cache: DecodedCache,
+        late: int = 0,
     ) -> None:
         self.layout = layout
+        self.late = late
         self.first, self.last = span
         self.rows = rows
         self.holes = holes
@@ -272,8 +275,8 @@ def column_holes(values: Floats) -> Bools | None:
     return columns if columns.any() else None
 
 
-def seal(layout: Layout, times: Ints, values: Floats, cache: DecodedCache) -> Segment:
+def seal(layout: Layout, times: Ints, values: Floats, cache: DecodedCache, late: int = 0) -> Segment:
     """Compress rows into a segment in memory."""
     own = times.copy()
     source = MemoryChunks(own, pack_chunks(values))
-    return Segment(layout, (int(own[0]), int(own[-1])), len(own), column_holes(values), source, cache)
+    return Segment(layout, (int(own[0]), int(own[-1])), len(own), column_holes(values), source, cache, late)

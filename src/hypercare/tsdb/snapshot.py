@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from hypercare.model.histograms import HistogramSeries
 from hypercare.model.samples import ABSENT, SampleMatrix, is_absent
 from hypercare.tsdb.cuts import bind_rows, cut_rows
-from hypercare.tsdb.raw import RawRows
+from hypercare.tsdb.fields import owner_of, plans_of
+from hypercare.tsdb.index import Match
+from hypercare.tsdb.raw import RawRows, holes_of
+from hypercare.tsdb.rows import EVER
 from hypercare.tsdb.stats import Stats, count_series
 
 if TYPE_CHECKING:
@@ -21,7 +26,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.tsdb.block import Block
     from hypercare.tsdb.cuts import Sheaf, Span, State
-    from hypercare.tsdb.index import Index, Match
+    from hypercare.tsdb.group import Group
+    from hypercare.tsdb.index import Index
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.segment import Segment
 
@@ -94,10 +100,24 @@ class Snapshot:
         """What was bound for readers, for the next snapshot to look at."""
         return self._sheaves
 
-    def select_histograms(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> tuple[()]:
-        """See ``SampleSource``; none is stored."""
-        del matchers, start, end
-        return ()
+    def select_histograms(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[HistogramSeries]:
+        """Native histograms of the matching series with ``start < t <= end``; empty at once where none is stored."""
+        if not self._index.histograms:
+            return []
+        out: list[HistogramSeries] = []
+        for match in self._index.find(matchers).matches:
+            fields = match.fields(starts=False)
+            if fields is None:
+                continue
+            starts = self._starts(match, start, end)
+            for found in self._gather(fields, start, end):
+                for plan in plans_of(found.labels):
+                    if plan.has_histogram and len(rows := plan.rows(found.values)):
+                        times = found.times[rows]
+                        began = _starts_of(starts, [plan.labels], times)
+                        column = None if began is None else began[:, 0]
+                        out.append(HistogramSeries(plan.labels, times, plan.build(found.values, rows), column))
+        return out
 
     def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[SampleMatrix]:
         """All samples of the matching series with ``start < t <= end``, one matrix a group.
@@ -107,6 +127,8 @@ class Snapshot:
         span = (start, end)
         in_memory = start >= self._sealed_until - 1 or not self._blocks
         found = self._index.find(matchers)
+        if self._index.starts:
+            return [matrix for match in found.matches for matrix in self._with_starts(match, start, end)]
         if len(found.gids) >= _MANY:
             sheaf = self._sheaf(found.gids, span, in_memory=in_memory)
             plan = None if sheaf is None else found.plan(sheaf.layouts)
@@ -117,12 +139,12 @@ class Snapshot:
             state = self._states.get(match.gid)
             if state is None:
                 if not in_memory:
-                    self._gather(out, match, start, end)
+                    out += self._gather(match, start, end)
                 continue
             raw, count, layout, parts, cuts = state
             cut = cuts.get(span) or cut_rows(raw, count, cuts, span)
             if not cut.whole and (parts or not in_memory):
-                self._gather(out, match, start, end)
+                out += self._gather(match, start, end)
             elif cut.values is not None:
                 slots, labels = match.plans.get(layout) or match.plan(layout)
                 if labels:
@@ -166,15 +188,15 @@ class Snapshot:
             if first < behind:
                 yield _Part(raw, layout, raw.times, first, behind)
 
-    def _gather(self, out: list[SampleMatrix], match: Match, start: Ms, end: Ms) -> None:
-        """Put the pieces of one group together."""
+    def _gather(self, match: Match, start: Ms, end: Ms) -> list[SampleMatrix]:
+        """Put the pieces of one group together; no matrix where there are none."""
         parts = [
             part
             for part in self._parts(match.gid, start, end)
             if (match.plans.get(part.layout) or match.plan(part.layout))[1]
         ]
         if not parts:
-            return
+            return []
         layouts = tuple(dict.fromkeys(part.layout for part in reversed(parts)))
         if len(layouts) == 1:
             slots, labels = match.plans.get(layouts[0]) or match.plan(layouts[0])
@@ -194,24 +216,56 @@ class Snapshot:
                 rows[:, target] = _read(part, source)
                 dense = dense and whole and _dense(part, source)
                 at += part.end - part.start
-        times = [part.times[part.start : part.end] for part in parts]
-        out.append(SampleMatrix(labels, times[0] if len(times) == 1 else np.concatenate(times), values, dense))
+        spans = [part.times[part.start : part.end] for part in parts]
+        times = spans[0] if len(spans) == 1 else np.concatenate(spans)
+        if any(a[-1] >= b[0] for a, b in pairwise(spans)):
+            times, values = _interleave(times, values)
+            dense = not holes_of(values).any()
+        return [SampleMatrix(labels, times, values, dense)]
+
+    def _with_starts(self, match: Match, start: Ms, end: Ms) -> list[SampleMatrix]:
+        """The samples of one group with their start timestamps, where any is known."""
+        starts = self._starts(match, start, end)
+        found = self._gather(match, start, end)
+        return [each._replace(starts=_starts_of(starts, each.labels, each.times)) for each in found]
+
+    def _starts(self, match: Match, start: Ms, end: Ms) -> SampleMatrix | None:
+        fields = match.fields(starts=True)
+        found = [] if fields is None else self._gather(fields, start, end)
+        return found[0] if found else None
+
+    def columns(self, group: Group, columns: Ints, start: Ms, end: Ms) -> tuple[Ints, Floats]:
+        """Times and cells of some columns of a group, in their order, in a span."""
+        found = self._gather(Match(group, columns, {}), start, end)
+        if not found:
+            return np.empty(0, dtype=np.int64), np.empty((0, len(columns)))
+        places = {labels: at for at, labels in enumerate(found[0].labels)}
+        order = [places.get(group.series[number], -1) for number in columns.tolist()]
+        values = np.full((len(found[0].times), len(order)), ABSENT)
+        here = [at for at, place in enumerate(order) if place >= 0]
+        values[:, here] = found[0].values[:, [order[at] for at in here]]
+        return found[0].times, values
 
     def series(self, selectors: Iterable[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[Labels]:
         """Label sets of the series that any selector matches and that have samples in the span, sorted."""
         found: dict[Labels, None] = {}
         for matchers in selectors:
             for match in self._index.find(matchers).matches:
-                for part in self._parts(match.gid, start, end):
-                    slots, labels = match.plans.get(part.layout) or match.plan(part.layout)
-                    if not labels:
-                        continue
-                    if isinstance(part.rows, RawRows):
-                        present = np.any(~is_absent(_read(part, slots)), axis=0)
-                        found.update((label, None) for label, here in zip(labels, present, strict=True) if here)
-                    else:
-                        found.update(dict.fromkeys(labels))
+                found.update(dict.fromkeys(self._present(match, start, end)))
+                fields = match.fields(starts=False) if self._index.histograms else None
+                if fields is not None:
+                    found.update((owner_of(field)[0], None) for field in self._present(fields, start, end))
         return sorted(found)
+
+    def _present(self, match: Match, start: Ms, end: Ms) -> Iterator[Labels]:
+        """Label sets of the columns of a group that have samples in a span."""
+        for part in self._parts(match.gid, start, end):
+            slots, labels = match.plans.get(part.layout) or match.plan(part.layout)
+            if labels and isinstance(part.rows, RawRows):
+                present = np.any(~is_absent(_read(part, slots)), axis=0)
+                yield from (label for label, here in zip(labels, present, strict=True) if here)
+            else:
+                yield from labels
 
     def label_names(self, selectors: Sequence[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[str]:
         """Names of the labels of those series (of all series where there is no selector), sorted."""
@@ -225,7 +279,7 @@ class Snapshot:
     @property
     def size(self) -> Size:
         """How much there is; cheap, unlike ``stats``."""
-        series = sum(state[2].width for state in self._states.values())
+        series = sum(state[2].series for state in self._states.values())
         return Size(series, self._totals.samples_appended, self._totals.out_of_order)
 
     def stats(self, limit: int = 10) -> Stats:
@@ -236,13 +290,17 @@ class Snapshot:
         """
         totals = self._totals
         firsts = [(parts[0].first if parts else raw.clock[0]) for raw, _, _, parts, _ in self._states.values()]
-        lasts = [raw.clock[count - 1] for raw, count, _, _, _ in self._states.values()]
+        firsts = [first for first in firsts if first < EVER]
+        lasts = [
+            raw.clock[n - 1] if n else parts[-1].last for raw, n, _, parts, _ in self._states.values() if n or parts
+        ]
         head: list[Labels] = []
         for group in self._index.groups():
             state = self._states.get(group.gid)
             if state is not None:
-                series = group.series
-                head.extend(series[number] for number in state[2].ids.tolist() if number in series)
+                series, owners = group.series, group.owners
+                numbers = dict.fromkeys(owners.get(number, number) for number in state[2].ids.tolist())
+                head.extend(series[number] for number in numbers if number in series)
         return Stats(
             head_series=len(head),
             head_groups=len(self._states),
@@ -270,6 +328,38 @@ def _dense(part: _Part, slots: slice | Ints) -> bool:
     if isinstance(part.rows, RawRows):
         return part.rows.dense(slots, part.start)
     return part.rows.dense(slots)
+
+
+def _interleave(times: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """Rows in the order of time; of rows with the same time the cells of the first that has one."""
+    joint, place = np.unique(times, return_inverse=True)
+    out = np.full((len(joint), values.shape[1]), ABSENT)
+    # Rows of one time are few and far between: layer by layer each row goes to a place of its own.
+    order = np.argsort(place, kind="stable")
+    sorted_place = place[order]
+    layer = np.arange(len(order)) - np.searchsorted(sorted_place, sorted_place)
+    for number in range(int(layer.max()) + 1):
+        rows = order[layer == number]
+        there = out[place[rows]]
+        out[place[rows]] = np.where(is_absent(there), values[rows], there)
+    return joint, out
+
+
+def _starts_of(starts: SampleMatrix | None, labels: Sequence[Labels], times: Ints) -> Ints | None:
+    """Start timestamps for samples, from a matrix of the fields that hold them."""
+    if starts is None:
+        return None
+    out = np.zeros((len(times), len(labels)), dtype=np.int64)
+    places = {owner_of(field)[0]: at for at, field in enumerate(starts.labels)}
+    rows = np.minimum(np.searchsorted(starts.times, times), len(starts.times) - 1)
+    hit = starts.times[rows] == times
+    for at, label in enumerate(labels):
+        place = places.get(label)
+        if place is not None:
+            column = np.ascontiguousarray(starts.values[:, place])
+            known = ~is_absent(column)
+            out[hit, at] = np.where(known, column, 0.0)[rows[hit]].astype(np.int64)
+    return out if out.any() else None
 
 
 def _bytes(raw: RawRows, parts: tuple[Segment, ...]) -> int:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+import numpy as np
+
+from hypercare.model.samples import is_absent
 from hypercare.tsdb.disk import Disk
+from hypercare.tsdb.fields import START
 from hypercare.tsdb.group import Group
 from hypercare.tsdb.head import Head
 from hypercare.tsdb.index import Index
 from hypercare.tsdb.options import AppendResult, Options
 from hypercare.tsdb.replay import Recovery
+from hypercare.tsdb.rows import settle_deferred
 from hypercare.tsdb.segment import DecodedCache
 from hypercare.tsdb.snapshot import Snapshot, Totals
+from hypercare.tsdb.write import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hypercare.model.errors import Problem
+    from hypercare.model.histograms import Histogram
+    from hypercare.model.ingest import WriteBatch, WriteResult
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
 
@@ -38,6 +46,8 @@ class Tsdb:
         # Whether series without samples were kept because they are new.
         self._spared = False
         self._head = Head(options, self._cache, None, options.block_span if directory is not None else 0)
+        self._head.reader = self._read
+        self._writer = Writer(self._head, self.group, self._index.groups)
         self._disk: Disk | None = None
         if directory is not None:
             self._disk = Disk(directory, options, self._head, self.group, self._cache)
@@ -69,7 +79,7 @@ class Tsdb:
         """The group of this name; a new one where there is none yet."""
         found = self._groups.get(key)
         if found is None:
-            found = self._groups[key] = Group(key, self._next_gid, self._index.add)
+            found = self._groups[key] = Group(key, self._next_gid, self._index.add, self._index.add_field)
             self._next_gid += 1
         return found
 
@@ -81,8 +91,12 @@ class Tsdb:
         values: Floats | Sequence[float],
         *,
         stale: Sequence[int] = (),
+        histograms: Sequence[tuple[int, Histogram]] = (),
+        starts: Sequence[tuple[int, Ms]] = (),
     ) -> AppendResult:
         """Append one row to a group.
+
+        A sample that is not newer than the newest of its series is refused, but within the out-of-order window.
 
         The fast path is taken when ``columns`` is the very array (int64) of the group's last row; an array that
         was passed becomes read-only.
@@ -93,12 +107,49 @@ class Tsdb:
             columns: column numbers, each at most once; series that are not named have no sample in this row.
             values: their values, float64; ``STALE`` and ``ABSENT`` keep their meaning.
             stale: more columns, which get a staleness marker.
+            histograms: columns of series whose sample in this row is a native histogram, and not a value.
+            starts: columns of series of which it is known when their counting began, and that time, ms.
 
         Raises:
             LookupError: a column number is unknown or was retired (see ``Group.generation``).
             ValueError: columns and values differ in length, or a column is named twice.
         """
-        return self._head.append(group, at, columns, values, stale)
+        if not histograms and not starts:
+            return self._head.append(group, at, columns, values, stale)
+        numbers = np.asarray(columns, dtype=np.int64)
+        joined = [numbers]
+        cells = [np.asarray(values, dtype=np.float64)]
+        for column, histogram in histograms:
+            fields, found = group.histogram(column, histogram)
+            joined.append(fields)
+            cells.append(found)
+        if starts:
+            joined.append(np.array([group.field(column, START) for column, _ in starts], dtype=np.int64))
+            cells.append(np.array([start for _, start in starts], dtype=np.float64))
+        result = self._head.append(group, at, np.concatenate(joined), np.concatenate(cells), stale)
+        if result.appended != sum(map(len, joined)) + len(stale):
+            return result
+        present = len(numbers) - int(is_absent(cells[0]).sum()) + len(stale)
+        return result._replace(appended=present, histograms=len(histograms))
+
+    def write(self, batch: WriteBatch, now: Ms) -> WriteResult:
+        """Take in series that arrived one by one: remote write, OTLP, a push, an import.
+
+        Series of a batch's source that come with the same times are kept as the columns of one matrix, in every
+        request the same ones. The times of one series need not be ascending. Samples are refused as
+        ``WriteResult`` says; what is refused keeps nothing else of the batch out.
+
+        Args:
+            batch: the series; metadata is not looked at.
+            now: for what is beyond retention.
+        """
+        return self._writer.write(batch, self._head.oldest(), now - self._options.retention)
+
+    def _read(self, group: Group, columns: Ints, start: Ms, end: Ms) -> tuple[Ints, Floats]:
+        """What is stored of some columns of a group in a span, for the writer."""
+        blocks, until = (self._disk.blocks, self._disk.sealed_until) if self._disk is not None else ((), 0)
+        view = Snapshot(self._index, self._head.states, blocks, until, Totals(0, 0, 0))
+        return view.columns(group, columns, start, end)
 
     def snapshot(self) -> Snapshot:
         """The store as it is now; may be called and read in any thread."""
@@ -134,6 +185,8 @@ class Tsdb:
             changed = disk.expire(now) or sealed
             if changed:
                 head.changed = True
+            if not disk.sealing:
+                settle_deferred(head)
         if changed or self._spared:
             self._retire()
 
@@ -150,8 +203,11 @@ class Tsdb:
             gone, spared = group.unused(tuple(stored))
             self._spared = self._spared or spared
             if gone:
-                self._index.remove(group, gone, [group.series[number].name for number in gone])
+                series = [number for number in gone if number not in group.owners]
+                self._index.remove(group, series, [group.series[number].name for number in series])
+                labels = [group.series[number] for number in series]
                 group.retire(gone)
+                self._writer.forget(group, labels)
                 if self._disk is not None:
                     self._disk.forget_columns()
 

@@ -5,7 +5,9 @@ anew which groups and series its numbers mean, so that older files can be delete
 
 * series: group number, JSON ``[key, [[column, [[name, value], …]], …]]``;
 * columns: group number, number of the list, column numbers (uint32): what the rows after it consist of;
-* row: group number, number of the list, time (int64), values (float64).
+* row: group number, number of the list, time (int64), values (float64);
+* rows: group number, number of the list, number of the late segment (int64, 0: not late), how many rows (uint32),
+  times, values row after row.
 
 A row names its list of columns by number, so that a lost list makes rows unreadable rather than wrong.
 """
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hypercare.model.samples import Ints
+    from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.group import Group
 
@@ -40,6 +42,8 @@ _ROW_HEAD: Final = struct.Struct("<BIIq")
 _SERIES: Final = 1
 _COLUMNS: Final = 2
 _ROW: Final = 3
+_ROWS_HEAD: Final = struct.Struct("<BIIqI")
+_ROWS: Final = 4
 _BUFFER_LIMIT: Final = 64 << 20
 
 
@@ -49,12 +53,14 @@ class LogFile:
 
     Attributes:
         last: time of its newest row, ms; none where it has no row.
+        late: the greatest number of a late segment that its rows belong to.
 
     """
 
     path: Path
     last: Ms | None = None
     size: int = 0
+    late: int = 0
 
 
 class LogWriter:
@@ -77,6 +83,7 @@ class LogWriter:
         self._pieces: list[bytes] = []
         self._pending = 0
         self._last: Ms | None = None
+        self._late = 0
         self._unsynced = False
 
     @property
@@ -94,6 +101,18 @@ class LogWriter:
         self._pending += 1
         if self._last is None or at > self._last:
             self._last = at
+
+    def rows(self, group: Group, times: Ints, columns: Ints, cells: Floats, late: int) -> None:
+        """Record several rows."""
+        if columns is not group.wal_columns or group.wal_file != self._number:
+            self._introduce(group, columns)
+        head = _ROWS_HEAD.pack(_ROWS, group.gid, group.wal_layout, late, len(times))
+        self._record(b"".join((head, times.astype("<i8").tobytes(), np.ascontiguousarray(cells).tobytes())))
+        self._pending += 1
+        newest = int(times[-1])
+        if self._last is None or newest > self._last:
+            self._last = newest
+        self._late = max(self._late, late)
 
     def _introduce(self, group: Group, columns: Ints) -> None:
         """Record what the numbers of the next row mean, as far as this file does not say so yet."""
@@ -152,6 +171,7 @@ class LogWriter:
         file.size += len(data)
         if self._last is not None:
             file.last = self._last if file.last is None else max(file.last, self._last)
+            file.late = max(file.late, self._late)
         self._pieces, self._pending, self._last = [], 0, None
         self._unsynced = True
         if self._fsync:
@@ -179,15 +199,15 @@ class LogWriter:
             self._fd = None
         self._number += 1
 
-    def delete_before(self, until: Ms) -> None:
-        """Delete closed files whose rows are all older; their rows stand in a block.
+    def delete_before(self, until: Ms, late: int) -> None:
+        """Delete closed files whose rows are all older, and of late segments before a number: they are in blocks.
 
         Raises:
             OSError: a file could not be deleted.
         """
         current = self.files[-1] if self._fd is not None else None
         for file in list(self.files):
-            if file is not current and (file.last is None or file.last < until):
+            if file is not current and (file.last is None or file.last < until) and file.late < late:
                 file.path.unlink(missing_ok=True)
                 self.files.remove(file)
 
@@ -234,6 +254,17 @@ class RowRecord:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RowsRecord:
+    """Several rows."""
+
+    gid: int
+    layout: int
+    late: int
+    times: Ints
+    packed: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Damage:
     """Bytes that are not records.
 
@@ -247,7 +278,7 @@ class Damage:
     torn: bool
 
 
-Record = SeriesRecord | ColumnsRecord | RowRecord
+Record = SeriesRecord | ColumnsRecord | RowRecord | RowsRecord
 
 
 def read_log(data: bytes) -> Iterator[Record | Damage]:
@@ -291,6 +322,14 @@ def _parse(body: bytes) -> Record:
     if kind == _ROW:
         _, gid, layout, at = _ROW_HEAD.unpack_from(body)
         return RowRecord(gid, layout, at, body[_ROW_HEAD.size :])
+    if kind == _ROWS:
+        _, gid, layout, late, count = _ROWS_HEAD.unpack_from(body)
+        behind = _ROWS_HEAD.size + 8 * count
+        times = np.frombuffer(body[_ROWS_HEAD.size : behind], dtype=np.int64)
+        if len(times) != count or not count:
+            msg = "rows without their times"
+            raise ValueError(msg)
+        return RowsRecord(gid, layout, late, times, body[behind:])
     if kind == _COLUMNS:
         _, gid, layout = _COLUMNS_HEAD.unpack_from(body)
         return ColumnsRecord(gid, layout, tuple(np.frombuffer(body[_COLUMNS_HEAD.size :], dtype="<u4").tolist()))

@@ -1,0 +1,270 @@
+"""Series that arrive one by one get rows of their own: those that come with the same times stand together.
+
+Series of one scrape have the same ``job`` and ``instance`` and the same times, however a sender spreads them over
+requests. A new series joins the group of its source, job and instance that has rows of its times already, or that
+other series of the same times belong to; where there is none, a new group begins. A series stays in its group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from hypercare.model.ingest import WriteResult
+from hypercare.model.samples import ABSENT, ABSENT_BITS
+from hypercare.tsdb.fields import FIELD, START
+from hypercare.tsdb.rows import Outcome, owner_labels, write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from hypercare.model.histograms import Histogram
+    from hypercare.model.ingest import WriteBatch
+    from hypercare.model.labels import Labels
+    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.time import Ms
+    from hypercare.tsdb.group import Group
+    from hypercare.tsdb.head import Head
+
+_PREFIX: Final = "write"
+_WIDTH: Final = 5000
+"""Series of a group from which on new ones begin another."""
+
+Family = tuple[str, str, str]
+"""Source, job, instance."""
+
+
+class _Bucket(NamedTuple):
+    """Series of one group with the same times."""
+
+    times: Ints
+    columns: list[int]
+    cells: list[Floats]
+    seen: set[int]
+
+
+class _Fresh(NamedTuple):
+    """A series without a group."""
+
+    labels: Labels
+    times: Ints
+
+
+class Writer:
+    """Brings batches of series into groups."""
+
+    def __init__(self, head: Head, group_of: Callable[[str], Group], groups: Callable[[], Iterable[Group]]) -> None:
+        self._head = head
+        self._group_of = group_of
+        self._groups = groups
+        self._routes: dict[str, dict[Labels, tuple[Group, int]]] = {}
+        self._families: dict[Family, list[Group]] = {}
+
+    def forget(self, group: Group, gone: Iterable[Labels]) -> None:
+        """Hear that series of a group are retired."""
+        family = _family_of(group.key)
+        if family is None:
+            return
+        routes = self._routes.get(family[0])
+        if routes is None:
+            return
+        for labels in gone:
+            route = routes.get(labels)
+            if route is not None and route[0] is group:
+                del routes[labels]
+        if not group.series:
+            self._families[family] = [g for g in self._families.get(family, []) if g is not group]
+
+    def write(self, batch: WriteBatch, oldest: Ms | None, retained: Ms) -> WriteResult:
+        """Take a batch in; see ``Tsdb.write``."""
+        routes = self._routes_of(batch.source)
+        new = [_Fresh(each.labels, each.times) for each in batch.floats if each.labels not in routes]
+        new += [_Fresh(each.labels, each.times) for each in batch.histograms if each.labels not in routes]
+        refused = self._settle(batch.source, routes, new) if new else {}
+        buckets: dict[tuple[int, bytes, int], _Bucket] = {}
+        groups: dict[int, Group] = {}
+        for each in batch.floats:
+            route = routes.get(each.labels)
+            if route is not None and len(each.times):
+                group, number = groups.setdefault(route[0].gid, route[0]), route[1]
+                _put(buckets, group, each.times, number, each.values)
+                if each.starts is not None:
+                    _put(buckets, group, each.times, group.field(number, START), _start_cells(each.starts))
+        for series in batch.histograms:
+            route = routes.get(series.labels)
+            if route is None or not len(series.times):
+                continue
+            group, number = groups.setdefault(route[0].gid, route[0]), route[1]
+            for column, cells in _histogram_columns(group, number, series.values):
+                _put(buckets, group, series.times, column, cells)
+            if series.starts is not None:
+                _put(buckets, group, series.times, group.field(number, START), _start_cells(series.starts))
+        tally = _Tally(refused)
+        for (gid, _, _), bucket in sorted(buckets.items(), key=lambda item: int(item[1].times.min())):
+            group = groups[gid]
+            for times, columns, cells in _rows(bucket):
+                tally.add(group, self._write(group, times, columns, cells, oldest, retained))
+        return tally.result(self._head.window, retained)
+
+    def _write(
+        self, group: Group, times: Ints, columns: Ints, cells: Floats, oldest: Ms | None, retained: Ms
+    ) -> tuple[Outcome, int]:
+        """Write rows; those beyond retention are refused. Returns how many samples were."""
+        expired = int(np.searchsorted(times, retained))
+        lost = 0
+        if expired:
+            gone = cells[:expired].view(np.int64) != ABSENT_BITS
+            lost = int(gone[:, [number not in group.owners for number in columns.tolist()]].sum())
+            times, cells = times[expired:], cells[expired:]
+        if not len(times):
+            return Outcome(), lost
+        return write_rows(self._head, group, times, columns, cells, oldest=oldest), lost
+
+    def _routes_of(self, source: str) -> dict[Labels, tuple[Group, int]]:
+        """Where the series of a source go; learned from what is stored when the source is first heard of."""
+        found = self._routes.get(source)
+        if found is None:
+            found = self._routes[source] = {}
+            for group in self._groups():
+                family = _family_of(group.key)
+                if family is not None and family[0] == source:
+                    self._families.setdefault(family, []).append(group)
+                    for number, labels in group.series.items():
+                        if number not in group.owners:
+                            found.setdefault(labels, (group, number))
+        return found
+
+    def _settle(self, source: str, routes: dict[Labels, tuple[Group, int]], new: list[_Fresh]) -> dict[str, int]:
+        """Find a group for each new series; returns how many samples were refused for which reason."""
+        refused: dict[str, int] = {}
+        here: dict[tuple[Family, bytes], Group] = {}
+        for labels, times in new:
+            if labels in routes or not len(times):
+                continue
+            if labels.pairs and labels.pairs[0][0] == FIELD:
+                reason = "a label name cannot be a null byte"
+                refused[reason] = refused.get(reason, 0) + len(times)
+                continue
+            family = (source, labels.get("job"), labels.get("instance"))
+            key = (family, times.tobytes())
+            group = here.get(key)
+            if group is None or len(group.series) >= _WIDTH:
+                group = here[key] = self._group_for(family, times)
+            routes[labels] = (group, group.column(labels))
+        return refused
+
+    def _group_for(self, family: Family, times: Ints) -> Group:
+        known = self._families.setdefault(family, [])
+        newest = int(times.max())
+        for group in known:
+            raw = group.raw
+            if raw is not None and raw.count and len(group.series) < _WIDTH:
+                at = int(np.searchsorted(raw.times[: raw.count], newest))
+                if at < raw.count and raw.clock[at] == newest:
+                    return group
+        number = 1 + max((int(group.key.rsplit("\x1f", 1)[1]) for group in known), default=-1)
+        group = self._group_of("\x1f".join((_PREFIX, *(part.replace("\x1f", " ") for part in family), str(number))))
+        known.append(group)
+        return group
+
+
+class _Tally:
+    """Counts what became of a batch, and says why samples were refused."""
+
+    def __init__(self, refused: dict[str, int]) -> None:
+        self._total = Outcome()
+        self._expired = 0
+        self._conflict = ""
+        self._old = ""
+        self._problems = [f"{count} samples refused: {reason}" for reason, count in refused.items()]
+
+    def add(self, group: Group, found: tuple[Outcome, int]) -> None:
+        outcome, expired = found
+        self._expired += expired
+        self._total = self._total.plus(outcome)
+        if outcome.conflict_column >= 0 and not self._conflict:
+            self._conflict = owner_labels(group, outcome.conflict_column)
+        if outcome.old_column >= 0 and not self._old:
+            self._old = owner_labels(group, outcome.old_column)
+
+    def result(self, window: Ms, retained: Ms) -> WriteResult:
+        total = self._total
+        conflicts = total.conflicts
+        problems = self._problems
+        if conflicts:
+            first = f", first of {self._conflict}" if self._conflict else ""
+            problems.append(f"{conflicts} samples refused: another value is stored for their time{first}")
+        if total.too_old:
+            reason = f"out_of_order_time_window is {window // 1000} s" if window else "out_of_order_time_window is 0"
+            problems.append(
+                f"{total.too_old} samples refused: out of order, and {reason}"
+                + (f", first of {self._old}" if self._old else "")
+            )
+        if self._expired:
+            problems.append(f"{self._expired} samples refused: older than retention ({retained} ms since the epoch)")
+        return WriteResult(
+            total.appended,
+            total.histograms,
+            total.duplicates,
+            conflicts,
+            total.too_old + self._expired,
+            tuple(problems),
+        )
+
+
+def _family_of(key: str) -> Family | None:
+    parts = key.split("\x1f")
+    return (parts[1], parts[2], parts[3]) if len(parts) == 5 and parts[0] == _PREFIX else None
+
+
+def _put(buckets: dict[tuple[int, bytes, int], _Bucket], group: Group, times: Ints, number: int, cells: Floats) -> None:
+    """Add a column to the bucket of its times; a column that comes again goes to a bucket of its own."""
+    again = 0
+    stamp = times.tobytes()
+    while True:
+        key = (group.gid, stamp, again)
+        bucket = buckets.get(key)
+        if bucket is None:
+            buckets[key] = _Bucket(times, [number], [cells], {number})
+            return
+        if number not in bucket.seen:
+            bucket.columns.append(number)
+            bucket.cells.append(cells)
+            bucket.seen.add(number)
+            return
+        again += 1
+
+
+def _rows(bucket: _Bucket) -> list[tuple[Ints, Ints, Floats]]:
+    """The rows of a bucket by ascending time; rows of one time come one after the other."""
+    columns = np.array(bucket.columns, dtype=np.int64)
+    cells = np.concatenate(bucket.cells).reshape(len(columns), -1).T
+    times = np.asarray(bucket.times, dtype=np.int64)
+    if len(times) < 2 or bool((np.diff(times) > 0).all()):
+        return [(times, columns, np.ascontiguousarray(cells))]
+    order = np.argsort(times, kind="stable")
+    times, cells = times[order], cells[order]
+    _, ranks = np.unique(times, return_index=True)
+    layer = np.arange(len(times)) - np.repeat(ranks, np.diff(np.append(ranks, len(times))))
+    return [(times[layer == n], columns, np.ascontiguousarray(cells[layer == n])) for n in range(int(layer.max()) + 1)]
+
+
+def _start_cells(starts: Ints) -> Floats:
+    cells = starts.astype(np.float64)
+    cells[starts == 0] = ABSENT
+    return cells
+
+
+def _histogram_columns(group: Group, owner: int, values: Sequence[Histogram]) -> Iterator[tuple[int, Floats]]:
+    """The columns that histograms of one series fill, with a cell for each histogram."""
+    parts = [group.histogram(owner, value) for value in values]
+    if len(parts) == 1:
+        numbers, cells = parts[0]
+        yield from zip(numbers.tolist(), cells[:, None], strict=True)
+        return
+    every = np.unique(np.concatenate([numbers for numbers, _ in parts]))
+    matrix = np.full((len(every), len(parts)), ABSENT)
+    for at, (numbers, cells) in enumerate(parts):
+        matrix[np.searchsorted(every, numbers), at] = cells
+    yield from zip(every.tolist(), matrix, strict=True)
