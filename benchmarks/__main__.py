@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import idle_memory, page_latency, promql, scrape_1000, start_ready, two_days
+from benchmarks import bytes_per_sample, idle_memory, page_latency, promql, scrape_1000, start_ready, two_days
 from benchmarks.figure import Figure, Scale, table
 from benchmarks.lab import progress
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "page_latency": page_latency.run,
     "two_days": two_days.run,
     "promql": promql.run,
+    "bytes_per_sample": bytes_per_sample.run,
 }
 
 

@@ -12,10 +12,11 @@ import cramjam
 import numpy as np
 
 from hypercare.model.labels import Labels
+from hypercare.model.samples import is_absent
 from hypercare.tsdb import Tsdb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -91,7 +92,8 @@ def into_receivers(urls: list[str], made: list[Group]) -> None:
     """Send them to several remote-write receivers at once, each in the order of time."""
     with ThreadPoolExecutor(max(1, len(urls))) as pool:
         for begin in range(0, len(made[0].times), _CHUNK):
-            bodies = [_write_request(group, slice(begin, begin + _CHUNK)) for group in made]
+            rows = slice(begin, begin + _CHUNK)
+            bodies = [write_request(group.labels, group.times[rows], group.values[rows]) for group in made]
             list(pool.map(lambda url, bodies=bodies: _post(url, bodies), urls))
 
 
@@ -110,17 +112,20 @@ def _post(url: str, bodies: list[bytes]) -> None:
     connection.close()
 
 
-def _write_request(group: Group, rows: slice) -> bytes:
-    times = group.times[rows]
-    samples = np.zeros((len(group.labels), len(times)), _SAMPLE)
-    samples["head"] = (0x12, 16, 0x09)
-    samples["value"] = group.values[rows].T
-    samples["tag"] = 0x10
-    samples["time"] = _varint6(times)
+def write_request(
+    labels: Sequence[dict[str, str]], times: NDArray[np.int64], values: NDArray[np.float64]
+) -> bytes:
+    """A remote-write message, compressed; cells without a sample are left out."""
+    encoded = np.zeros(values.T.shape, _SAMPLE)
+    encoded["head"] = (0x12, 16, 0x09)
+    encoded["value"] = values.T
+    encoded["tag"] = 0x10
+    encoded["time"] = _varint6(times)
+    there = ~is_absent(values).T
     out = bytearray()
-    for labels, encoded in zip(group.labels, samples, strict=True):
-        pairs = b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items()))
-        out += _field(1, pairs + encoded.tobytes())
+    for named, cells, here in zip(labels, encoded, there, strict=True):
+        pairs = b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(named.items()))
+        out += _field(1, pairs + cells[here].tobytes())
     return bytes(cramjam.snappy.compress_raw(bytes(out)))
 
 

@@ -184,14 +184,16 @@ class Lab:
         ]  # fmt: skip
         return self.run("hypercare", command, port)
 
-    def prometheus(self, data: str = "prometheus-data", config: str = "prometheus.yml") -> Server | None:
+    def prometheus(
+        self, data: str = "prometheus-data", config: str = "prometheus.yml", extra: tuple[str, ...] = ()
+    ) -> Server | None:
         """Debian's Prometheus with the folder's prometheus.yml; none where it is not installed."""
         if PROMETHEUS is None:
             return None
         port = free_port()
         command = [
             PROMETHEUS, f"--config.file={self.folder / config}", f"--storage.tsdb.path={self.folder / data}",
-            f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn", "--web.enable-remote-write-receiver",
+            f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn", "--web.enable-remote-write-receiver", *extra,
         ]  # fmt: skip
         return self.run("prometheus", command, port)
 

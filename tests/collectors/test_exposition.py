@@ -139,6 +139,14 @@ def test_openmetrics_needs_its_end_also_when_all_lines_are_known():
             cache.parse(body, openmetrics=True)
 
 
+@pytest.mark.parametrize("line", [b"a 1\t", b"a 1 \t", b"a 1 7\t", b"a\t1", b"\ta 1", b"a 1  7"])
+def test_odd_blanks_are_read_at_every_scrape(line):
+    cache = ScrapeCache(Store())
+    for _ in range(3):
+        parsed = cache.parse(line + b"\nb 2\n")
+        assert (parsed.scraped, parsed.values[-1]) == (2, 2.0)
+
+
 def test_exemplars_are_read_over():
     store = Store()
     cache = ScrapeCache(store)

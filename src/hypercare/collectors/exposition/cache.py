@@ -256,10 +256,11 @@ class _Slow:
             line = lines[i]
             key, _, text = line.rpartition(b" ")
             column = known.get(key)
-            if column is None:
+            value = None if column is None else _number(text)
+            if column is None or value is None:
                 self._other(line, i)
             else:
-                add_value(_number(text, i))
+                add_value(value)
                 add_column(column)
                 add_at(i)
         # Known series behind an end mark are caught here too: then the last line is no end mark, or the second one.
@@ -304,17 +305,19 @@ class _Slow:
         head, mark, _ = line.partition(b" # {") if self.parser.openmetrics else (line, b"", b"")
         key, _, text = head.rpartition(b" ")
         column = self.cache.known.get(key) if mark else None
-        if column is not None:
+        found = None if column is None else _number(text)
+        if column is not None and found is not None:
             # The exemplar was checked when the series was new; nothing of it is kept.
-            self._plain(column, _number(text, i), i)
+            self._plain(column, found, i)
             return True
         if self.parser.openmetrics or not text.isdigit():
             return False
         key, _, value = key.rpartition(b" ")
         column = self.cache.known.get(key) if value else None
-        if column is None:
+        found = None if column is None else _number(value)
+        if column is None or found is None:
             return False
-        self._stamped(column, _number(value, i), int(text), i)
+        self._stamped(column, found, int(text), i)
         return True
 
     def _series(self, line: bytes, series: Series, i: int) -> None:
@@ -351,11 +354,11 @@ class _Slow:
         self.timed.append((stamp, column, value))
 
 
-def _number(text: bytes, i: int) -> float:
+def _number(text: bytes) -> float | None:
+    """The value, where nothing but a value is left of the line; what else may stand there is for the full parser."""
     if b"_" not in text and text.strip() == text:
         try:
             return float(text)
         except ValueError:
             pass
-    msg = f"line {i + 1}: {text[:100]!r} is not a number"
-    raise ExpositionError(msg)
+    return None

@@ -1,0 +1,144 @@
+"""A recorded sequence of expositions of real exporters, and how it goes on for a day.
+
+The file is xz of: the length of a JSON head and a newline, the head, the cells of each exporter as float64 columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import lzma
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from hypercare.collectors.exposition import Meta, Series, parse
+from hypercare.model.samples import ABSENT, is_absent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypercare.model.samples import Floats, Ints
+
+_FILTERS: Final = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 26}]
+_COUNTERS: Final = {"counter", "histogram", "summary"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recording:
+    """What one exporter said.
+
+    Attributes:
+        labels: of each series, ``__name__`` included.
+        growing: which series are counters: of a counter, or of a histogram or summary but for its quantiles.
+        times: of the scrapes, ms.
+        values: float64[scrapes, series]; ``ABSENT`` where a series was not there.
+
+    """
+
+    labels: tuple[dict[str, str], ...]
+    growing: tuple[bool, ...]
+    times: Ints
+    values: Floats
+
+
+class Recorder:
+    """Collects bodies."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[tuple[int, dict[int, float]]]] = {}
+        self._series: dict[str, dict[str, tuple[int, dict[str, str], bool]]] = {}
+
+    def add(self, exporter: str, at: int, body: bytes) -> None:
+        """Take one body."""
+        known = self._series.setdefault(exporter, {})
+        row: dict[int, float] = {}
+        kind = family = ""
+        for entry in parse(body, openmetrics=False):
+            if isinstance(entry, Meta) and entry.kind == "type":
+                kind, family = entry.text, entry.metric
+            elif isinstance(entry, Series):
+                labels = dict(entry.pairs)
+                grows = kind in _COUNTERS and labels["__name__"].startswith(family) and "quantile" not in labels
+                found = known.setdefault(entry.text, (len(known), labels, grows))
+                row[found[0]] = entry.value
+        self._rows.setdefault(exporter, []).append((at, row))
+
+    def shape(self) -> str:
+        """How much there is."""
+        return ", ".join(f"{name}: {len(rows)} x {len(self._series[name])}" for name, rows in self._rows.items())
+
+    def write(self, path: Path) -> None:
+        """Write all of it."""
+        head: dict[str, Any] = {}
+        cells: list[bytes] = []
+        for name, rows in self._rows.items():
+            series = self._series[name].values()
+            matrix = np.full((len(rows), len(series)), ABSENT)
+            for at, (_, row) in enumerate(rows):
+                matrix[at, list(row)] = list(row.values())
+            head[name] = {
+                "labels": [labels for _, labels, _ in series],
+                "growing": [grows for _, _, grows in series],
+                "times": [at for at, _ in rows],
+            }
+            cells.append(matrix.tobytes("F"))
+        text = json.dumps(head).encode()
+        path.write_bytes(lzma.compress(b"%d\n" % len(text) + text + b"".join(cells), filters=_FILTERS))
+
+
+def read(path: Path) -> dict[str, Recording]:
+    """The recordings by exporter."""
+    size, _, data = lzma.decompress(path.read_bytes()).partition(b"\n")
+    head = json.loads(data[: int(size)])
+    place = int(size)
+    found: dict[str, Recording] = {}
+    for name, told in head.items():
+        rows, columns = len(told["times"]), len(told["labels"])
+        cells = np.frombuffer(data, np.float64, rows * columns, place).reshape(columns, rows).T
+        place += 8 * rows * columns
+        found[name] = Recording(
+            tuple(told["labels"]), tuple(told["growing"]), np.array(told["times"], np.int64), cells.copy()
+        )
+    return found
+
+
+def go_on(recorded: Recording, rows: int, seed: int, block: int = 20) -> Floats:
+    """As many rows as are asked for, in the manner of the recorded ones.
+
+    The recording is cut into stretches of ``block`` scrapes; stretches are drawn with replacement, all series of an exporter
+    together, so that what moves together stays so, and runs of equal values stay runs. Counters go on from their last
+    value by the increments of the stretch (a reset stays the value it fell to). Gauges take the values of the stretch;
+    those that only ever rose or only ever fell (times, sizes) go on like counters. Nothing is rounded or smoothed.
+    Series that were absent in some rows are absent in the rows drawn from them.
+    """
+    rng = np.random.default_rng(seed)
+    values = recorded.values
+    count = len(values)
+    there = ~is_absent(values)
+    whole = there.all(axis=0)
+    steps = np.diff(np.where(there, values, 0.0), axis=0)
+    with np.errstate(invalid="ignore"):
+        monotone = np.all(steps >= 0, axis=0) | np.all(steps <= 0, axis=0)
+    moving = whole & (np.array(recorded.growing) | monotone) & np.isfinite(values).all(axis=0)
+    # Row n of the recording brings the increment from row n - 1.
+    starts = rng.integers(1, count - block + 1, -(-rows // block))
+    drawn = (starts[:, None] + np.arange(block)).ravel()[:rows]
+    out = values[drawn]
+    # Whole numbers add up exactly; for the others the sum is rounded to the decimals that the recording has.
+    for column in np.flatnonzero(moving).tolist():
+        increments = steps[drawn - 1, column]
+        fell = (increments < 0) & recorded.growing[column]
+        if fell.any():
+            increments = np.where(fell, 0.0, increments)
+        total = values[-1, column] + np.cumsum(increments)
+        out[:, column] = _as_fine(total, values[:, column])
+    return np.ascontiguousarray(out)
+
+
+def _as_fine(total: Floats, like: Floats) -> Floats:
+    """Rounded to as many decimals as the recorded values have, where that is a number at all (sums of floats are not)."""
+    for decimals in range(12):
+        if np.array_equal(np.round(like, decimals), like):
+            return np.round(total, decimals)
+    return total

@@ -1,0 +1,134 @@
+"""What is fuzzed: functions that take any bytes and raise nothing.
+
+A target lets through only the errors that the documentation of what it calls names; anything else is a finding, and so
+are two readings of the same input that differ. Each is run by atheris (``python -m fuzz``) and, on fewer inputs, by
+hypothesis in ``tests/fuzz``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hypercare.collectors.exposition import ExpositionError, Meta, ScrapeCache, Series, parse
+from hypercare.model.samples import is_absent
+from hypercare.promql import PromqlError, type_of
+from hypercare.promql import parse as parse_promql
+from hypercare.promql.printer import format_expr
+from hypercare.tsdb import Options, Tsdb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.model.labels import Labels
+
+_SHM: Final = Path("/dev/shm")  # noqa: S108 - memory instead of a disk: a million stores are opened
+_SMALL: Final = Options(block_span=100_000, seal_rows=4, keep_rows=2, fsync=False)
+
+
+def promql(data: bytes) -> None:
+    """An expression is parsed or refused with a place; what is parsed prints as what parses to the same."""
+    text = data.decode("utf-8", "replace")
+    try:
+        expr = parse_promql(text)
+    except PromqlError as error:
+        shown = error.render(text)
+        assert str(error) in shown
+        assert error.line > 0, "every refusal has a place"
+        return
+    printed = format_expr(expr)
+    again = parse_promql(printed)
+    assert type_of(again) is type_of(expr)
+    # Infinity prints as +Inf, as in Prometheus, whose sign is an operator where a power follows.
+    assert format_expr(again).replace("++Inf", "+Inf") == printed, (text, printed, format_expr(again))
+
+
+def exposition(data: bytes) -> None:
+    """A body is read or refused, and the fast way of the second scrape gives what the full parser gives.
+
+    The first byte chooses the format.
+    """
+    openmetrics, body = data[:1] == b"o", data[1:]
+    columns: dict[Labels, int] = {}
+    cache = ScrapeCache(lambda labels: columns.setdefault(labels, len(columns)))
+    try:
+        entries = list(parse(body, openmetrics=openmetrics))
+    except ExpositionError:
+        entries = None
+    for _ in range(2):
+        try:
+            parsed = cache.parse(body, openmetrics=openmetrics)
+        except ExpositionError:
+            assert entries is None, "the full parser takes what the cache refuses"
+            return
+        if entries is None:
+            # Known series are read over their exemplars, which nobody keeps.
+            assert openmetrics, "the cache takes what the full parser refuses"
+            assert b" # {" in body, "the cache takes what the full parser refuses"
+            return
+        wanted: dict[int, float] = {}
+        # A series text means what it meant when it first came, whatever TYPE stands before it later in the body.
+        meant: dict[str, Labels] = {}
+        for entry in entries:
+            if isinstance(entry, Series):
+                labels = meant.setdefault(entry.text, entry.labels)
+                if entry.timestamp is None:
+                    wanted.setdefault(columns[labels], entry.value)
+        assert sorted(wanted) == sorted(parsed.columns.tolist())
+        got = dict(zip(parsed.columns.tolist(), parsed.values.tolist(), strict=True))
+        for column, value in wanted.items():
+            assert value == got[column] or (value != value and got[column] != got[column]), (column, value)  # noqa: PLR0124
+        assert sum(isinstance(entry, Series) for entry in entries) == parsed.scraped
+        assert all(isinstance(meta.text, str) for meta in entries if isinstance(meta, Meta))
+
+
+def store_log(data: bytes) -> None:
+    """Any bytes as a file of the log: the store opens, can be read and written, and opens again the same."""
+    _in_store(lambda place: (place / "wal" / "00000001.wal").write_bytes(data))
+
+
+def store_block(data: bytes) -> None:
+    """Any bytes as a block: the store opens, can be read and written, and says so where the block is left out."""
+    _in_store(lambda place: (place / "blocks" / "0000000000000-0000000100000.block").write_bytes(data))
+
+
+def _in_store(prepare: Callable[[Path], object]) -> None:
+    place = Path(tempfile.mkdtemp(dir=_SHM if _SHM.is_dir() else None, prefix="hypercare-fuzz-"))
+    try:
+        (place / "wal").mkdir()
+        (place / "blocks").mkdir()
+        prepare(place)
+        db = Tsdb.open(place, _SMALL)
+        before = everything(db)
+        db.close()
+        db = Tsdb.open(place, _SMALL)
+        assert everything(db) == before
+        db.close()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def everything(db: Tsdb) -> dict[Labels, list[tuple[int, int]]]:
+    """All samples of a store: times and the bits of the values, by series."""
+    found: dict[Labels, list[tuple[int, int]]] = {}
+    for matrix in db.snapshot().select((), -(2**62), 2**62):
+        there = ~is_absent(matrix.values)
+        for column, labels in enumerate(matrix.labels):
+            rows = there[:, column]
+            cells = np.ascontiguousarray(matrix.values[rows, column])
+            pairs = zip(matrix.times[rows].tolist(), cells.view(np.int64).tolist(), strict=True)
+            found.setdefault(labels, []).extend(pairs)
+    return found
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "promql": promql,
+    "exposition": exposition,
+    "store_log": store_log,
+    "store_block": store_block,
+}
+"""By the name that ``python -m fuzz`` takes."""
