@@ -39,4 +39,8 @@ conformance: $(STAMP) ## other people's test data (folder in $$HYPERCARE_CONFORM
 bench: $(STAMP) peers ## print every published figure
 	$(BIN)/python -m benchmarks
 
-.PHONY: help setup peers demo serve lint test conformance bench
+RUNS ?= 1000000
+fuzz: $(STAMP) ## a million inputs to everything that reads foreign bytes (RUNS=…)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]' && $(BIN)/python -m fuzz --runs $(RUNS)
+
+.PHONY: help setup peers demo serve lint test conformance bench fuzz

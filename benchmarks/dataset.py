@@ -112,9 +112,7 @@ def _post(url: str, bodies: list[bytes]) -> None:
     connection.close()
 
 
-def write_request(
-    labels: Sequence[dict[str, str]], times: NDArray[np.int64], values: NDArray[np.float64]
-) -> bytes:
+def write_request(labels: Sequence[dict[str, str]], times: NDArray[np.int64], values: NDArray[np.float64]) -> bytes:
     """A remote-write message, compressed; cells without a sample are left out."""
     encoded = np.zeros(values.T.shape, _SAMPLE)
     encoded["head"] = (0x12, 16, 0x09)

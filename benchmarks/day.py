@@ -40,7 +40,9 @@ def groups(end: int, hours: int, instances: int) -> list[Group]:
     for n in range(instances):
         for name, recording in found.items():
             instance = f"10.0.{len(made) // 250}.{len(made) % 250}:9100"
-            labels = tuple({**given, "job": name, "instance": instance} for given in recording.labels)
+            # An empty label is none.
+            bare = [{label: value for label, value in given.items() if value} for given in recording.labels]
+            labels = tuple({**given, "job": name, "instance": instance} for given in bare)
             times = end - hours * HOUR + STEP * np.arange(rows, dtype=np.int64) + len(made) * 371 % STEP
             values = recorded.go_on(recording, rows, seed=n * 100 + len(made))
             made.append(Group(f"{name}/{instance}", labels, times, values))
@@ -73,8 +75,8 @@ def into_hypercare(data: Path, made: list[Group]) -> Tsdb:
 def seal(db: Tsdb, now: int) -> None:
     """Let what is in memory become blocks, as it would within the next hours."""
     for minute in range(0, 12 * HOUR, MINUTE):
+        db.flush(now + minute)
         db.maintain(now + minute)
-    db.flush(now + 12 * HOUR)
 
 
 def send(server: Server, made: list[Group]) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Floats, Ints
 
 _FILTERS: Final = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 26}]
+_FEW: Final = 16
+"""Different values below which a series is taken for one that has no others."""
 _COUNTERS: Final = {"counter", "histogram", "summary"}
 
 
@@ -106,39 +108,57 @@ def read(path: Path) -> dict[str, Recording]:
 def go_on(recorded: Recording, rows: int, seed: int, block: int = 20) -> Floats:
     """As many rows as are asked for, in the manner of the recorded ones.
 
-    The recording is cut into stretches of ``block`` scrapes; stretches are drawn with replacement, all series of an exporter
-    together, so that what moves together stays so, and runs of equal values stay runs. Counters go on from their last
-    value by the increments of the stretch (a reset stays the value it fell to). Gauges take the values of the stretch;
-    those that only ever rose or only ever fell (times, sizes) go on like counters. Nothing is rounded or smoothed.
-    Series that were absent in some rows are absent in the rows drawn from them.
+    1. The recording is cut into stretches of ``block`` scrapes; stretches are drawn with replacement, all series of an
+       exporter together: what moves together stays so, runs of equal values stay runs, absent cells stay absent.
+    2. Counters, and what else only ever rose or fell, go on from their last value by the increments of the stretch. Gauges
+       take the values of the stretch.
+    3. Drawn again and again, an hour's numbers would repeat as no exporter repeats itself, and a compressor would find
+       it. So an increment or level of a series that has many different ones is replaced by one between its neighbours in
+       order of size (a smoothed bootstrap). Zeros, runs, and series of few different values stay as drawn.
+    4. Values keep the decimals that the recording has.
     """
     rng = np.random.default_rng(seed)
     values = recorded.values
-    count = len(values)
     there = ~is_absent(values)
-    whole = there.all(axis=0)
-    steps = np.diff(np.where(there, values, 0.0), axis=0)
     with np.errstate(invalid="ignore"):
+        steps = np.diff(np.where(there, values, 0.0), axis=0)
         monotone = np.all(steps >= 0, axis=0) | np.all(steps <= 0, axis=0)
-    moving = whole & (np.array(recorded.growing) | monotone) & np.isfinite(values).all(axis=0)
+    plain = there.all(axis=0) & np.isfinite(values).all(axis=0)
+    moving = plain & (np.array(recorded.growing) | monotone)
     # Row n of the recording brings the increment from row n - 1.
-    starts = rng.integers(1, count - block + 1, -(-rows // block))
+    starts = rng.integers(1, len(values) - block + 1, -(-rows // block))
     drawn = (starts[:, None] + np.arange(block)).ravel()[:rows]
     out = values[drawn]
-    # Whole numbers add up exactly; for the others the sum is rounded to the decimals that the recording has.
-    for column in np.flatnonzero(moving).tolist():
-        increments = steps[drawn - 1, column]
-        fell = (increments < 0) & recorded.growing[column]
-        if fell.any():
-            increments = np.where(fell, 0.0, increments)
-        total = values[-1, column] + np.cumsum(increments)
-        out[:, column] = _as_fine(total, values[:, column])
+    for column in np.flatnonzero(plain & np.any(steps != 0, axis=0)).tolist():
+        cells = values[:, column]
+        if moving[column]:
+            # A counter that fell was reset; going on, it is not.
+            known = np.where((steps[:, column] < 0) & recorded.growing[column], 0.0, steps[:, column])
+            found = cells[-1] + np.cumsum(_smooth(known, drawn - 1, rng))
+        else:
+            found = _smooth(cells, drawn, rng)
+        out[:, column] = _as_fine(found, cells)
     return np.ascontiguousarray(out)
 
 
-def _as_fine(total: Floats, like: Floats) -> Floats:
-    """Rounded to as many decimals as the recorded values have, where that is a number at all (sums of floats are not)."""
-    for decimals in range(12):
-        if np.array_equal(np.round(like, decimals), like):
-            return np.round(total, decimals)
-    return total
+def _smooth(known: Floats, drawn: Ints, rng: np.random.Generator) -> Floats:
+    """The drawn ones of the known values, moved at random towards their neighbours where there are many different ones."""
+    found = known[drawn]
+    distinct = np.unique(known[known != 0])
+    if len(distinct) < max(_FEW, np.count_nonzero(known) // 2):
+        return found
+    rank = np.searchsorted(distinct, found)
+    # Equal neighbours in time stay equal.
+    fresh = np.append(True, found[1:] != found[:-1])
+    shift = rng.uniform(-0.5, 0.5, len(found))[np.maximum.accumulate(np.where(fresh, np.arange(len(found)), 0))]
+    moved = np.interp(rank + shift, np.arange(len(distinct)), distinct)
+    return np.where(found == 0, found, moved)
+
+
+def _as_fine(values: Floats, like: Floats) -> Floats:
+    """Rounded to as many decimals as the recorded values have."""
+    for decimals in range(17):
+        rounded = np.round(like, decimals)
+        if np.array_equal(rounded, like):
+            return np.round(values, decimals)
+    return values

@@ -1,7 +1,7 @@
 """``python -m fuzz [TARGET …] [--runs 1000000] [--keep FOLDER]``: fuzz the targets one after the other.
 
-Every target runs in a process of its own under atheris (libFuzzer): an input may take a second and the process 500 MB. Ends
-with 1 where something was found; the input is left in the folder, and ``python -m fuzz TARGET --input FILE`` repeats it.
+Every target runs in a process of its own under atheris (libFuzzer); an input may take a second, the process 500 MB.
+Ends with 1 where something was found. The input stays in the folder; ``python -m fuzz TARGET --input FILE`` repeats it.
 """
 
 from __future__ import annotations

@@ -99,6 +99,8 @@ WRONG = [
     ("x[5m:1m] anchored", "does not apply to a subquery"),
     ("a $ b", "1:3: unexpected character"),
     ("x[1m/0]", "division by zero"),
+    ("x[step() + 1e999]", "1:12: duration out of range"),
+    ("x[1e999]", "1:3: duration out of range"),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from hypercare.model.time import parse_duration
 from hypercare.promql import ast
+from hypercare.promql.durations import LONGEST
 from hypercare.promql.keywords import NUMBERS, PRECEDENCE
 from hypercare.promql.lexer import Kind, Source, Token, tokenize
 
@@ -120,6 +121,8 @@ class Cursor:
         token = self.token
         if token.kind in {Kind.NUMBER, Kind.DURATION}:
             value = self._number_value(self.advance())
+            if not value <= LONGEST:
+                raise self._source.error("duration out of range", token.start, token.end)
             kind = "number" if token.kind is Kind.NUMBER else "literal"
             return ast.DurationExpr(kind, (), value, self._source.span(token.start, token.end))
         if self._is("("):

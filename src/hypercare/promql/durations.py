@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.promql.lexer import Source
 
-_LONGEST: Final = 2**63 / 1e9  # Prometheus holds durations in int64 nanoseconds
+LONGEST: Final = 2**63 / 1e9
+"""Seconds; Prometheus holds durations in int64 nanoseconds."""
 _E = TypeVar("_E", bound=ast.Expr)
 
 
@@ -42,7 +43,7 @@ def evaluate(expr: ast.DurationExpr, step: Ms, span: Ms) -> Ms:
         PromqlError: division by zero, or out of bounds.
     """
     seconds = _seconds(expr, step / 1000, span / 1000)
-    if math.isnan(seconds) or abs(seconds) > _LONGEST:
+    if math.isnan(seconds) or abs(seconds) > LONGEST:
         place = expr.span
         raise PromqlError("duration out of range", place.line, place.column, place.length)
     return round(seconds * 1000)
