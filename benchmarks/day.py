@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import urllib.request
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from benchmarks import recorded
-from benchmarks.dataset import Group, write_request
+from benchmarks.dataset import Group, into_receivers
 from benchmarks.lab import ROOT
 from hypercare.model.labels import Labels
 from hypercare.model.samples import is_absent
@@ -16,15 +15,12 @@ from hypercare.model.time import HOUR, MINUTE
 from hypercare.tsdb import Tsdb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.lab import Server
 
 STEP: Final = 15_000
 RECORDING: Final = ROOT / "benchmarks" / "data" / "exporters.xz"
-_CHUNK: Final = 120
-"""Rows of one request: half an hour."""
 
 
 def groups(end: int, hours: int, instances: int) -> list[Group]:
@@ -80,18 +76,5 @@ def seal(db: Tsdb, now: int) -> None:
 
 
 def send(server: Server, made: list[Group]) -> None:
-    """Send everything by remote write, half an hour at a time."""
-    headers = {
-        "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
-        "X-Prometheus-Remote-Write-Version": "0.1.0",
-    }  # fmt: skip
-    for body in _requests(made):
-        request = urllib.request.Request(f"{server.url}/api/v1/write", body, headers, method="POST")
-        urllib.request.urlopen(request, timeout=120).close()
-
-
-def _requests(made: list[Group]) -> Iterator[bytes]:
-    for begin in range(0, len(made[0].times), _CHUNK):
-        for group in made:
-            rows = slice(begin, begin + _CHUNK)
-            yield write_request(group.labels, group.times[rows], group.values[rows])
+    """Send everything by remote write, in the order of time."""
+    into_receivers([server.url], made)
