@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hypercare.model.labels import Labels
 from hypercare.model.samples import ABSENT, STALE, SampleMatrix
-from hypercare.promql import Engine, LimitError, Limits, PromqlError, Tick, parse
+from hypercare.promql import Engine, LimitError, Limits, PromqlError, StoppedError, Tick, parse
 from hypercare.promql.testing import SeriesSource
 
 MINUTE = 60_000
@@ -84,6 +84,34 @@ def test_limits_are_told():
         Engine(Limits(max_samples=10)).instant(SHOP, "rate(requests_total[1h])", 30 * MINUTE)
     with pytest.raises(LimitError, match="11,000 points"):
         Engine().range(SHOP, "up", 0, 12_000_000, 1)
+
+
+def test_the_first_step_is_not_counted_against_the_points_as_in_prometheus():
+    assert len(Engine().range(SHOP, "up", 0, 11_000, 1).times) == 11_001
+    with pytest.raises(LimitError, match="11,000 points"):
+        Engine().range(SHOP, "up", 0, 11_001, 1)
+
+
+def test_the_same_engine_within_other_limits():
+    engine = Engine()
+    at = 60 * MINUTE + 2 * MINUTE
+    assert len(engine.instant(SHOP, "up", at).labels) == 1
+    assert len(engine.within(lookback=MINUTE).instant(SHOP, "up", at).labels) == 0
+    assert len(engine.instant(SHOP, "up", at).labels) == 1
+
+
+def test_an_evaluation_ends_once_nobody_waits_for_it():
+    asked = []
+
+    def stopped():
+        asked.append(1)
+        return len(asked) > 5
+
+    engine = Engine().within(stopped=stopped)
+    assert engine.instant(SHOP, "1 + 1", 0).scalar == 2
+    with pytest.raises(StoppedError, match="timed out"):
+        engine.instant(SHOP, " + ".join(["up"] * 50), 30 * MINUTE)
+    assert len(asked) == 6
 
 
 def test_a_tick_evaluates_equal_parts_once():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypercare.promql.ast import Expr, VectorSelector, selectors
 from hypercare.promql.engine import Engine, Tick
-from hypercare.promql.errors import EvaluationError, LimitError, PromqlError
+from hypercare.promql.errors import EvaluationError, LimitError, PromqlError, StoppedError
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.limits import Limits
 from hypercare.promql.parser import parse
@@ -24,6 +24,7 @@ __all__ = [
     "PromqlError",
     "RangeResult",
     "Series",
+    "StoppedError",
     "Tick",
     "VectorSelector",
     "parse",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -68,6 +69,12 @@ class Engine:
         self._interner = Interner()
         self._prepared: dict[str | int, _Prepared] = {}
 
+    def within(self, **limits: Any) -> Engine:
+        """The same engine, and what it remembers, under other limits: names and values of ``Limits``."""
+        other = copy.copy(self)
+        other._limits = dataclasses.replace(self._limits, **limits)
+        return other
+
     def instant(self, source: SampleSource, expr: str | ast.Expr, at: Ms, tick: Tick | None = None) -> InstantResult:
         """The value at one instant.
 
@@ -102,7 +109,7 @@ class Engine:
         if end < start:
             raise PromqlError("end timestamp must not be before start time")
         points = (end - start) // step + 1
-        if points > self._limits.max_points:
+        if points - 1 > self._limits.max_points:
             message = f"exceeded maximum resolution of {self._limits.max_points:,} points per timeseries"
             msg = f"{message}. Try decreasing the query resolution (?step=XX)"
             raise LimitError(msg)

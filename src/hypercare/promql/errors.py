@@ -38,3 +38,10 @@ class EvaluationError(PromqlError):
 
 class LimitError(EvaluationError):
     """A query refused because it would need more than its limits allow."""
+
+
+class StoppedError(EvaluationError):
+    """An evaluation given up because nobody waits for its result any more."""
+
+    def __init__(self) -> None:
+        super().__init__("query timed out in expression evaluation")

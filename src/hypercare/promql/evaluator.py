@@ -10,7 +10,7 @@ from hypercare.promql import ast
 from hypercare.promql.aggregate import aggregate
 from hypercare.promql.binary import binary
 from hypercare.promql.context import CallContext
-from hypercare.promql.errors import EvaluationError, LimitError
+from hypercare.promql.errors import EvaluationError, LimitError, StoppedError
 from hypercare.promql.extended import smoothed_values
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.notes import Notes
@@ -64,6 +64,7 @@ class Evaluator:
         self.notes = Notes()
         self._source = source
         self._limits = limits
+        self._stopped = limits.stopped
         self._interner = interner
         self._keys = keys or {}
         self._shared_grid = None if shared is None else shared.grid
@@ -76,6 +77,8 @@ class Evaluator:
         Raises:
             EvaluationError: it has none.
         """
+        if self._stopped():
+            raise StoppedError
         # Subqueries evaluate on grids of their own.
         key = self._keys.get(id(expr)) if grid is self._shared_grid else None
         if key is None:

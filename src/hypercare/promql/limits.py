@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+from typing import TYPE_CHECKING
+
 from hypercare.model.time import MINUTE, Ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -14,9 +23,10 @@ class Limits:
     Attributes:
         max_samples: cells fetched from the store or held by the result.
         max_series: series that one selector may find.
-        max_points: steps of a range query.
+        max_points: steps of a range query after its first, as Prometheus counts them.
         lookback: how old a sample may be to count as current, ms.
         subquery_step: the step of subqueries that name none, ms.
+        stopped: asked again and again during an evaluation; once it is true nobody waits for the result.
 
     """
 
@@ -25,3 +35,4 @@ class Limits:
     max_points: int = 11_000
     lookback: Ms = 5 * MINUTE
     subquery_step: Ms = MINUTE
+    stopped: Callable[[], bool] = _never
