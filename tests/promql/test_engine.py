@@ -95,9 +95,9 @@ def test_the_first_step_is_not_counted_against_the_points_as_in_prometheus():
 def test_the_same_engine_within_other_limits():
     engine = Engine()
     at = 60 * MINUTE + 2 * MINUTE
-    assert len(engine.instant(SHOP, "up", at).labels) == 1
+    assert len(engine.instant(SHOP, "up", at).labels) == 2
     assert len(engine.within(lookback=MINUTE).instant(SHOP, "up", at).labels) == 0
-    assert len(engine.instant(SHOP, "up", at).labels) == 1
+    assert len(engine.instant(SHOP, "up", at).labels) == 2
 
 
 def test_an_evaluation_ends_once_nobody_waits_for_it():

@@ -72,7 +72,7 @@ class Engine:
     def within(self, **limits: Any) -> Engine:
         """The same engine, and what it remembers, under other limits: names and values of ``Limits``."""
         other = copy.copy(self)
-        other._limits = dataclasses.replace(self._limits, **limits)
+        other._limits = dataclasses.replace(self._limits, **limits)  # noqa: SLF001 - of this very class
         return other
 
     def instant(self, source: SampleSource, expr: str | ast.Expr, at: Ms, tick: Tick | None = None) -> InstantResult:
