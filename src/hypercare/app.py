@@ -12,6 +12,7 @@ from hypercare.channels.dispatcher import Dispatcher
 from hypercare.channels.page import render
 from hypercare.collectors import CollectorsService, OwnMetrics
 from hypercare.incidents.service import IncidentService
+from hypercare.ingest import IngestService
 from hypercare.kernel import CommandError, Kernel, Outbox
 from hypercare.model.errors import InputError
 from hypercare.model.events import ConfigReloaded
@@ -75,6 +76,7 @@ class App:
         self.own = OwnMetrics(ports.clock.now())
         self.own.read_from(lambda: selfwatch.readings(self))
         self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname)
+        self.ingest = IngestService(self.tsdb)
         self.rules = RulesService(self.tsdb, self.engine)
         self.backend = Backend(ports.http, ports.files)
         self.routing = RoutingService(self._routing_settings)
@@ -84,7 +86,7 @@ class App:
         self.last_reload_error = ""
         self._durable = data is not None
         # Order matters twice: events reach subscribers in it, and configure runs in it.
-        self._services = (self.routing, self.incidents, self.oncall, self.rules, self.collectors)
+        self._services = (self.routing, self.incidents, self.oncall, self.rules, self.collectors, self.ingest)
         for service in self._services:
             service.register(self.kernel)
         self.kernel.on_message(_Apply, self._apply)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hypercare.backend import Backend
+    from hypercare.ingest import IngestService
     from hypercare.kernel import Kernel
     from hypercare.model.time import Ms
     from hypercare.rules import RulesService
@@ -36,6 +37,10 @@ class Watched(Protocol):
         """The rule groups."""
 
     @property
+    def ingest(self) -> IngestService:
+        """What takes in the samples of others."""
+
+    @property
     def tsdb(self) -> Tsdb:
         """The store."""
 
@@ -53,6 +58,7 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from _rules(app.rules)
     yield from _kernel(app.kernel)
     yield from _tsdb(app.tsdb)
+    yield from app.ingest.readings()
     if app.backend.settings is not None:
         yield from _backend(app.backend)
     yield _one(

@@ -99,7 +99,10 @@ def translate(message, **config):
 
 
 def shown(batch):
-    return {str(s.labels): np.asarray(s.values).view(np.int64).tolist() if is_stale(s.values).any() else s.values.tolist() for s in batch.floats}
+    return {
+        str(s.labels): np.asarray(s.values).view(np.int64).tolist() if is_stale(s.values).any() else s.values.tolist()
+        for s in batch.floats
+    }
 
 
 METRIC_NAMES = [
@@ -185,7 +188,9 @@ def test_sums_gauges_and_identity():
 
 
 def test_values_of_attributes_and_names_that_clash():
-    attributes = dict(a__b="x", a_b="y", yes=True, n=3, f=2.5, raw=b"\x00\x01", many=[1, "two"], map={"k": 1.5}, none=None)
+    attributes = dict(
+        a__b="x", a_b="y", yes=True, n=3, f=2.5, raw=b"\x00\x01", many=[1, "two"], map={"k": 1.5}, none=None
+    )
     decoded = translate(request(gauge("g", point(1.0, **attributes))))
     assert decoded.batch.floats[0].labels.as_dict() == {
         "__name__": "g", "a_b": "x;y", "yes": "true", "n": "3", "f": "2.5", "raw": "AAE=", "many": '[1,"two"]',
@@ -194,8 +199,13 @@ def test_values_of_attributes_and_names_that_clash():
 
 
 def test_settings():
-    message = request(gauge("g", point()), service__name="api", service__instance__id="i", k8s__pod__name="p", region="eu")
-    labels = lambda **config: {s.labels.name: s.labels.as_dict() for s in translate(message, **config).batch.floats}
+    message = request(
+        gauge("g", point()), service__name="api", service__instance__id="i", k8s__pod__name="p", region="eu"
+    )
+
+    def labels(**config):
+        return {s.labels.name: s.labels.as_dict() for s in translate(message, **config).batch.floats}
+
     assert labels()["g"] == {"__name__": "g", "job": "api", "instance": "i"}
     assert labels(promote_resource_attributes=["k8s.pod.name", "absent"])["g"]["k8s_pod_name"] == "p"
     assert set(labels(promote_all_resource_attributes=True)["g"]) == {
@@ -209,7 +219,9 @@ def test_settings():
     assert scoped["otel_scope_name"], scoped["otel_scope_team"] == ("lib", "x")
     assert scoped["otel_scope_version"] == "1.2"
     assert scoped["otel_scope_schema_url"] == "http://schema"
-    assert labels(translation_strategy="NoTranslation", promote_resource_attributes=["k8s.pod.name"])["g"]["k8s.pod.name"]
+    assert labels(translation_strategy="NoTranslation", promote_resource_attributes=["k8s.pod.name"])["g"][
+        "k8s.pod.name"
+    ]
 
 
 def test_no_target_info_without_identity_or_something_to_tell():
@@ -218,7 +230,9 @@ def test_no_target_info_without_identity_or_something_to_tell():
 
 
 def histogram(**fields):
-    base = dict(time_unix_nano=AT * NANO, count=10, sum=4.5, explicit_bounds=[0.1, 5, 1e-7 + 10], bucket_counts=[1, 2, 3, 4])
+    base = dict(
+        time_unix_nano=AT * NANO, count=10, sum=4.5, explicit_bounds=[0.1, 5, 1e-7 + 10], bucket_counts=[1, 2, 3, 4]
+    )
     found = HistogramDataPoint(**{**base, **fields})
     return Metric(name="gen_ai.client.operation.duration", unit="s",
                   histogram=Histogram(data_points=[found], aggregation_temporality=2))  # fmt: skip
@@ -250,7 +264,9 @@ def test_no_recorded_value_ends_the_series():
     gone = NumberDataPoint(time_unix_nano=AT * NANO, flags=1)
     exponential = Metric(name="e", exponential_histogram=ExponentialHistogram(
         data_points=[ExponentialHistogramDataPoint(time_unix_nano=AT * NANO, flags=1)], aggregation_temporality=2))  # fmt: skip
-    decoded = translate(request(gauge("g", gone), histogram(flags=1, count=0, bucket_counts=[], explicit_bounds=[]), exponential))
+    decoded = translate(
+        request(gauge("g", gone), histogram(flags=1, count=0, bucket_counts=[], explicit_bounds=[]), exponential)
+    )
     assert all(is_stale(np.asarray(s.values)).all() for s in decoded.batch.floats)
     assert {s.labels.name.rpartition("_")[2] for s in decoded.batch.floats} == {"g", "sum", "count", "bucket", "e"}
 
@@ -370,7 +386,9 @@ def test_answers():
     assert (found.partial_success.rejected_data_points, found.partial_success.error_message) == (3, "a; b")
     assert answer(Encoding.PROTOBUF, 0, ()) == b""
     assert answer(Encoding.JSON, 0, ()) == b"{}"
-    assert json.loads(answer(Encoding.JSON, 3, ("a",))) == {"partialSuccess": {"rejectedDataPoints": "3", "errorMessage": "a"}}
+    assert json.loads(answer(Encoding.JSON, 3, ("a",))) == {
+        "partialSuccess": {"rejectedDataPoints": "3", "errorMessage": "a"}
+    }
     assert json.loads(refusal(Encoding.JSON, "why", 400)) == {"code": 3, "message": "why"}
 
     assert refusal(Encoding.PROTOBUF, "w" * 200, 503).startswith(b"\x08\x0e\x12\xc8\x01www")
@@ -386,7 +404,14 @@ def test_content_types():
 
 @pytest.mark.parametrize(
     ("bound", "want"),
-    [(0.1, "0.1"), (5.0, "5"), (1e-7, "0.0000001"), (1e22, "10000000000000000000000"), (float("inf"), "+Inf"), (-0.5, "-0.5")],
+    [
+        (0.1, "0.1"),
+        (5.0, "5"),
+        (1e-7, "0.0000001"),
+        (1e22, "10000000000000000000000"),
+        (float("inf"), "+Inf"),
+        (-0.5, "-0.5"),
+    ],
 )
 def test_bounds(bound, want):
     assert bound_text(bound) == want

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import cramjam
@@ -81,20 +82,16 @@ def test_damaged_bytes_are_refused_or_read(make, series, data):
             good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     bad = bytes(good[: data.draw(st.integers(0, len(good)))])
     decode, cache = (decode_v1, CACHES[0]) if make is request_v1 else (decode_v2, CACHES[1])
-    try:
+    with contextlib.suppress(WireError):
         decode(bad, cache, "s")
-    except WireError as error:
-        assert str(error)
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_or_read(data):
     for decode, cache in ((decode_v1, V1Cache()), (decode_v2, V2Cache())):
-        try:
+        with contextlib.suppress(WireError):
             decode(data, cache, "s")
-        except WireError as error:
-            assert str(error)
 
 
 def test_a_damaged_request_leaves_no_wrong_label_set_behind():
@@ -102,10 +99,8 @@ def test_a_damaged_request_leaves_no_wrong_label_set_behind():
     good = [({"__name__": "a", "job": "x"}, [(NOW, 1.0)]), ({"__name__": "b", "job": "x"}, [(NOW, 0.0)])]
     for data, decode, known in ((request_v1(good), decode_v1, cache), (request_v2(good), decode_v2, second)):
         for cut in range(len(data)):
-            try:
+            with contextlib.suppress(WireError):
                 decode(data[:cut], known, "s")
-            except WireError:
-                pass
         assert plain(decode(data, known, "s").batch) == wanted(good)
 
 

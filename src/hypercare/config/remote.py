@@ -140,9 +140,7 @@ class Tracing(StrictModel):
 
 
 class Otlp(StrictModel):
-    """How metrics that come by OTLP would be translated."""
-
-    announced: ClassVar[str] = "metrics are not received by OTLP yet"
+    """How metrics that come by OTLP are translated."""
 
     promote_all_resource_attributes: bool = False
     promote_resource_attributes: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -220,4 +221,4 @@ def _check_custom(found: Histogram) -> None:
 
 
 def _ascending(bounds: Sequence[float]) -> bool:
-    return all(low < high for low, high in zip(bounds, bounds[1:], strict=False))
+    return all(low < high for low, high in itertools.pairwise(bounds))

@@ -30,7 +30,6 @@ from hypercare.ingest.wire import (
     fields,
     signed,
     signed32,
-    text,
     varint,
     varints,
 )

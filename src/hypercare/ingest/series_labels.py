@@ -5,7 +5,7 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
-from hypercare.model.labels import METRIC_NAME, Labels
+from hypercare.model.labels import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -29,6 +29,7 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
 }
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_WRITING: Final = ("/api/v1/write", "/api/v1/otlp/")
 _FREE: Final = ("/-/healthy", "/-/ready", "/login")
 
 
@@ -91,7 +92,8 @@ class Guard:
             headers = {"WWW-Authenticate": 'Bearer realm="hypercare"'}
             return JSONResponse({"error": "log in, or send Authorization: Bearer <token>"}, 401, headers)
         # Prometheus' API reads by POST, too.
-        if request.method in _READING or path.startswith("/api/v1/") or path == "/logout":
+        reading = path.startswith("/api/v1/") and not path.startswith(_WRITING)
+        if request.method in _READING or reading or path == "/logout":
             return None
         if not identity.may_change:
             return JSONResponse({"error": f"{identity.name} may look, but not change anything"}, 403)

@@ -14,8 +14,10 @@ from hypercare.model.errors import InputError
 from hypercare.web import errors
 from hypercare.web.api.alertmanager import alertmanager_router
 from hypercare.web.api.dispatch import Dispatcher, describe
+from hypercare.web.api.otlp import otlp_router
 from hypercare.web.api.own import own_router
 from hypercare.web.api.prometheus import prometheus_endpoints
+from hypercare.web.api.write import write_router
 from hypercare.web.auth import Gate
 from hypercare.web.docs import docs_router
 from hypercare.web.guard import Guard
@@ -55,6 +57,8 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     endpoints = prometheus_endpoints()
     describe(web, endpoints)
     web.include_router(alertmanager_router(app))
+    web.include_router(write_router(app))
+    web.include_router(otlp_router(app))
     web.include_router(own_router(app, live, gate))
     web.include_router(pages_router(pages))
     web.include_router(docs_router(web, pages))

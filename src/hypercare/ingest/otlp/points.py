@@ -195,7 +195,10 @@ class Translator:
             at, start = self._time(point)
             gone = bool(point.flags & _NO_VALUE)
             base = self._labels(point, name)
-            rows = [("_sum", point.sum, {}), ("_count", float(point.count), {})]
+            rows: list[tuple[str, float, dict[str, str]]] = [
+                ("_sum", point.sum, {}),
+                ("_count", float(point.count), {}),
+            ]
             rows += [("", item.value, {"quantile": bound_text(item.quantile)}) for item in point.quantile_values]
             for suffix, value, more in rows:
                 labels = base.with_({**more, METRIC_NAME: name + suffix})
