@@ -8,7 +8,7 @@ import struct
 import cramjam
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from messages_kit import Symbols, request_v1, request_v2, v1, v2
 
@@ -52,10 +52,22 @@ def wanted(series):
     return {labels: sorted(samples) for labels, samples in found.items()}
 
 
+MISLEADING = [  # these end as series with one sample do, behind bytes that were the labels of another
+    [({"__name__": "m", "job": ""}, [])],
+    [({"__name__": "m"}, [(NOW, 0.0), (NOW, 0.0)])],
+    [({"__name__": "m"}, [(NOW, 1.0), (NOW, 0.0)])],
+]
+
+
 @settings(deadline=None, max_examples=150)
 @given(lists)
+@example(MISLEADING[0])
+@example(MISLEADING[1])
+@example(MISLEADING[2])
 def test_version_1_reads_what_protobuf_wrote(series):
     data = request_v1(series)
+    for value in (0.0, 1.0):
+        decode_v1(request_v1([({"__name__": "m"}, [(NOW, value)])]), CACHES[0], "s")
     for cache in (V1Cache(), CACHES[0], CACHES[0]):
         decoded = decode_v1(data, cache, "s")
         assert plain(decoded.batch) == wanted(series)
@@ -260,7 +272,7 @@ def test_the_cache_stays_bounded():
     for n in range(200):
         data = request_v1([({"__name__": f"metric_{n}"}, [(NOW, 1.0)])])
         assert decode_v1(data, cache, "s").batch.floats[0].labels.name == f"metric_{n}"
-    assert len(cache.tails.young) < 40
+    assert len(cache.valued.young) < 40
 
 
 TYPES = [

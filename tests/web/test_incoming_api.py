@@ -36,17 +36,17 @@ def write(shop, data, headers=V1):
     return shop.post(WRITE, data=snappy(data), headers=headers)
 
 
-@pytest.mark.parametrize(("make", "headers"), [(request_v1, V1), (request_v2, V2), (request_v1, {})])
-def test_remote_write_is_stored(shop, make, headers):
+@pytest.mark.parametrize(("wrap", "headers"), [(request_v1, V1), (request_v2, V2), (request_v1, {})])
+def test_remote_write_is_stored(shop, wrap, headers):
     series = [({"__name__": "sent", "job": "j", "n": str(n)}, [(NOW, n * 1.5)]) for n in range(3)]
-    answer = write(shop, make(series), headers)
+    answer = write(shop, wrap(series), headers)
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers[WRITTEN.format("samples")] == "3"
     assert answer.headers[WRITTEN.format("histograms")] == "0"
     assert answer.headers[WRITTEN.format("exemplars")] == "0"
     assert values(shop, "sum(sent)") == {(): "4.5"}
     # The same once more does no harm.
-    assert write(shop, make(series), headers).status == 204
+    assert write(shop, wrap(series), headers).status == 204
     assert values(shop, "count_over_time(sent[1m])")[(("job", "j"), ("n", "2"))] == "1"
 
 
@@ -58,19 +58,19 @@ def test_a_large_request_is_decoded_beside_the_loop(shop):
     assert values(shop, "count(sent)") == {(): "8000"}
 
 
-@pytest.mark.parametrize(("make", "headers"), [(request_v1, V1), (request_v2, V2)])
-def test_what_is_valid_is_stored_and_the_rest_told(shop, make, headers):
+@pytest.mark.parametrize(("wrap", "headers"), [(request_v1, V1), (request_v2, V2)])
+def test_what_is_valid_is_stored_and_the_rest_told(shop, wrap, headers):
     series = [({"__name__": "sent"}, [(NOW, 1.0)]), ({"job": "nameless"}, [(NOW, 2.0)])]
-    answer = write(shop, make(series), headers)
+    answer = write(shop, wrap(series), headers)
     assert answer.status == 400
     assert "without a metric name" in answer.text
     assert answer.headers[WRITTEN.format("samples")] == "1"
     assert values(shop, "sent") == {(("__name__", "sent"),): "1"}
-    answer = write(shop, make([({"__name__": "sent"}, [(NOW, 3.0)]), ({"__name__": "more"}, [(NOW, 2.0)])]), headers)
+    answer = write(shop, wrap([({"__name__": "sent"}, [(NOW, 3.0)]), ({"__name__": "more"}, [(NOW, 2.0)])]), headers)
     assert answer.status == 400
     assert "another value" in answer.text
     assert answer.headers[WRITTEN.format("samples")] == "1"
-    assert values(shop, "sent+or+more") == {(("__name__", "sent"),): "1", (("__name__", "more"),): "2"}
+    assert values(shop, '{__name__=~"sent|more"}') == {(("__name__", "sent"),): "1", (("__name__", "more"),): "2"}
 
 
 def test_histograms_come_in_both_versions(shop):
@@ -110,7 +110,7 @@ def test_an_empty_request_is_no_error(shop):
     assert write(shop, b"", V2).status == 204
 
 
-def otlp(points, name="requests", at=NOW, **sum_):
+def otlp(points, name="calls", at=NOW, **sum_):
     data = [{"timeUnixNano": str(at * 1_000_000), "asInt": str(p)} for p in points]
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "api"}}]}
     metric = {"name": name, "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": data, **sum_}}
@@ -123,7 +123,7 @@ def test_otlp_in_json(shop, path):
     assert (answer.status, answer.headers["content-type"], answer.json()) == (200, "application/json", {})
     body, headers = gzip.compress(otlp([8], "more")), {"content-type": "application/json", "content-encoding": "gzip"}
     assert shop.post(path, data=body, headers=headers).status == 200
-    assert values(shop, "requests_total") == {(("__name__", "requests_total"), ("job", "api")): "7"}
+    assert values(shop, "calls_total") == {(("__name__", "calls_total"), ("job", "api")): "7"}
     assert values(shop, "more_total") == {(("__name__", "more_total"), ("job", "api")): "8"}
 
 

@@ -60,7 +60,7 @@ def decode_v1(data: bytes, cache: V1Cache, source: str) -> Decoded:
     stops: list[int] = []
     valued: list[bool] = []
     at, end = 0, len(data)
-    young = cache.tails.young.get
+    valued_of, zero_of = cache.valued.young.get, cache.zeros.young.get
     try:
         while at < end:
             if data[at] != _SERIES_TAG:
@@ -72,10 +72,10 @@ def decode_v1(data: bytes, cache: V1Cache, source: str) -> Decoded:
                 size, begin = varint(data, at + 1)
             at = begin + size
             # A series is known by its bytes up to the first that differs from scrape to scrape.
-            labels = young(data[begin : at - _SAMPLE_TAIL])
+            labels = valued_of(data[begin : at - _SAMPLE_TAIL])
             has_value = labels is not None
             if labels is None:
-                labels = young(data[begin : at - _ZERO_TAIL])
+                labels = zero_of(data[begin : at - _ZERO_TAIL])
             if labels is not None and at <= end and size > _SAMPLE_TAIL:
                 found.append(labels)
                 stops.append(at)
@@ -163,7 +163,8 @@ def _series(data: bytes, at: int, stop: int, cache: V1Cache, assembly: Assembly,
     if plain and len(samples) == 1 and not parts[3] and not parts[4]:
         length = parts[2][0].stop - parts[2][0].start
         if length in {_SAMPLE_TAIL, _ZERO_TAIL} and parts[2][0].stop == stop and last + 2 + length == stop:
-            cache.tails.learn(data[at : stop - length], labels)
+            known = cache.valued if length == _SAMPLE_TAIL else cache.zeros
+            known.learn(data[at : stop - length], labels)
     assembly.add(labels, samples)
     for field in parts[4]:
         try:

@@ -81,15 +81,17 @@ class V1Cache:
 
     Attributes:
         sets: by the bytes of the labels.
-        tails: by the same bytes and the first two of the one sample behind them. A dict of its own: bytes of labels
-            alone say nothing of what follows them.
+        valued: by the same bytes and the first two of the one sample behind them, which has a value.
+        zeros: the same for a sample whose value is left out. Each has a cache of its own, because the same bytes in
+            another place say nothing of how many follow them.
         pairs: single labels by their bytes: new series mostly have labels that others have.
 
     """
 
     def __init__(self, limit: int = _CACHE_BYTES) -> None:
         self.sets = LabelCache(limit)
-        self.tails = LabelCache(limit)
+        self.valued = LabelCache(limit)
+        self.zeros = LabelCache(limit)
         self.pairs: dict[bytes, tuple[str, str]] = {}
 
     def learn_pair(self, key: bytes, pair: tuple[str, str]) -> None:
