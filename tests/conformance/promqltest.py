@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from hypercare.model.histograms import CUSTOM_SCHEMA, Buckets, Histogram
 from hypercare.model.labels import Labels
+from hypercare.model.samples import ABSENT_BITS
 from hypercare.model.time import parse_duration
-from hypercare.promql import Expr, PromqlError, parse, selectors
+from hypercare.promql import parse
 from hypercare.promql.ast import StringLiteral
 from hypercare.promql.parser import parse_series
-from hypercare.promql.testing import SeriesSource, parse_number, parse_values
+from hypercare.promql.testing import SeriesSource, parse_cells, parse_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,17 +26,15 @@ _EVAL = re.compile(r"eval(?:_(fail|warn|info|ordered))?\s+instant\s+(?:at\s+(\S+
 _RANGE = re.compile(r"eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+?)\s+(.+)", re.DOTALL)
 _EXPECT = re.compile(r"expect\s+(fail|warn|info|no_warn|no_info|ordered)(?:\s+(msg|regex):(.*))?")
 _RANGE_VECTOR = re.compile(r"expect\s+range\s+vector\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)")
-_NATIVE = re.compile(r"\{\{.*?\}\}(?:[+-]\{\{.*?\}\})?(?:x(\d+))?")
 
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """A load block; histograms became gaps, their series are named in ``native``."""
+    """A load block; with ``nhcb`` its classic histograms are stored a second time, as native ones."""
 
     interval: str
     lines: tuple[str, ...]
-    native: tuple[Labels, ...]
-    started: tuple[Labels, ...]
+    nhcb: bool
 
 
 @dataclasses.dataclass
@@ -46,11 +49,11 @@ class Case:
     end: int
     step: int
     expects: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
-    series: list[tuple[Labels, list[int]]] = dataclasses.field(default_factory=list)
+    series: list[tuple[Labels, list[int | Histogram]]] = dataclasses.field(default_factory=list)
+    hinted: set[Labels] = dataclasses.field(default_factory=set)
     scalar: float | None = None
     string: str | None = None
     range_vector: tuple[int, int, int] | None = None
-    histograms: bool = False
 
     @property
     def instant(self) -> bool:
@@ -59,32 +62,65 @@ class Case:
     def expected(self, kind: str) -> list[tuple[str, str]]:
         return [(how, text) for what, how, text in self.expects if what == kind]
 
-    @property
-    def skipped(self) -> str:
-        """Why this engine does not run the case, or nothing."""
-        if self.histograms or re.search(r"(</|>/)", self.text):
-            return "native histograms"
-        if "start_timestamp(" in self.text:
-            return "start timestamps"
-        try:
-            expr: Expr = parse(self.text)
-        except PromqlError:
-            return ""  # the case itself will show it
-        for load in self.loads:
-            for selector in selectors(expr):
-                if any(all(m.matches(labels) for m in selector.matchers) for labels in load.native):
-                    return "native histograms"
-                if any(all(m.matches(labels) for m in selector.matchers) for labels in load.started):
-                    return "start timestamps"
-        return ""
-
 
 @functools.lru_cache(maxsize=64)
 def source_of(loads: tuple[Load, ...]) -> SeriesSource:
     source = SeriesSource()
     for load in loads:
         source.add(load.interval, *load.lines)
+        if load.nhcb:
+            for labels, samples in custom_histograms(load).items():
+                source.put(labels, samples)
     return source
+
+
+def custom_histograms(load: Load) -> dict[Labels, list[tuple[int, Histogram]]]:
+    """The classic histograms of a block as native ones with custom buckets, under the name without suffix."""
+    step = parse_duration(load.interval)
+    parts: dict[tuple[Labels, int], dict[str | float, float]] = {}
+    for line in load.lines:
+        pairs, rest = parse_series(line)
+        labels = Labels(pairs)
+        name, _, suffix = labels.name.rpartition("_")
+        if rest.startswith("@st") or suffix not in {"bucket", "count", "sum"}:
+            continue
+        bound = labels.get("le")
+        key: str | float = suffix
+        if suffix == "bucket":
+            try:
+                key = float(bound)
+            except ValueError:
+                continue
+        base = labels.without(("le",)).with_({"__name__": name})
+        for i, cell in enumerate(parse_cells(rest)):
+            if isinstance(cell, int) and cell != ABSENT_BITS:
+                parts.setdefault((base, i * step), {})[key] = _float(cell)
+    found: dict[Labels, list[tuple[int, Histogram]]] = {}
+    for (labels, at), numbers in sorted(parts.items(), key=lambda item: item[0][1]):
+        found.setdefault(labels, []).append((at, _custom(numbers)))
+    return found
+
+
+def _float(cell: int) -> float:
+    return float(np.array([cell], dtype=np.int64).view(np.float64)[0])
+
+
+def _custom(numbers: dict[str | float, float]) -> Histogram:
+    bounds = sorted(key for key in numbers if isinstance(key, float))
+    cumulative = [numbers[bound] for bound in bounds]
+    if "count" in numbers and (not bounds or bounds[-1] != math.inf):
+        bounds.append(math.inf)
+        cumulative.append(numbers["count"])
+    counts = np.diff(np.array([0.0, *cumulative]))
+    count = numbers.get("count", cumulative[-1] if cumulative else 0.0)
+    populated = np.flatnonzero(counts)
+    return Histogram(
+        schema=CUSTOM_SCHEMA,
+        count=count,
+        sum=numbers.get("sum", 0.0),
+        positive=Buckets(populated, counts[populated]),
+        custom_values=tuple(bound for bound in bounds if bound != math.inf),
+    )
 
 
 def read(path: Path) -> list[Case]:
@@ -117,24 +153,7 @@ def read(path: Path) -> list[Case]:
 
 
 def _load(command: str, body: list[str], *, nhcb: bool) -> Load:
-    interval = command.split()[1]
-    kept, native, started = [], [], []
-    for each in body:
-        pairs, rest = parse_series(each)
-        if rest.startswith("@st"):
-            started.append(Labels(pairs))
-            continue
-        if "{{" in rest:
-            native.append(Labels(pairs))
-            shown = each[: len(each) - len(rest)]
-            rest = _NATIVE.sub(lambda m: f"_x{int(m.group(1)) + 1}" if m.group(1) else "_", rest)
-            kept.append(f"{shown} {rest}")
-        else:
-            kept.append(each)
-        if nhcb:
-            name = re.sub(r"_(bucket|count|sum)$", "", Labels(pairs).name)
-            native.append(Labels(pairs).without(("le",)).with_({"__name__": name}))
-    return Load(interval, tuple(kept), tuple(native), tuple(started))
+    return Load(command.split()[1], tuple(body), nhcb)
 
 
 def _eval(file: str, number: int, line: str, body: list[str], loads: tuple[Load, ...]) -> Case:
@@ -183,9 +202,8 @@ def _body_line(case: Case, line: str) -> bool:
         pass
     else:
         return True
-    if "{{" in line:
-        case.histograms = True
-        return False
     pairs, rest = parse_series(line)
-    case.series.append((Labels(pairs), parse_values(rest)))
+    case.series.append((Labels(pairs), parse_cells(rest)))
+    if "counter_reset_hint" in rest.rpartition("{{")[2]:
+        case.hinted.add(Labels(pairs))
     return False

@@ -11,8 +11,10 @@ from hypercare.model.labels import METRIC_NAME, Labels
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.functions.over_time import quantile
 from hypercare.promql.groups import Groups
+from hypercare.promql.native.aggregation import IGNORING, added_up, remark_ignored
+from hypercare.promql.native.literal import shown
 from hypercare.promql.printer import format_number
-from hypercare.promql.values import EMPTY_SETS, METADATA, LabelSets, Vector, every
+from hypercare.promql.values import EMPTY_SETS, METADATA, LabelSets, Vector, every, only_where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,15 @@ def aggregate(expr: ast.Aggregate, vector: Vector, param: Floats | str | None, n
         return Vector(EMPTY_SETS, np.empty((len(vector.values), 0)))
     groups, sets = grouped(vector.sets, expr.labels, without=expr.without)
     _check_param(expr, param, notes)
+    if vector.hists is not None:
+        return with_histograms(expr, vector, param, groups, sets, notes)
+    return floats_aggregated(expr, vector, param, groups, sets)
+
+
+def floats_aggregated(
+    expr: ast.Aggregate, vector: Vector, param: Floats | str | None, groups: Groups, sets: LabelSets
+) -> Vector:
+    """The value of an aggregation of floats."""
     if isinstance(param, str):
         return _count_values(vector, param, groups, sets)
     if expr.op in _CHOICES:
@@ -66,6 +77,32 @@ def aggregate(expr: ast.Aggregate, vector: Vector, param: Floats | str | None, n
         there = count > 0
         present = None if every(there) else there
     return Vector(sets, values, present, _unnamed(expr, vector, groups))
+
+
+def with_histograms(
+    expr: ast.Aggregate,
+    vector: Vector,
+    param: Floats | str | None,
+    groups: Groups,
+    sets: LabelSets,
+    notes: Notes,
+) -> Vector:
+    """The value of an aggregation over series of which some have histograms."""
+    op = expr.op
+    if op in IGNORING:
+        remark_ignored(expr, vector, param, notes)
+        return floats_aggregated(expr, vector.only_floats(), param, groups, sets)
+    if op in {"count", "group"}:
+        # All samples count, of whichever kind.
+        return floats_aggregated(
+            expr, Vector(vector.sets, vector.values, vector.there, vector.unnamed), param, groups, sets
+        )
+    if op in {"sum", "avg"}:
+        floats = floats_aggregated(expr, vector.only_floats(), param, groups, sets)
+        return added_up(expr, vector, floats, groups, notes)
+    if isinstance(param, str):
+        return _count_values(vector, param, groups, sets)
+    return _choice(expr, vector, np.asarray(param), groups)
 
 
 def _unnamed(expr: ast.Aggregate, vector: Vector, groups: Groups) -> bool | Bools:
@@ -207,11 +244,11 @@ def _choice(expr: ast.Aggregate, vector: Vector, param: Floats, groups: Groups) 
         shares = vector.sets.memo("shares", lambda: _shares(vector.sets))
         ratio = np.clip(param, -1.0, 1.0)[:, None]
         kept = np.where(ratio >= 0, shares < ratio, shares >= 1.0 + ratio)
-        return Vector(vector.sets, vector.values, kept & vector.mask, vector.unnamed).alive()
+        return _kept(vector, kept).alive()
     limit = np.trunc(param)
     kept = np.zeros(vector.values.shape, dtype=np.bool_)
     order: list[Ints] = []
-    mask = vector.mask
+    mask = vector.there
     for group in range(groups.size):
         columns = groups.members(group)
         ranked = _ranked(expr.op, vector.values[:, columns], mask[:, columns])
@@ -219,12 +256,17 @@ def _choice(expr: ast.Aggregate, vector: Vector, param: Floats, groups: Groups) 
         np.put_along_axis(places, ranked, np.broadcast_to(np.arange(len(columns)), ranked.shape), axis=1)
         kept[:, columns] = (places < limit[:, None]) & mask[:, columns]
         order.append(columns[ranked[0]])
-    chosen = Vector(vector.sets, vector.values, kept, vector.unnamed)
+    chosen = _kept(vector, kept)
     if len(vector.values) == 1:
         # An instant result is listed best first.
         ordered = np.concatenate(order)
         return chosen.take(ordered[kept[0, ordered]])
     return chosen.alive()
+
+
+def _kept(vector: Vector, kept: Bools) -> Vector:
+    hists = None if vector.hists is None else only_where(vector.hists, kept)
+    return Vector(vector.sets, vector.values, kept & vector.mask, vector.unnamed, hists)
 
 
 def _ranked(op: str, values: Floats, mask: Bools) -> Ints:
@@ -243,12 +285,14 @@ def _shares(sets: LabelSets) -> Floats:
 def _count_values(vector: Vector, label: str, groups: Groups, sets: LabelSets) -> Vector:
     steps = len(vector.values)
     counts: dict[Labels, Floats] = {}
-    mask = vector.mask
+    mask = vector.there
     for step in range(steps):
         for column in np.flatnonzero(mask[step]):
             base = sets.labels[groups.index[column]]
+            histogram = None if vector.hists is None else vector.hists[step, column]
+            value = _plain_number(float(vector.values[step, column])) if histogram is None else shown(histogram)
             # The label replaces one that the grouping kept.
-            labels = base.with_({label: _plain_number(float(vector.values[step, column]))})
+            labels = base.with_({label: value})
             counts.setdefault(labels, np.zeros(steps))[step] += 1
     values = np.stack(list(counts.values()), axis=1) if counts else np.empty((steps, 0))
     return Vector(LabelSets(tuple(counts)), values, values > 0, unnamed=False)

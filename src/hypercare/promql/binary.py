@@ -11,35 +11,24 @@ from hypercare.model.labels import METRIC_NAME, Labels
 from hypercare.promql.ast import Cardinality, Matching
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.groups import Groups
-from hypercare.promql.keywords import COMPARISONS
+from hypercare.promql.keywords import COMPARISONS, TRIMS
+from hypercare.promql.native.operation import Pairs, histogram_pairs, histograms_with_scalar
+from hypercare.promql.operators import UFUNCS
 from hypercare.promql.printer import quote
-from hypercare.promql.values import METADATA, LabelSets, Scalar, Value, Vector, every
+from hypercare.promql.values import METADATA, LabelSets, Scalar, Value, Vector, every, only_where
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql import ast
+    from hypercare.promql.notes import Notes
+    from hypercare.promql.values import Cells
 
-UFUNCS: Final[dict[str, np.ufunc]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.divide,
-    "%": np.fmod,
-    "^": np.power,
-    "atan2": np.arctan2,
-    "==": np.equal,
-    "!=": np.not_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-}
 _DEFAULT: Final = Matching()
 
 
-def binary(expr: ast.Binary, left: Value, right: Value) -> Value:
+def binary(expr: ast.Binary, left: Value, right: Value, notes: Notes) -> Value:
     """The value of an operation on evaluated sides.
 
     Raises:
@@ -48,10 +37,14 @@ def binary(expr: ast.Binary, left: Value, right: Value) -> Value:
     if isinstance(left, Vector) and isinstance(right, Vector):
         if expr.op in _SET_OPERATIONS:
             return _SET_OPERATIONS[expr.op](left, right, expr.matching or _DEFAULT)
-        return _vectors(expr, left, right)
+        return _vectors(expr, left, right, notes)
     if isinstance(left, Vector) and isinstance(right, Scalar):
+        if left.hists is not None or expr.op in TRIMS:
+            return histograms_with_scalar(expr, left, right.values, notes, swapped=False)
         return _with_scalar(expr, left, left.values, right.values[:, None])
     if isinstance(left, Scalar) and isinstance(right, Vector):
+        if right.hists is not None or expr.op in TRIMS:
+            return histograms_with_scalar(expr, right, left.values, notes, swapped=True)
         return _with_scalar(expr, right, left.values[:, None], right.values)
     if isinstance(left, Scalar) and isinstance(right, Scalar):
         return Scalar(np.asarray(UFUNCS[expr.op](left.values, right.values), dtype=np.float64))
@@ -173,7 +166,7 @@ def _result_labels(expr: ast.Binary, matching: Matching, many: LabelSets, one: L
     return labels
 
 
-def _vectors(expr: ast.Binary, left: Vector, right: Vector) -> Vector:
+def _vectors(expr: ast.Binary, left: Vector, right: Vector, notes: Notes) -> Vector:
     matching = expr.matching or _DEFAULT
     swapped = matching.card is Cardinality.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
@@ -181,11 +174,25 @@ def _vectors(expr: ast.Binary, left: Vector, right: Vector) -> Vector:
     match = _match(expr, many.sets, one.sets)
     if match.one_groups is not None:
         _refuse_duplicates(expr, matching, match.one_groups, one, many, swapped=swapped)
+    native = many.hists is not None or one.hists is not None or expr.op in TRIMS
     many_values, one_values, present = _paired(match, many, one, filling=filling)
     one_to_one = matching.card is Cardinality.ONE_TO_ONE
     if match.result_groups is not None and one_to_one:
         # Even where a comparison filters all but one of them away.
         _refuse_ambiguous(expr, matching, match.result_groups, present, len(many_values))
+    if native:
+        sides = [
+            (many_values, _cells(many, match.many, match.direct)),
+            (one_values, _cells(one, match.one, match.direct)),
+        ]
+        if swapped:
+            sides.reverse()
+        pairs = Pairs(*sides[0], *sides[1], np.ones(many_values.shape, dtype=np.bool_) if present is None else present)
+        keeps = many.unnamed if isinstance(many.unnamed, bool) else many.unnamed[match.many]
+        vector = histogram_pairs(expr, match.sets, pairs, keeps, notes)
+        if match.result_groups is not None and not one_to_one:
+            _refuse_ambiguous(expr, matching, match.result_groups, vector.there, len(vector.values))
+        return vector
     result = UFUNCS[expr.op](one_values, many_values) if swapped else UFUNCS[expr.op](many_values, one_values)
     unnamed: bool | Bools = False
     if expr.op in COMPARISONS:
@@ -201,20 +208,27 @@ def _vectors(expr: ast.Binary, left: Vector, right: Vector) -> Vector:
     return Vector(match.sets, result, present, unnamed)
 
 
+def _cells(vector: Vector, columns: Ints, direct: bool) -> Cells | None:  # noqa: FBT001  # a value, not a switch
+    if vector.hists is None or direct:
+        return vector.hists
+    padded = np.concatenate([vector.hists, np.full((len(vector.hists), 1), None, dtype=np.object_)], axis=1)
+    return padded[:, columns]  # -1, a fill value, is the column without histograms
+
+
 def _paired(match: _Match, many: Vector, one: Vector, *, filling: bool) -> tuple[Floats, Floats, Bools | None]:
     """Both sides' values and presence for every pair."""
+    many_there = many.present if many.hists is None else many.there
+    one_there = one.present if one.hists is None else one.there
     if match.direct:
-        present = (
-            many.present if one.present is None else one.present if many.present is None else many.present & one.present
-        )
-        return many.values, one.values, present
+        both = one_there if many_there is None else many_there if one_there is None else many_there & one_there
+        return many.values, one.values, both
     if filling:
         return _filled(match, many, one)
     present = None
-    if many.present is not None:
-        present = many.present[:, match.many]
-    if one.present is not None:
-        other = one.present[:, match.one]
+    if many_there is not None:
+        present = many_there[:, match.many]
+    if one_there is not None:
+        other = one_there[:, match.one]
         present = other if present is None else present & other
     return many.values[:, match.many], one.values[:, match.one], present
 
@@ -226,7 +240,7 @@ def _filled(match: _Match, many: Vector, one: Vector) -> tuple[Floats, Floats, B
             return np.full(shape, fill), np.zeros(shape, dtype=np.bool_)
         real = columns >= 0
         values = np.where(real, vector.values[:, np.maximum(columns, 0)], fill)
-        return values, real & vector.mask[:, np.maximum(columns, 0)]
+        return values, real & vector.there[:, np.maximum(columns, 0)]
 
     many_values, many_there = side(many, match.many, match.fill_many)
     one_values, one_there = side(one, match.one, match.fill_one)
@@ -261,12 +275,13 @@ def _refuse_duplicates(
     expr: ast.Binary, matching: Matching, groups: Groups, one: Vector, many: Vector, *, swapped: bool
 ) -> None:
     """Two series of the "one" side with one signature at the same step cannot be told apart."""
-    active: Bools = np.logical_or.reduce(many.mask, axis=1)
-    clash = (groups.count(one.present, len(one.values)) > 1) & active[:, None]
+    active: Bools = np.logical_or.reduce(many.there, axis=1)
+    one_there = one.present if one.hists is None else one.there
+    clash = (groups.count(one_there, len(one.values)) > 1) & active[:, None]
     if not clash.any():
         return
     step, group = np.argwhere(clash)[0]
-    columns = [c for c in groups.members(int(group)) if one.mask[step, c]][:2]
+    columns = [c for c in groups.members(int(group)) if one.there[step, c]][:2]
     shown = ", ".join(_braced(one.sets.labels[c]) for c in columns)
     first = one.sets.labels[columns[0]]
     common = first.keep(matching.labels) if matching.on else first.without((*matching.labels, METRIC_NAME))
@@ -321,26 +336,34 @@ def _any(vector: Vector, index: Ints, size: int) -> Bools:
     """Whether a signature has any value, ``[K, size]``."""
     steps = len(vector.values)
     found = np.zeros((steps, size), dtype=np.bool_)
-    if vector.present is None:
+    present = vector.present if vector.hists is None else vector.there
+    if present is None:
         found[:, index] = True
     elif steps == 1:
-        found[0, index[vector.present[0]]] = True
+        found[0, index[present[0]]] = True
     else:
-        step, column = np.nonzero(vector.present)
+        step, column = np.nonzero(present)
         found[step, index[column]] = True
     return found
+
+
+def _kept(vector: Vector, hit: Bools) -> Vector:
+    floats = vector.with_values(vector.values, None if every(hit) else hit, unnamed=False)
+    if vector.hists is None:
+        return floats
+    return dataclasses.replace(floats, hists=only_where(vector.hists, hit))
 
 
 def _and(left: Vector, right: Vector, matching: Matching) -> Vector:
     union = _union(left.sets, right.sets, matching)
     hit = _any(right, union.right, union.size)[:, union.left]
-    return left.with_values(left.values, None if every(hit) else hit, unnamed=False)
+    return _kept(left, hit)
 
 
 def _unless(left: Vector, right: Vector, matching: Matching) -> Vector:
     union = _union(left.sets, right.sets, matching)
     missed = ~_any(right, union.right, union.size)[:, union.left]
-    return left.with_values(left.values, None if every(missed) else missed, unnamed=False)
+    return _kept(left, missed)
 
 
 def _or(left: Vector, right: Vector, matching: Matching) -> Vector:
@@ -349,7 +372,7 @@ def _or(left: Vector, right: Vector, matching: Matching) -> Vector:
     union = _union(left.sets, right.sets, matching)
     extra = ~_any(left, union.left, union.size)[:, union.right]
     if right.present is not None:
-        extra = extra & right.present
+        extra = extra & right.there
     columns = np.flatnonzero(extra.any(axis=0))
     if not len(columns):
         return left
@@ -358,8 +381,16 @@ def _or(left: Vector, right: Vector, matching: Matching) -> Vector:
         lambda: (right.sets, LabelSets(left.sets.labels + tuple(right.sets.labels[int(c)] for c in columns))),
     )[1]
     values = np.concatenate([left.values, right.values[:, columns]], axis=1)
-    present = np.concatenate([left.mask, extra[:, columns]], axis=1)
-    return Vector(sets, values, None if present.all() else present, _both_unnamed(left, right, columns))
+    if left.hists is None and right.hists is None:
+        present = np.concatenate([left.mask, extra[:, columns]], axis=1)
+        return Vector(sets, values, None if present.all() else present, _both_unnamed(left, right, columns))
+    present = np.concatenate([left.mask, (extra & right.mask)[:, columns]], axis=1)
+    parts = [
+        np.full(side.values.shape, None, dtype=np.object_) if side.hists is None else side.hists
+        for side in (left, right)
+    ]
+    hists = np.concatenate([parts[0], only_where(parts[1], extra)[:, columns]], axis=1)
+    return Vector(sets, values, present, _both_unnamed(left, right, columns), hists)
 
 
 def _both_unnamed(left: Vector, right: Vector, columns: Ints) -> bool | Bools:

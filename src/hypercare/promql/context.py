@@ -28,6 +28,10 @@ class Evaluates(Protocol):
         """A selector's samples with their timestamps in seconds as values."""
         ...
 
+    def start_times(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
+        """A selector's samples that have a start timestamp, with it in seconds as value."""
+        ...
+
     def series(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """The value of a vector selector."""
         ...

@@ -13,7 +13,15 @@ from hypercare.promql.errors import LimitError, PromqlError
 from hypercare.promql.evaluator import Evaluator
 from hypercare.promql.limits import Limits
 from hypercare.promql.parser import parse
-from hypercare.promql.results import InstantResult, RangeResult, instant_matrix, instant_vector, range_series
+from hypercare.promql.results import (
+    InstantResult,
+    RangeResult,
+    instant_elements,
+    instant_matrix,
+    mixed_series,
+    range_histograms,
+    range_series,
+)
 from hypercare.promql.select import Interner
 from hypercare.promql.typecheck import type_of
 from hypercare.promql.values import Grid, RangeVector, Scalar, Text, Value, Vector
@@ -137,13 +145,21 @@ class Engine:
 def _instant_result(value: Value, at: Ms, notes: Notes) -> InstantResult:
     warnings, infos = notes.warnings, notes.infos
     if isinstance(value, Vector):
-        labels, values = instant_vector(value)
-        return InstantResult("vector", at, labels, values, warnings=warnings, infos=infos)
+        labels, values, histograms = instant_elements(value, at)
+        return InstantResult("vector", at, labels, values, warnings=warnings, infos=infos, histograms=histograms)
     if isinstance(value, Scalar):
         return InstantResult("scalar", at, scalar=float(value.values[0]), warnings=warnings, infos=infos)
     if isinstance(value, Text):
         return InstantResult("string", at, text=value.text, warnings=warnings, infos=infos)
-    return InstantResult("matrix", at, series=instant_matrix(value), warnings=warnings, infos=infos)
+    histogram_series = mixed_series(value)[1] if value.mixed else ()
+    return InstantResult(
+        "matrix",
+        at,
+        series=instant_matrix(value),
+        warnings=warnings,
+        infos=infos,
+        histogram_series=histogram_series,
+    )
 
 
 def _range_result(value: Value, grid: Grid, notes: Notes) -> RangeResult:
@@ -154,7 +170,8 @@ def _range_result(value: Value, grid: Grid, notes: Notes) -> RangeResult:
     if not isinstance(value, Vector):
         raise TypeError(value)
     labels, values, present = range_series(value)
-    return RangeResult(labels, grid.times, values, present, notes.warnings, notes.infos)
+    histograms = range_histograms(value, grid.times)
+    return RangeResult(labels, grid.times, values, present, notes.warnings, notes.infos, histograms)
 
 
 __all__ = ["Engine", "RangeVector", "Tick"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
@@ -13,6 +14,17 @@ from hypercare.promql.context import CallContext
 from hypercare.promql.errors import EvaluationError, LimitError, StoppedError
 from hypercare.promql.extended import smoothed_values
 from hypercare.promql.functions import FUNCTIONS, Function
+from hypercare.promql.native.elements import negated
+from hypercare.promql.native.extended import smoothed_over
+from hypercare.promql.native.selection import (
+    columns_of,
+    detected,
+    laid_over,
+    of_steps,
+    starts_at,
+    times_over,
+    with_mixed,
+)
 from hypercare.promql.notes import Notes
 from hypercare.promql.ranges import range_call
 from hypercare.promql.select import Interner, Selection, blocks_of, last_values, merged, split, values_at
@@ -28,13 +40,20 @@ from hypercare.promql.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from hypercare.model.histograms import HistogramSeries
     from hypercare.model.samples import Bools, Floats, Ints, SampleSource
     from hypercare.model.time import Ms
     from hypercare.promql.limits import Limits
 
 _TOO_MANY: Final = "query processing would load too many samples into memory in query execution"
+_DETECTING: Final[dict[str, bool | None]] = {
+    **dict.fromkeys(("histogram_count", "histogram_sum", "histogram_avg"), True),
+    **dict.fromkeys(("histogram_quantile", "histogram_quantiles", "histogram_fraction"), None),
+}
+"""Functions inside of which Prometheus reads counts and sums alone and notes resets as it reads; and those, with
+subqueries, inside of which it never does. It shows in warnings about contradicting hints only."""
 
 
 class Shared(Protocol):
@@ -70,6 +89,7 @@ class Evaluator:
         self._shared_grid = None if shared is None else shared.grid
         self._cache = {} if shared is None else shared.cache
         self._samples = 0
+        self._detecting: bool | None = False
 
     def eval(self, expr: ast.Expr, grid: Grid) -> Value:
         """The value of an expression on a grid.
@@ -80,7 +100,7 @@ class Evaluator:
         if self._stopped():
             raise StoppedError
         # Subqueries evaluate on grids of their own.
-        key = self._keys.get(id(expr)) if grid is self._shared_grid else None
+        key = self._keys.get(id(expr)) if grid is self._shared_grid and not self._detecting else None
         if key is None:
             return self._rules[type(expr)](self, expr, grid)
         found = self._cache.get(key)
@@ -122,6 +142,14 @@ class Evaluator:
             self._refuse(selector, _TOO_MANY)
         return selection if selection.sets.unique() else merged(selection)
 
+    def _histograms(self, selector: ast.VectorSelector, start: Ms, end: Ms) -> Sequence[HistogramSeries]:
+        found = self._source.select_histograms(selector.matchers, start, end)
+        if found:
+            self._samples += sum(len(series.times) for series in found)
+            if self._samples > self._limits.max_samples:
+                self._refuse(selector, _TOO_MANY)
+        return detected(found) if self._detecting else found
+
     def _refuse(self, node: ast.Expr, message: str) -> None:
         raise LimitError(message, node.span.line, node.span.column, node.span.length)
 
@@ -130,7 +158,13 @@ class Evaluator:
         ends = self._ends(selector.at, selector.offset, grid)
         if selector.mode:
             return self._extended(selector, ends, grid)
-        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]), grid.size)
+        start = int(ends[0]) - self._limits.lookback
+        selection = self._select(selector, start, int(ends[-1]), grid.size)
+        vector = self._floats(selection, ends, grid)
+        found = self._histograms(selector, start, int(ends[-1]))
+        return laid_over(vector, selection.matrices, found, ends, self._limits.lookback) if found else vector
+
+    def _floats(self, selection: Selection, ends: Ints, grid: Grid) -> Vector:
         if not selection.matrices:
             return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
         if len(ends) == 1:
@@ -149,13 +183,16 @@ class Evaluator:
                 "anchored modifier is only allowed on range vector selectors", span.line, span.column, span.length
             )
         slack = self._limits.lookback
-        selection = self._select(selector, int(ends[0]) - slack, int(ends[-1]) + slack, grid.size)
+        start, end = int(ends[0]) - slack, int(ends[-1]) + slack
+        selection = self._select(selector, start, end, grid.size)
         shape = (len(ends), len(selection.sets))
         values, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
         for block in blocks_of(selection)[0]:
             values[:, block.columns], present[:, block.columns] = smoothed_values(block, ends, slack)
         shape = (grid.size, shape[1])
-        return Vector(selection.sets, np.broadcast_to(values, shape), np.broadcast_to(present, shape))
+        vector = Vector(selection.sets, np.broadcast_to(values, shape), np.broadcast_to(present, shape))
+        found = self._histograms(selector, start, end)
+        return smoothed_over(vector, selection.matrices, found, ends, slack, selector, self.notes) if found else vector
 
     def _series_at(self, selection: Selection, ends: Ints, *, timestamps: bool) -> Vector:
         columns: list[Floats] = []
@@ -169,13 +206,25 @@ class Evaluator:
     def sample_times(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """A selector's samples with their timestamps in seconds as values."""
         ends = self._ends(selector.at, selector.offset, grid)
-        selection = self._select(selector, int(ends[0]) - self._limits.lookback, int(ends[-1]), grid.size)
+        start = int(ends[0]) - self._limits.lookback
+        selection = self._select(selector, start, int(ends[-1]), grid.size)
+        found = self._histograms(selector, start, int(ends[-1]))
         if not selection.matrices:
-            return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
-        vector = self._series_at(selection, ends, timestamps=True)
-        values = np.broadcast_to(vector.values, (grid.size, len(vector.sets)))
-        present = None if vector.present is None else np.broadcast_to(vector.present, values.shape)
-        return Vector(vector.sets, values, present, unnamed=True)
+            vector = Vector(EMPTY_SETS, np.empty((grid.size, 0)))
+        else:
+            vector = self._series_at(selection, ends, timestamps=True)
+            values = np.broadcast_to(vector.values, (grid.size, len(vector.sets)))
+            present = None if vector.present is None else np.broadcast_to(vector.present, values.shape)
+            vector = Vector(vector.sets, values, present, unnamed=True)
+        return times_over(vector, selection.matrices, found, ends, self._limits.lookback) if found else vector
+
+    def start_times(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
+        """A selector's samples that have a start timestamp, with it in seconds as value."""
+        ends = self._ends(selector.at, selector.offset, grid)
+        start = int(ends[0]) - self._limits.lookback
+        selection = self._select(selector, start, int(ends[-1]), grid.size)
+        found = self._histograms(selector, start, int(ends[-1]))
+        return starts_at(selection, found, ends, self._limits.lookback, grid.size)
 
     def _matrix(self, expr: ast.MatrixSelector, grid: Grid) -> RangeVector:
         selector = expr.vector
@@ -185,11 +234,12 @@ class Evaluator:
         ends = self._ends(selector.at, selector.offset, grid)
         slack = self._limits.lookback if selector.mode else 0
         ahead = self._limits.lookback if selector.mode == "smoothed" else 0
-        selection = self._select(selector, int(ends[0]) - width - slack, int(ends[-1]) + ahead, grid.size)
-        if not selection.matrices:
-            return RangeVector(EMPTY_SETS, (), ends, width, mode=selector.mode)
-        blocks, whole = blocks_of(selection)
-        return RangeVector(selection.sets, blocks, ends, width, mode=selector.mode, slack=slack, whole=whole)
+        start, end = int(ends[0]) - width - slack, int(ends[-1]) + ahead
+        selection = self._select(selector, start, end, grid.size)
+        found = self._histograms(selector, start, end)
+        blocks, whole = blocks_of(selection) if selection.matrices else ((), False)
+        ranges = RangeVector(selection.sets, blocks, ends, width, mode=selector.mode, slack=slack, whole=whole)
+        return with_mixed(ranges, selection.matrices, found) if found else ranges
 
     def _subquery(self, expr: ast.Subquery, grid: Grid) -> RangeVector:
         width = expr.range
@@ -205,24 +255,31 @@ class Evaluator:
         if (last - first) // step > self._limits.max_samples:
             self._refuse(expr, _TOO_MANY)
         times = np.arange(first, last + 1, step, dtype=np.int64)
-        value = self.eval(expr.expr, Grid(times, step, grid.start, grid.end, grid.query_step))
+        outer, self._detecting = self._detecting, None
+        try:
+            value = self.eval(expr.expr, Grid(times, step, grid.start, grid.end, grid.query_step))
+        finally:
+            self._detecting = outer
         if not isinstance(value, Vector):
             raise TypeError(value)
         vector = value.alive()
         if not len(vector.sets):
             return RangeVector(EMPTY_SETS, (), ends, width)
+        mixed = of_steps(vector, times)
+        if mixed:
+            vector = dataclasses.replace(vector, present=vector.mask & ~columns_of(mixed, len(vector.sets)))
         columns = np.arange(len(vector.sets))
         missing = ~vector.mask if vector.present is not None else np.zeros((1, 1), dtype=np.bool_)
         blocks = (
             split(columns, times, vector.values, missing) if missing.any() else [Block(columns, times, vector.values)]
         )
-        whole = len(blocks) == 1
-        return RangeVector(vector.sets, tuple(blocks), ends, width, vector.unnamed, whole=whole)
+        whole = len(blocks) == 1 and not mixed
+        return RangeVector(vector.sets, tuple(blocks), ends, width, vector.unnamed, whole=whole, mixed=mixed)
 
     # ── operations ──
 
     def _binary(self, expr: ast.Binary, grid: Grid) -> Value:
-        return binary(expr, self.eval(expr.lhs, grid), self.eval(expr.rhs, grid))
+        return binary(expr, self.eval(expr.lhs, grid), self.eval(expr.rhs, grid), self.notes)
 
     def _paren(self, expr: ast.Paren, grid: Grid) -> Value:
         return self.eval(expr.expr, grid)
@@ -240,7 +297,8 @@ class Evaluator:
         if isinstance(value, Scalar):
             return Scalar(-value.values)
         if isinstance(value, Vector):
-            return value.with_values(-value.values)
+            floats = value.with_values(-value.values)
+            return floats if value.hists is None else dataclasses.replace(floats, hists=negated(value.hists))
         raise TypeError(value)
 
     def _aggregate(self, expr: ast.Aggregate, grid: Grid) -> Value:
@@ -255,6 +313,15 @@ class Evaluator:
 
     def _call(self, expr: ast.Call, grid: Grid) -> Value:
         function = FUNCTIONS[expr.name]
+        if expr.name in _DETECTING and self._detecting is not None:
+            outer, self._detecting = self._detecting, _DETECTING[expr.name]
+            try:
+                return self._called(function, expr, grid)
+            finally:
+                self._detecting = outer
+        return self._called(function, expr, grid)
+
+    def _called(self, function: Function, expr: ast.Call, grid: Grid) -> Value:
         if function.special is not None:
             return function.special(CallContext(self, expr, grid))
         args = [self.eval(arg, grid) for arg in expr.args]

@@ -27,6 +27,7 @@ PRECEDENCE: Final[dict[str, int]] = {
     "and": 2,
     "unless": 2,
     **dict.fromkeys(("==", "!=", "<=", "<", ">=", ">"), 3),
+    **dict.fromkeys(("</", ">/"), 3),
     **dict.fromkeys(("+", "-"), 4),
     **dict.fromkeys(("*", "/", "%", "atan2"), 5),
     "^": 6,
@@ -34,6 +35,8 @@ PRECEDENCE: Final[dict[str, int]] = {
 """Binary operators; a higher number binds tighter. ``^`` alone associates to the right."""
 
 COMPARISONS: Final = frozenset({"==", "!=", "<=", "<", ">=", ">"})
+TRIMS: Final = frozenset({"</", ">/"})
+"""Operators that cut a histogram off above or below a value."""
 SET_OPERATORS: Final = frozenset({"and", "or", "unless"})
 MODIFIERS: Final = frozenset(
     {

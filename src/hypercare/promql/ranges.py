@@ -9,6 +9,8 @@ import numpy as np
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.extended import extended_call
 from hypercare.promql.functions.registry import Function, RangeArgs
+from hypercare.promql.native.started import STARTED, apart, with_started
+from hypercare.promql.native.windows import mixed_call
 from hypercare.promql.sliding import Frame, Strided
 from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVector, Scalar, Value, Vector, every
 from hypercare.promql.windows import Stacked
@@ -38,21 +40,31 @@ def range_call(function: Function, call: ast.Call, args: Sequence[Value], grid: 
     if matrix.mode and matrix.mode not in function.extended:
         _refuse_mode(function, call, matrix.mode)
     _check(function, call, scalars, notes)
-    if not matrix.blocks:
+    if not matrix.blocks and not matrix.mixed:
         return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
     ends = matrix.end[:, None]
     given = RangeArgs(grid.times[:, None], ends - matrix.range, ends, scalars)  # type: ignore[arg-type]
     steps = grid.size
-    if matrix.mode:
-        values, present = _extended(function, matrix, given, steps)
-    elif len(matrix.end) == 1:
-        values, present = _at_once(function, matrix, given, steps)
-    else:
-        values, present = _sliding(function, matrix, given, steps)
+    plain, started = apart(matrix) if function.name in STARTED and not matrix.mode else (matrix, ())
+    values, present = _floats(function, plain, given, steps)
+    if started:
+        values, present = with_started(function.name, started, matrix, (values, present), notes, call)
     if function.counter:
         _remark_non_counters(matrix.sets, present, call, notes)
     unnamed = matrix.unnamed if function.keeps_name else True
-    return Vector(matrix.sets, values, present, unnamed)
+    vector = Vector(matrix.sets, values, present, unnamed)
+    return mixed_call(function, call, matrix, given, vector, notes) if matrix.mixed else vector
+
+
+def _floats(function: Function, matrix: RangeVector, args: RangeArgs, steps: int) -> tuple[Floats, Bools | None]:
+    if not matrix.blocks:
+        shape = (steps, len(matrix.sets))
+        return np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+    if matrix.mode:
+        return _extended(function, matrix, args, steps)
+    if len(matrix.end) == 1:
+        return _at_once(function, matrix, args, steps)
+    return _sliding(function, matrix, args, steps)
 
 
 def _refuse_mode(function: Function, call: ast.Call, mode: str) -> None:

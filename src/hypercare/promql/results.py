@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from hypercare.model.histograms import HistogramSeries
 from hypercare.promql.errors import EvaluationError
-from hypercare.promql.values import LabelSets, RangeVector, Vector
+from hypercare.promql.groups import Groups
+from hypercare.promql.values import LabelSets, RangeVector, Vector, filled
 
 if TYPE_CHECKING:
-    from hypercare.model.histograms import Histogram, HistogramSeries
+    from hypercare.model.histograms import Histogram
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.model.time import Ms
@@ -104,8 +106,34 @@ def final_sets(sets: LabelSets, unnamed: bool | Bools) -> LabelSets:  # noqa: FB
     return LabelSets(tuple(bare if drop else full for bare, full, drop in pairs))
 
 
+_SAME: Final = "vector cannot contain metrics with the same labelset"
+
+
+def instant_elements(vector: Vector, at: Ms) -> tuple[tuple[Labels, ...], Floats, tuple[HistogramElement, ...]]:
+    """Labels and values of the floats of a vector's only step, and its histograms.
+
+    Raises:
+        EvaluationError: two elements have the same labels.
+    """
+    labels, values = instant_vector(vector)
+    if vector.hists is None:
+        return labels, values, ()
+    there = vector.there[0]
+    sets = final_sets(vector.sets, vector.unnamed)
+    columns = np.flatnonzero(there).tolist()
+    if len({sets.labels[column] for column in columns}) < len(columns):
+        raise EvaluationError(_SAME)
+    row = vector.hists[0]
+    elements = (
+        HistogramElement(sets.labels[column], at, row[column], place)
+        for place, column in enumerate(columns)
+        if row[column] is not None
+    )
+    return labels, values, tuple(elements)
+
+
 def instant_vector(vector: Vector) -> tuple[tuple[Labels, ...], Floats]:
-    """Labels and values of a vector's only step.
+    """Labels and values of the floats of a vector's only step.
 
     Raises:
         EvaluationError: two elements have the same labels.
@@ -113,7 +141,7 @@ def instant_vector(vector: Vector) -> tuple[tuple[Labels, ...], Floats]:
     if vector.present is None:
         sets = final_sets(vector.sets, vector.unnamed)
         if not sets.unique():
-            raise EvaluationError("vector cannot contain metrics with the same labelset")
+            raise EvaluationError(_SAME)
         return sets.labels, vector.values[0]
     indices = vector.present[0].nonzero()[0]
     if not len(indices):
@@ -121,7 +149,7 @@ def instant_vector(vector: Vector) -> tuple[tuple[Labels, ...], Floats]:
     sets = final_sets(vector.sets, vector.unnamed)
     labels = tuple([sets.labels[i] for i in indices.tolist()])
     if not sets.unique() and len(set(labels)) < len(labels):
-        raise EvaluationError("vector cannot contain metrics with the same labelset")
+        raise EvaluationError(_SAME)
     return labels, vector.values[0][indices]
 
 
@@ -131,7 +159,7 @@ def range_series(vector: Vector) -> tuple[tuple[Labels, ...], Floats, Bools]:
     Raises:
         EvaluationError: two series have the same labels at the same step.
     """
-    vector = vector.alive()
+    vector = vector.only_floats().alive()
     sets = final_sets(vector.sets, vector.unnamed)
     order = sorted(range(len(sets)), key=lambda i: sets.labels[i].pairs)
     labels = [sets.labels[i] for i in order]
@@ -146,10 +174,51 @@ def range_series(vector: Vector) -> tuple[tuple[Labels, ...], Floats, Bools]:
             continue
         into = kept[-1]
         if (present[into] & present[i]).any():
-            raise EvaluationError("vector cannot contain metrics with the same labelset")
+            raise EvaluationError(_SAME)
         values[into] = np.where(present[i], values[i], values[into])
         present[into] |= present[i]
     return tuple(labels[i] for i in kept), values[kept], present[kept]
+
+
+def range_histograms(vector: Vector, times: Ints) -> tuple[HistogramSeries, ...]:
+    """The histograms of a range query's result, sorted by labels; series with equal labels that never meet become one.
+
+    Raises:
+        EvaluationError: two series have the same labels at the same step.
+    """
+    if vector.hists is None:
+        return ()
+    sets = final_sets(vector.sets, vector.unnamed)
+    if not sets.unique() and (Groups.of(sets.labels).count(vector.there, len(times)) > 1).any():
+        raise EvaluationError(_SAME)
+    by_labels: dict[Labels, list[tuple[int, Histogram]]] = {}
+    for column, step in np.argwhere(filled(vector.hists).T).tolist():
+        by_labels.setdefault(sets.labels[column], []).append((step, vector.hists[step, column]))
+    series: list[HistogramSeries] = []
+    for labels in sorted(by_labels, key=lambda each: each.pairs):
+        cells = sorted(by_labels[labels], key=lambda cell: cell[0])
+        when = times[[step for step, _ in cells]]
+        series.append(HistogramSeries(labels, when, tuple(histogram for _, histogram in cells)))
+    return tuple(series)
+
+
+def mixed_series(matrix: RangeVector) -> tuple[tuple[Series, ...], tuple[HistogramSeries, ...]]:
+    """Floats and histograms of those series of a range vector that have histograms, at its only step."""
+    sets = final_sets(matrix.sets, matrix.unnamed)
+    end = int(matrix.end[0])
+    floats: list[Series] = []
+    histograms: list[HistogramSeries] = []
+    for each in matrix.mixed:
+        inside = (each.times > end - matrix.range) & (each.times <= end)
+        labels, is_histogram = sets.labels[each.column], filled(each.hists)
+        rows = np.flatnonzero(inside & ~is_histogram)
+        if len(rows):
+            floats.append(Series(labels, each.times[rows], each.values[rows]))
+        rows = np.flatnonzero(inside & is_histogram)
+        if len(rows):
+            starts = None if each.starts is None else each.starts[rows]
+            histograms.append(HistogramSeries(labels, each.times[rows], tuple(each.hists[rows]), starts))
+    return tuple(floats), tuple(sorted(histograms, key=lambda found: found.labels.pairs))
 
 
 def instant_matrix(matrix: RangeVector) -> tuple[Series, ...]:
@@ -162,4 +231,6 @@ def instant_matrix(matrix: RangeVector) -> tuple[Series, ...]:
         if rows.any():
             times, values = block.times[rows], block.values[rows]
             series.extend(Series(sets.labels[int(c)], times, values[:, i]) for i, c in enumerate(block.columns))
+    if matrix.mixed:
+        series.extend(mixed_series(matrix)[0])
     return tuple(sorted(series, key=lambda each: each.labels.pairs))

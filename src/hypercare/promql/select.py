@@ -136,12 +136,12 @@ def blocks_of(selection: Selection) -> tuple[tuple[Block, ...], bool]:
     places: list[Ints] = sets.memo(("places", len(matrices)), lambda: _places(matrices))
     if _gapless(matrices):
         whole = zip(places, matrices, strict=True)
-        return tuple([Block(columns, matrix.times, matrix.values) for columns, matrix in whole]), True
+        return tuple([Block(columns, matrix.times, matrix.values, matrix.starts) for columns, matrix in whole]), True
     for matrix, columns in zip(matrices, places, strict=True):
         if matrix.dense:
-            blocks.append(Block(columns, matrix.times, matrix.values))
+            blocks.append(Block(columns, matrix.times, matrix.values, matrix.starts))
         else:
-            blocks.extend(split(columns, matrix.times, matrix.values, _missing(matrix.values)))
+            blocks.extend(split(columns, matrix.times, matrix.values, _missing(matrix.values), matrix.starts))
     return tuple(blocks), False
 
 
@@ -162,10 +162,10 @@ def _places(matrices: Sequence[SampleMatrix]) -> list[Ints]:
     return places
 
 
-def split(columns: Ints, times: Ints, values: Floats, missing: Bools) -> list[Block]:
+def split(columns: Ints, times: Ints, values: Floats, missing: Bools, starts: Ints | None = None) -> list[Block]:
     """Series that miss the same rows go together into one block; series without any value go nowhere."""
     if not missing.any():
-        return [Block(columns, times, values)]
+        return [Block(columns, times, values, starts)]
     packed = np.packbits(missing, axis=0)
     groups: dict[bytes, list[int]] = {}
     for i in range(missing.shape[1]):
@@ -175,7 +175,9 @@ def split(columns: Ints, times: Ints, values: Floats, missing: Bools) -> list[Bl
         rows = np.flatnonzero(~missing[:, members[0]])
         if len(rows):
             chosen = np.array(members)
-            blocks.append(Block(columns[chosen], times[rows], values[np.ix_(rows, chosen)]))
+            cells = np.ix_(rows, chosen)
+            began = None if starts is None else starts[cells]
+            blocks.append(Block(columns[chosen], times[rows], values[cells], began))
     return blocks
 
 
@@ -192,7 +194,8 @@ def merged(selection: Selection) -> Selection:
         single = [i for i, labels in enumerate(matrix.labels) if len(order[labels]) == 1]
         if single:
             labels_kept = tuple(matrix.labels[i] for i in single)
-            kept.append(SampleMatrix(labels_kept, matrix.times, matrix.values[:, single], matrix.dense))
+            starts = None if matrix.starts is None else matrix.starts[:, single]
+            kept.append(SampleMatrix(labels_kept, matrix.times, matrix.values[:, single], matrix.dense, starts))
     kept.extend(_joined(labels, parts) for labels, parts in order.items() if len(parts) > 1)
     return Selection(kept, selection.sets.memo("merged", lambda: LabelSets(tuple(ls for m in kept for ls in m.labels))))
 

@@ -11,6 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from hypercare.model.labels import METRIC_NAME, Labels
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 METADATA: Final = (METRIC_NAME, "__type__", "__unit__")
 """Labels that go when the metric name goes: they describe the metric, not the thing measured."""
+
+Cells: TypeAlias = npt.NDArray[np.object_]
+"""Native histograms, none where there is none."""
 
 _T = TypeVar("_T")
 _MEMO_SIZE: Final = 256
@@ -79,6 +83,20 @@ def every(mask: Bools) -> bool:
     return bool(np.count_nonzero(mask) == mask.size)
 
 
+def filled(hists: Cells) -> Bools:
+    """Where there is a histogram."""
+    there: Bools = hists != None  # noqa: E711  # compares the cells
+    return there
+
+
+_NOTHING: Final = np.array(None, dtype=np.object_)
+
+
+def only_where(hists: Cells, mask: Bools) -> Cells:
+    """The histograms of the cells that are set, of the same shape."""
+    return np.where(mask, hists, _NOTHING)
+
+
 def without_metadata(labels: Labels) -> Labels:
     """The labels without the metric name, type and unit."""
     return labels.without(METADATA) if any(name in labels for name in METADATA) else labels
@@ -127,9 +145,11 @@ class Vector:
 
     Attributes:
         values: ``[K, S]``.
-        present: bool ``[K, S]``; none: everywhere.
+        present: bool ``[K, S]``, where there is a float; none: everywhere.
         unnamed: which series lose their name at the end of the query (a bool for all of them, or one each). Names
             stay visible until then, so that ``label_replace`` or ``by (__name__)`` can still use them.
+        hists: ``[K, S]``, the native histograms; none: there is not one, which is the common case. No cell holds a
+            histogram and a float, so that what knows nothing of histograms sees the floats and leaves the rest out.
 
     """
 
@@ -137,14 +157,24 @@ class Vector:
     values: Floats
     present: Bools | None = None
     unnamed: bool | Bools = False
+    hists: Cells | None = None
 
     @property
     def mask(self) -> Bools:
         """``present`` as an array."""
         return np.ones(self.values.shape, dtype=np.bool_) if self.present is None else self.present
 
+    @property
+    def there(self) -> Bools:
+        """Where there is a sample, float or histogram, ``[K, S]``."""
+        return self.mask if self.hists is None else self.mask | filled(self.hists)
+
+    def only_floats(self) -> Vector:
+        """The same without histograms."""
+        return self if self.hists is None else Vector(self.sets, self.values, self.mask, self.unnamed)
+
     def with_values(self, values: Floats, present: Bools | None = None, *, unnamed: bool = True) -> Vector:
-        """The same series with other values; ``present`` narrows the mask further."""
+        """The same series with other values and no histograms; ``present`` narrows the mask further."""
         both = self.present if present is None else present if self.present is None else self.present & present
         return Vector(self.sets, values, both, True if unnamed else self.unnamed)
 
@@ -152,13 +182,14 @@ class Vector:
         """Some series of it."""
         present = None if self.present is None else self.present[:, columns]
         unnamed = self.unnamed if isinstance(self.unnamed, bool) else self.unnamed[columns]
-        return Vector(self.sets.pick(columns), self.values[:, columns], present, unnamed)
+        hists = None if self.hists is None else self.hists[:, columns]
+        return Vector(self.sets.pick(columns), self.values[:, columns], present, unnamed, hists)
 
     def alive(self) -> Vector:
         """Without the series that have no value at any step."""
         if self.present is None:
             return self
-        columns = np.flatnonzero(self.present.any(axis=0))
+        columns = np.flatnonzero(self.there.any(axis=0))
         return self if len(columns) == len(self.sets) else self.take(columns)
 
 
@@ -183,12 +214,33 @@ class Block(NamedTuple):  # made for every target at every evaluation: a tuple i
         columns: their places among the series of the range vector.
         times: int64[T].
         values: ``[T, len(columns)]``.
+        starts: start timestamps, int64, of the same shape as the values, 0 where unknown; none: none is known.
 
     """
 
     columns: Ints
     times: Ints
     values: Floats
+    starts: Ints | None = None
+
+
+class Mixed(NamedTuple):
+    """One series of a range vector that has histograms, and maybe floats at other times.
+
+    Attributes:
+        column: its place among the series of the range vector.
+        times: int64[T], ascending.
+        values: float64[T]; any number where there is a histogram.
+        hists: the histograms, ``[T]``, none where there is a float.
+        starts: int64[T], start timestamps, 0 where unknown; none: none is known.
+
+    """
+
+    column: int
+    times: Ints
+    values: Floats
+    hists: Cells
+    starts: Ints | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -202,6 +254,7 @@ class RangeVector:
         mode: ``anchored``, ``smoothed`` or empty.
         slack: how far beyond its window an extended mode may look, ms.
         whole: whether the blocks hold all series, in order.
+        mixed: series with histograms; they are in no block.
 
     """
 
@@ -213,6 +266,7 @@ class RangeVector:
     mode: str = ""
     slack: Ms = 0
     whole: bool = False
+    mixed: tuple[Mixed, ...] = ()
 
 
 Value: TypeAlias = "Vector | Scalar | Text | RangeVector"

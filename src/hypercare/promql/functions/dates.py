@@ -30,7 +30,18 @@ def _timestamp(ctx: CallContext) -> Value:
     if isinstance(arg, ast.VectorSelector):
         return ctx.evaluator.sample_times(arg, ctx.grid)
     vector = ctx.vector(0)
+    if vector.hists is not None:
+        vector = Vector(vector.sets, vector.values, vector.there, vector.unnamed)
     return vector.with_values(np.broadcast_to(ctx.seconds()[:, None], vector.values.shape))
+
+
+def _start_timestamp(ctx: CallContext) -> Value:
+    arg = ast.unwrap(ctx.call.args[0])
+    if isinstance(arg, ast.VectorSelector):
+        return ctx.evaluator.start_times(arg, ctx.grid)
+    # Only stored samples have one.
+    vector = ctx.vector(0)
+    return vector.with_values(vector.values, np.zeros(vector.values.shape, dtype=np.bool_))
 
 
 def _days(seconds: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
@@ -118,6 +129,14 @@ ROWS: tuple[Function, ...] = (
     Function("max_of", (SCALAR, SCALAR), SCALAR, "The larger of two numbers.", experimental=True, special=_max_of),
     Function("time", (), SCALAR, "The evaluation time, in seconds.", special=_time),
     Function("timestamp", (VECTOR,), VECTOR, "When each sample was taken, in seconds.", special=_timestamp),
+    Function(
+        "start_timestamp",
+        (VECTOR,),
+        VECTOR,
+        "When the counter of each sample began, in seconds; 0 where that is not known.",
+        experimental=True,
+        special=_start_timestamp,
+    ),
     _date_row("minute", _minute, "Minute of the hour, 0 to 59."),
     _date_row("hour", _hour, "Hour of the day, 0 to 23."),
     _date_row("day_of_week", _day_of_week, "Day of the week, 0 (Sunday) to 6."),

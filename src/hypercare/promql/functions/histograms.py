@@ -1,22 +1,25 @@
-"""Functions of classic histograms (series with ``le``).
-
-Native histograms are not stored yet: their functions find none.
-"""
+"""Functions of histograms: classic ones (series with ``le``) and native ones."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from hypercare.promql.functions.labels import check_label_name
 from hypercare.promql.functions.registry import SCALAR, STRING, VECTOR, Function
+from hypercare.promql.native.conflicts import apart, native_values, put_together
+from hypercare.promql.native.distribution import Remark, fraction, quantile, variance
 from hypercare.promql.printer import format_number
-from hypercare.promql.values import EMPTY_SETS, LabelSets, Value, Vector, every, without_metadata
+from hypercare.promql.values import EMPTY_SETS, LabelSets, Value, Vector, every, filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hypercare.model.histograms import Histogram
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql.context import CallContext
@@ -257,21 +260,36 @@ def _histogram_quantile(ctx: CallContext) -> Value:
     q = ctx.scalar(0)
     vector, grouped = _grouped(ctx, 1)
     _check_quantiles(ctx, q, 0)
-    return _vector(grouped, [_quantiles(ctx, grouped, vector, q, 1)], ctx.grid.size)
+    classic = _quantiles(ctx, grouped, vector, q, 1)
+    if vector.hists is None:
+        return _vector(grouped, [classic], ctx.grid.size)
+    conflicts = apart(vector, grouped.sets, _classic_there(grouped, [classic]), lambda text: ctx.warn(text, 1))
+    native = native_values(conflicts, partial(_native_quantile, ctx, 1, q, vector))
+    return put_together(_vector(grouped, [classic], ctx.grid.size), conflicts, native)
 
 
 def _histogram_quantiles(ctx: CallContext) -> Value:
     label = ctx.text(1)
     vector, grouped = _grouped(ctx, 0)
+    check_label_name(label, ctx, 1)
     labels: list[Labels] = []
     parts: list[_Results] = []
+    quantiles: list[Floats] = []
     for i in range(2, ctx.given):
         q = ctx.scalar(i)
         _check_quantiles(ctx, q, i)
+        quantiles.append(q)
         parts.append(_quantiles(ctx, grouped, vector, q, 0))
         labels.extend(each.with_({label: _open_number(float(q[0]))}) for each in grouped.sets.labels)
     renamed = dataclasses.replace(grouped, sets=LabelSets(tuple(labels)))
-    return _vector(renamed, parts, ctx.grid.size)
+    classic = _vector(renamed, parts, ctx.grid.size)
+    if vector.hists is None:
+        return classic
+    conflicts = apart(vector, grouped.sets, _classic_there(grouped, parts), lambda text: ctx.warn(text, 0))
+    for i, q in enumerate(quantiles):
+        native = native_values(conflicts, partial(_native_quantile, ctx, 0, q, vector))
+        classic = put_together(classic, conflicts, native, {label: _open_number(float(q[0]))}, i * len(grouped.sets))
+    return classic
 
 
 def _open_number(value: float) -> str:
@@ -310,14 +328,62 @@ def _fraction_of(bounds: Floats, counts: Floats, lower: Floats, upper: Floats) -
 def _histogram_fraction(ctx: CallContext) -> Value:
     lower, upper = ctx.scalar(0), ctx.scalar(1)
     vector, grouped = _grouped(ctx, 2)
-    return _vector(grouped, [_computed(grouped, vector, _fraction_of, lower, upper)], ctx.grid.size)
+    results = _computed(grouped, vector, _fraction_of, lower, upper)
+    classic = _vector(grouped, [results], ctx.grid.size)
+    if vector.hists is None:
+        return classic
+    conflicts = apart(vector, grouped.sets, _classic_there(grouped, [results]), lambda text: ctx.warn(text, 2))
+
+    def share(step: int, column: int) -> float:
+        histogram = conflicts.hists[step, column]
+        if math.isnan(histogram.sum):
+            name = vector.sets.labels[column].name
+            ctx.info(
+                "input to histogram_fraction has NaN observations, which are excluded from all fractions"
+                f"{_for_metric(name)}",
+                2,
+            )
+        return fraction(float(lower[step]), float(upper[step]), histogram)
+
+    return put_together(classic, conflicts, native_values(conflicts, share))
 
 
-def _of_native(ctx: CallContext) -> Value:
-    """Floats are left out, as everywhere; there are no native histograms yet."""
-    vector = ctx.vector(0)
-    sets = vector.sets.memo("named", lambda: LabelSets(tuple(without_metadata(ls) for ls in vector.sets.labels)))
-    return Vector(sets, vector.values, np.zeros(vector.values.shape, dtype=np.bool_), unnamed=True)
+def _classic_there(grouped: _Grouped, parts: list[_Results]) -> Bools:
+    """Where there are classic histograms, ``[K, H]``."""
+    return parts[0].present if parts else np.zeros((1, len(grouped.sets)), dtype=np.bool_)
+
+
+def _native_quantile(ctx: CallContext, index: int, q: Floats, vector: Vector, step: int, column: int) -> float:
+    if vector.hists is None:
+        return math.nan
+    value, remark = quantile(float(q[step]), vector.hists[step, column])
+    if remark is not Remark.NONE:
+        name = vector.sets.labels[column].name
+        ctx.info(f"input to histogram_quantile has NaN observations, {remark.value}{_for_metric(name)}", index)
+    return value
+
+
+def _of_native(measure: Callable[[Histogram], float]) -> Callable[[CallContext], Value]:
+    """A function of native histograms alone; floats are left out."""
+
+    def implementation(ctx: CallContext) -> Value:
+        vector = ctx.vector(0)
+        values, present = np.zeros(vector.values.shape), np.zeros(vector.values.shape, dtype=np.bool_)
+        if vector.hists is not None:
+            present = filled(vector.hists)
+            values[present] = [measure(histogram) for histogram in vector.hists[present]]
+        return Vector(vector.sets, values, present, unnamed=True)
+
+    return implementation
+
+
+def _average(histogram: Histogram) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.float64(histogram.sum) / np.float64(histogram.count))
+
+
+def _deviation(histogram: Histogram) -> float:
+    return float(np.sqrt(variance(histogram)))
 
 
 ROWS: tuple[Function, ...] = (
@@ -341,13 +407,13 @@ ROWS: tuple[Function, ...] = (
         special=_histogram_fraction,
     ),
     *(
-        Function(f"histogram_{name}", (VECTOR,), VECTOR, f"{doc} of native histograms.", special=_of_native)
-        for name, doc in (
-            ("avg", "The average observation"),
-            ("count", "The number of observations"),
-            ("sum", "The sum of observations"),
-            ("stddev", "The estimated standard deviation"),
-            ("stdvar", "The estimated variance"),
+        Function(f"histogram_{name}", (VECTOR,), VECTOR, f"{doc} of native histograms.", special=_of_native(measure))
+        for name, doc, measure in (
+            ("avg", "The average observation", _average),
+            ("count", "The number of observations", lambda histogram: histogram.count),
+            ("sum", "The sum of observations", lambda histogram: histogram.sum),
+            ("stddev", "The estimated standard deviation", _deviation),
+            ("stdvar", "The estimated variance", variance),
         )
     ),
 )

@@ -11,7 +11,7 @@ from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.promql import ast
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.functions.registry import VECTOR, Function
-from hypercare.promql.values import Grid, LabelSets, Value, Vector
+from hypercare.promql.values import Cells, Grid, LabelSets, Value, Vector, filled, only_where
 
 if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Floats, Ints
@@ -58,6 +58,10 @@ def _info(ctx: CallContext) -> Value:
     times = _reference(ctx.call.args[0], grid, grid.times)
     selector = ast.VectorSelector("", (*names, *data), span=ctx.call.span)
     found = ctx.evaluator.sample_times(selector, Grid(times, grid.step, grid.start, grid.end, grid.query_step))
+    if ctx.evaluator.series(selector, Grid(times, grid.step, grid.start, grid.end, grid.query_step)).hists is not None:
+        span = ctx.call.span
+        message = "an info metric must have float samples, and one that the call selects has histograms"
+        raise EvaluationError(message, span.line, span.column, span.length)
     by_target: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for i, labels in enumerate(found.sets.labels):
         target = tuple(labels.get(name) for name in _IDENTIFYING)
@@ -65,20 +69,23 @@ def _info(ctx: CallContext) -> Value:
     required = not all(m.matches_value("") for m in data)
     wanted = frozenset(m.name for m in data) if data else None
     parts = _Parts(grid.size)
-    mask = base.mask
+    mask, there = base.mask, base.there
     unnamed = np.broadcast_to(np.asarray(base.unnamed), len(base.sets))
     for column, labels in enumerate(base.sets.labels):
         series = (base.values[:, column], mask[:, column], bool(unnamed[column]))
+        hists = None if base.hists is None else base.hists[:, column]
         if all(m.matches(labels) for m in names):
-            parts.add(labels, *series)
+            parts.add(labels, *series, hists)
             continue
         target = tuple(labels.get(name) for name in _IDENTIFYING)
         choices = _newest(found, by_target.get(target, {}))
         for choice in np.unique(choices, axis=0):
-            here = (choices == choice).all(axis=1) & series[1]
+            here = (choices == choice).all(axis=1) & there[:, column]
             matched = [found.sets.labels[int(i)] for i in choice if i >= 0]
             if here.any() and (matched or not required):
-                parts.add(_enriched(ctx, labels, matched, wanted), series[0], here, series[2])
+                enriched = _enriched(ctx, labels, matched, wanted)
+                some = None if hists is None else only_where(hists, here)
+                parts.add(enriched, series[0], here & series[1], series[2], some)
     return parts.vector()
 
 
@@ -112,23 +119,30 @@ class _Parts:
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._found: dict[tuple[Labels, bool], tuple[Floats, Bools]] = {}
+        self._found: dict[tuple[Labels, bool], tuple[Floats, Bools, Cells]] = {}
+        self._any_histogram = False
 
-    def add(self, labels: Labels, values: Floats, present: Bools, unnamed: bool) -> None:  # noqa: FBT001  # a value
+    def add(self, labels: Labels, values: Floats, present: Bools, unnamed: bool, hists: Cells | None) -> None:  # noqa: FBT001  # a value
         """Add a piece."""
-        old_values, old_present = self._found.get(
-            (labels, unnamed), (np.zeros(self._steps), np.zeros(self._steps, dtype=np.bool_))
-        )
-        self._found[labels, unnamed] = (np.where(present, values, old_values), old_present | present)
+        steps = self._steps
+        nothing = np.zeros(steps), np.zeros(steps, dtype=np.bool_), np.full(steps, None, dtype=np.object_)
+        old_values, old_present, old_hists = self._found.get((labels, unnamed), nothing)
+        if hists is not None:
+            self._any_histogram = True
+            old_hists = np.where(filled(hists), hists, old_hists)
+        self._found[labels, unnamed] = (np.where(present, values, old_values), old_present | present, old_hists)
 
     def vector(self) -> Vector:
         """All of them."""
         if not self._found:
             return Vector(LabelSets(()), np.empty((self._steps, 0)))
-        values = np.stack([values for values, _ in self._found.values()], axis=1)
-        present = np.stack([present for _, present in self._found.values()], axis=1)
+        parts = list(self._found.values())
+        values = np.stack([part[0] for part in parts], axis=1)
+        present = np.stack([part[1] for part in parts], axis=1)
         unnamed = np.array([drop for _, drop in self._found])
         sets = LabelSets(tuple(labels for labels, _ in self._found))
+        if self._any_histogram:
+            return Vector(sets, values, present, unnamed, np.stack([part[2] for part in parts], axis=1))
         return Vector(sets, values, None if present.all() else present, unnamed)
 
 

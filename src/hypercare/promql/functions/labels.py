@@ -50,8 +50,9 @@ def expand(template: str, match: Any) -> str:
 
 def _renamed(ctx: CallContext, vector: Vector, sets: LabelSets, target: str) -> Vector:
     unnamed = False if target == METRIC_NAME else vector.unnamed
-    result = Vector(sets, vector.values, vector.present, unnamed)
-    if not sets.unique() and (Groups.of(sets.labels).count(result.present, ctx.grid.size) > 1).any():
+    result = Vector(sets, vector.values, vector.present, unnamed, vector.hists)
+    there = result.present if result.hists is None else result.there
+    if not sets.unique() and (Groups.of(sets.labels).count(there, ctx.grid.size) > 1).any():
         span = ctx.call.span
         raise EvaluationError(
             "vector cannot contain metrics with the same labelset", span.line, span.column, span.length
@@ -101,7 +102,7 @@ def _label_join(ctx: CallContext) -> Value:
 
 
 def _sorted(ctx: CallContext, *, descending: bool) -> Value:
-    vector = ctx.vector(0)
+    vector = ctx.vector(0).only_floats()
     if ctx.grid.size != 1:
         return vector  # the result of a range query has an order of its own
     values = vector.values[0]

@@ -45,7 +45,7 @@ def _ones_where(ctx: CallContext, missing: Bools) -> Vector:
 
 def _absent(ctx: CallContext) -> Value:
     vector = ctx.vector(0)
-    found: Bools = np.logical_or.reduce(vector.mask, axis=1)
+    found: Bools = np.logical_or.reduce(vector.there, axis=1)
     return _ones_where(ctx, ~found)
 
 

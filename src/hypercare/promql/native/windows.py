@@ -1,0 +1,135 @@
+"""Functions over ranges of series that have histograms: one window after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hypercare.promql.native import extended, over_time, rates
+from hypercare.promql.native.started import STARTED
+from hypercare.promql.native.window import Given, Outcome, Window
+from hypercare.promql.values import EMPTY_SETS, Block, Mixed, RangeVector, Vector, filled
+from hypercare.promql.windows import Stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.model.samples import Floats
+    from hypercare.promql import ast
+    from hypercare.promql.functions.registry import Function, RangeArgs
+    from hypercare.promql.notes import Notes
+
+_IMPLEMENTED: Final[dict[str, Callable[[Window, Given], Outcome]]] = {**rates.ROWS, **over_time.ROWS}
+_EXTENDED: Final[dict[str, Callable[[Window, Given], Outcome]]] = extended.ROWS
+_PAIRS: Final = frozenset({"deriv", "predict_linear", "double_exponential_smoothing", "holt_winters"})
+"""Functions that need two floats, and remark on histograms from one on."""
+_COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
+
+
+def mixed_call(
+    function: Function, call: ast.Call, matrix: RangeVector, args: RangeArgs, vector: Vector, notes: Notes
+) -> Vector:
+    """The value of a function over a range vector with histograms; ``vector`` is that of the series without any."""
+    steps = len(vector.values)
+    values, present = np.array(vector.values), vector.mask.copy()
+    hists = np.full(values.shape, None, dtype=np.object_)
+    ends = matrix.end.tolist()
+    for series in matrix.mixed:
+        labels = matrix.sets.labels[series.column]
+        for step in range(steps):
+            # One instant may stand for all steps; scalars may differ from step to step even so.
+            given = Given(
+                function,
+                call,
+                labels.name,
+                notes,
+                ends[min(step, len(ends) - 1)] - matrix.range,
+                ends[min(step, len(ends) - 1)],
+                matrix.mode,
+                matrix.slack,
+                _at(args, step),
+            )
+            found = _value(series, given)
+            present[step, series.column] = isinstance(found, float)
+            if isinstance(found, float):
+                values[step, series.column] = found
+            else:
+                hists[step, series.column] = found
+    return Vector(vector.sets, values, present, vector.unnamed, hists if filled(hists).any() else None)
+
+
+def _at(args: RangeArgs, step: int) -> RangeArgs:
+    """The arguments of one step."""
+
+    def cut(array: Floats) -> Floats:
+        return array[step : step + 1] if len(array) > 1 else array[:1]
+
+    return dataclasses.replace(
+        args,
+        times=cut(args.times),
+        start=cut(args.start),
+        end=cut(args.end),
+        scalars=tuple(cut(scalar) for scalar in args.scalars),
+    )
+
+
+def _value(series: Mixed, given: Given) -> Outcome:
+    start = given.start - given.slack if given.mode else given.start
+    end = given.end + given.slack if given.mode == "smoothed" else given.end
+    low, high = np.searchsorted(series.times, [start, end], side="right").tolist()
+    if low == high:
+        return None
+    window = Window(
+        series.times[low:high],
+        series.values[low:high],
+        series.hists[low:high],
+        None if series.starts is None else series.starts[low:high],
+    )
+    function = given.function
+    if given.mode:
+        return _in_mode(window, given)
+    if not window.any_histogram and (window.starts is None or function.name not in STARTED):
+        return _of_floats(window, given)
+    implementation = _IMPLEMENTED.get(function.name)
+    return _ignoring(window, given) if implementation is None else implementation(window, given)
+
+
+def _in_mode(window: Window, given: Given) -> Outcome:
+    if not window.any_histogram:
+        from hypercare.promql.extended import extended_call  # noqa: PLC0415  # imports the windows of floats
+
+        end = np.array([given.end])
+        matrix = RangeVector(EMPTY_SETS, (), end, given.end - given.start, mode=given.mode, slack=given.slack)
+        block = Block(np.zeros(1, dtype=np.int64), window.times, window.values[:, None])
+        values, present = extended_call(given.function, block, matrix, given.args)
+        return float(np.ravel(values)[0]) if present is None or bool(np.ravel(present)[0]) else None
+    return _EXTENDED[given.function.name](window, given)
+
+
+def _of_floats(window: Window, given: Given) -> Outcome:
+    """What the function makes of the floats of a window."""
+    floats = window.floats()
+    function = given.function
+    if function.over_range is None or not len(floats.times):
+        return None
+    block = Block(np.zeros(1, dtype=np.int64), floats.times, floats.values[:, None])
+    values, present = function.over_range(Stacked([block]), given.args)
+    if present is not None and not bool(np.ravel(present)[0]):
+        return None
+    if function.counter and given.name and not given.name.endswith(_COUNTER_SUFFIXES):
+        message = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket"
+        given.info(f'{message}: "{given.name}"')
+    return float(np.ravel(values)[0])
+
+
+def _ignoring(window: Window, given: Given) -> Outcome:
+    """Functions of floats: histograms of the same window are left out, and that is said."""
+    floats = len(window.floats().times)
+    if not floats:
+        return None
+    given.remark_ignored()
+    if given.function.name in _PAIRS and floats < 2:
+        return None
+    return _of_floats(window, given)
