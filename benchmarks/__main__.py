@@ -8,7 +8,16 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import bytes_per_sample, idle_memory, page_latency, promql, scrape_1000, start_ready, two_days
+from benchmarks import (
+    bytes_per_sample,
+    idle_memory,
+    page_latency,
+    promql,
+    scrape_50x2000,
+    scrape_1000,
+    start_ready,
+    two_days,
+)
 from benchmarks.figure import Figure, Scale, table
 from benchmarks.lab import progress
 
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "scrape_1000": scrape_1000.run,
+    "scrape_50x2000": scrape_50x2000.run,
     "idle_memory": idle_memory.run,
     "start_ready": start_ready.run,
     "page_latency": page_latency.run,

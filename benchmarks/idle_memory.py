@@ -8,7 +8,8 @@ from benchmarks.watching import watch
 
 def run(scale: Scale) -> list[Figure]:
     """After three minutes of 100 targets of 100 series every 15 s."""
-    ours, theirs = watch(100, 100, warm_up=scale(90, 20), window=scale(90, 15))
+    seen = watch(100, 100, warm_up=scale(90, 20), window=scale(90, 15))
+    ours, theirs = seen["hypercare"], seen.get("prometheus")
     return [
         Figure(
             "10,000 series / 15 s: resident memory after 3 min", ours.rss, "MB", theirs.rss if theirs else None, 150

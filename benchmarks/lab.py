@@ -160,9 +160,9 @@ class Lab:
         self._servers.append(server)
         return server
 
-    def farm(self, targets: int, series: int) -> list[str]:
-        """Addresses of so many targets, all served by one process."""
-        command = [sys.executable, "-m", "benchmarks.farm", str(targets), str(series)]
+    def farm(self, targets: int, series: int, *, gzip: bool = False) -> list[str]:
+        """Addresses of so many targets, all served by one process; ``gzip``: they compress for whoever asks."""
+        command = [sys.executable, "-m", "benchmarks.farm", str(targets), str(series), *(["gzip"] if gzip else [])]
         farm = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)
         self._farms.append(farm)
         output: IO[str] | None = farm.stdout
@@ -197,8 +197,8 @@ class Lab:
         ]  # fmt: skip
         return self.run("prometheus", command, port)
 
-    def victoria(self, data: str = "victoria-data") -> Server | None:
-        """Debian's VictoriaMetrics; none where it is not installed."""
+    def victoria(self, data: str = "victoria-data", config: str = "") -> Server | None:
+        """Debian's VictoriaMetrics, scraping where a prometheus.yml of the folder is named; none where not installed."""
         if VICTORIA is None:
             return None
         port = free_port()
@@ -206,6 +206,9 @@ class Lab:
             VICTORIA, f"-storageDataPath={self.folder / data}", f"-httpListenAddr=127.0.0.1:{port}",
             "-retentionPeriod=12", "-loggerLevel=WARN", "-search.maxUniqueTimeseries=1000000",
         ]  # fmt: skip
+        if config:
+            scrape = f"-promscrape.config={self.folder / config}"
+            command += [scrape, "-promscrape.config.strictParse=false", "-search.latencyOffset=0s"]
         return self.run("victoria", command, port)
 
     def alertmanager(self) -> Server | None:

@@ -7,15 +7,18 @@ from benchmarks.watching import watch
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Ours and the peer, at the same time on the same targets."""
+    """Ours and the peers, at the same time on the same targets."""
     window = scale(90, 30)
-    ours, theirs = watch(1000, 100, warm_up=scale(40, 20), window=window)
-    how = f"{window} s after warm-up, both servers at the same time on the same targets"
+    seen = watch(1000, 100, warm_up=scale(40, 20), window=window)
+    ours, theirs, victoria = seen["hypercare"], seen.get("prometheus"), seen.get("victoria")
+    how = f"{window} s after warm-up, all servers at the same time on the same targets"
     return [
         Figure("1,000 targets x 100 series / 15 s: scrapes missed or failed", ours.missed,
                f"of {ours.scrapes + ours.missed}", theirs.missed if theirs else None, 0, how),
         Figure("1,000 targets: scrapes left out or failed by our own count", ours.skipped, "", None, 0),
         Figure("1,000 targets: CPU per million samples", ours.cpu, "s", theirs.cpu if theirs else None),
+        Figure("1,000 targets: CPU per million samples, against VictoriaMetrics", ours.cpu, "s",
+               victoria.cpu if victoria else None),
         Figure("1,000 targets: share of one core", 100 * ours.cpu_share, "%", 100 * theirs.cpu_share if theirs else None),
         Figure("1,000 targets: resident memory", ours.rss, "MB", theirs.rss if theirs else None),
     ]  # fmt: skip

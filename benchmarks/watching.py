@@ -1,4 +1,4 @@
-"""Ours and the peer scraping the same farm at the same time."""
+"""Ours and the peers scraping the same farm at the same time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.lab import Lab, Server, both, progress
+from benchmarks.lab import Lab, Server, progress
 
 INTERVAL = 15
 HYPERCARE = "platform: farm\nprometheus: prometheus.yml\ncollect: {host: {enabled: false}}\n"
@@ -61,15 +61,17 @@ def missed(matrix: list[dict[str, Any]], targets: int, begin: float, end: float,
     return gone + never * int((end - begin) / interval), succeeded
 
 
-def watch(targets: int, series: int, warm_up: int, window: int) -> tuple[Watched, Watched | None]:
-    """Scrape for a while and look at ours and the peer's."""
+def watch(
+    targets: int, series: int, warm_up: int, window: int, interval: int = INTERVAL, *, gzip: bool = False
+) -> dict[str, Watched]:
+    """Scrape for a while and look at ours and the peers that are installed, by the names of the programs."""
     with Lab() as lab:
-        addresses = lab.farm(targets, series)
-        lab.write({"hypercare.yml": HYPERCARE, "prometheus.yml": prometheus_yml(addresses)})
-        ours, theirs = lab.hypercare(), lab.prometheus()
-        servers = list(both(ours, theirs))
+        addresses = lab.farm(targets, series, gzip=gzip)
+        lab.write({"hypercare.yml": HYPERCARE, "prometheus.yml": prometheus_yml(addresses, interval)})
+        started = (lab.hypercare(), lab.prometheus(), lab.victoria(config="prometheus.yml"))
+        servers = [server for server in started if server is not None]
         for server in servers:
-            server.ready()
+            server.ready("/health" if server.name == "victoria" else "/-/ready")
         progress(f"{targets} targets: warming up for {warm_up} s, then {window} s")
         time.sleep(warm_up)
         begin = time.time()
@@ -77,15 +79,16 @@ def watch(targets: int, series: int, warm_up: int, window: int) -> tuple[Watched
         time.sleep(window)
         end = time.time()
         after = [(server.cpu(), server.rss(), _skipped(server)) for server in servers]
-        seen = []
+        time.sleep(2)  # what VictoriaMetrics has just taken in shows after a second
+        seen = {}
         for server, (cpu, left_out), (cpu_after, rss, left_out_after) in zip(servers, before, after, strict=True):
             matrix = server.get("query", query=f'up{{job="farm"}}[{window}s]', time=f"{end:.3f}")["result"]
-            gone, good = missed(matrix, targets, begin, end, INTERVAL)
+            gone, good = missed(matrix, targets, begin, end, interval)
             spent = cpu_after - cpu
-            seen.append(
-                Watched(gone, left_out_after - left_out, good, spent / (good * series or 1) * 1e6, spent / window, rss)
+            seen[server.name] = Watched(
+                gone, left_out_after - left_out, good, spent / (good * series or 1) * 1e6, spent / window, rss
             )
-        return seen[0], seen[1] if theirs is not None else None
+        return seen
 
 
 def _skipped(server: Server) -> float:

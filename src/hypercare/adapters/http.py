@@ -1,4 +1,4 @@
-"""The one HTTP client."""
+"""The one HTTP client: a lean way for plain GETs, as scrapes are, and aiohttp for everything else."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import base64
 import socket
 import ssl
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp import hdrs
 
 from hypercare.adapters.decompress import BadEncoding, TooLarge, decompress
+from hypercare.adapters.ioloop import CLOSING
+from hypercare.adapters.lean import LeanClient, Prepared, prepare
 from hypercare.adapters.tls import NOTES, ConnectionNotes, not_after, tls_context, tls_version
 from hypercare.ports import HttpRequest, HttpResponse, PortError
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 _KEEP_ALIVE: Final = 150.0
 """Seconds that an unused connection stays open: longer than two scrapes a minute apart."""
 _MAX_REDIRECTS: Final = 10
+_ROOM: Final = 1024
+"""Prepared requests that are kept before unused ones are looked for."""
 _PHASES: Final = ("resolve", "connect", "tls", "processing", "transfer")
 
 
@@ -35,16 +40,64 @@ class HttpClient:
         self._io = io
         self._session: aiohttp.ClientSession | None = None
         self._traced: aiohttp.ClientSession | None = None
+        self._lean = LeanClient(self._general)
+        self._prepared: dict[int, Prepared] = {}
+        self._room = _ROOM
+        self._waiting: deque[tuple[Prepared, HttpReply, int]] = deque()
+        self._woken = False
         io.at_close(self._close)
 
     def submit(self, request: HttpRequest, reply: HttpReply) -> None:
         """Start an exchange; ``reply`` is called once, in the loop's thread."""
         started = time.time_ns() // 1_000_000
+        known = self._prepared.get(id(request))
+        # The request is kept with its bytes, so that its id stays its own.
+        prepared = known if known is not None and known.request is request else self._prepare(request)
+        if prepared is None:
+            self._general(request, reply, started)
+            return
+        prepared.used = True
+        self._waiting.append((prepared, reply, started))
+        # The loop is woken once for all requests that wait; the flag falls before they are taken.
+        if not self._woken:
+            self._woken = True
+            if not self._io.call(self._drain):
+                self._woken = False
+                self._refuse()
+
+    def _prepare(self, request: HttpRequest) -> Prepared | None:
+        made = prepare(request)
+        if made is not None:
+            if len(self._prepared) >= self._room:
+                self._forget_unused()
+            self._prepared[id(request)] = made
+        return made
+
+    def _forget_unused(self) -> None:
+        """Requests of targets that are gone; those in use are asked for again before the next time."""
+        for key, prepared in list(self._prepared.items()):
+            if not prepared.used:
+                self._prepared.pop(key, None)
+            prepared.used = False
+        self._room = max(_ROOM, 2 * len(self._prepared))
+
+    def _drain(self) -> None:
+        self._woken = False
+        while self._waiting:
+            self._lean.begin(*self._waiting.popleft())
+
+    def _refuse(self) -> None:
+        while self._waiting:
+            _, reply, started = self._waiting.popleft()
+            reply(PortError("other", CLOSING, 0.0, started))
+
+    def _general(self, request: HttpRequest, reply: HttpReply, started: int) -> None:
         self._io.submit(
             lambda: self._exchange(request, started), reply, lambda why: PortError("other", why, 0.0, started)
         )
 
     async def _close(self) -> None:
+        await self._lean.close(CLOSING)
         for session in (self._session, self._traced):
             if session is not None:
                 await session.close()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
-_CLOSING = "shutting down"
+CLOSING = "shutting down"
+"""Why requests fail that come too late."""
 
 
 class IoLoop:
@@ -38,6 +39,13 @@ class IoLoop:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
+    def call(self, work: Callable[[], None]) -> bool:
+        """Run a short function in the loop; false: the loop is closed, and it will not run."""
+        with self._lock:
+            if not self._closed:
+                self._loop.call_soon_threadsafe(work)
+            return not self._closed
+
     def submit(
         self, work: Callable[[], Coroutine[Any, Any, _T]], reply: Callable[[_T], None], lost: Callable[[str], _T]
     ) -> None:
@@ -53,7 +61,7 @@ class IoLoop:
             if not self._closed:
                 self._loop.call_soon_threadsafe(self._begin, work, reply, lost)
                 return
-        reply(lost(_CLOSING))
+        reply(lost(CLOSING))
 
     def _begin(
         self, work: Callable[[], Coroutine[Any, Any, _T]], reply: Callable[[_T], None], lost: Callable[[str], _T]
@@ -66,7 +74,7 @@ class IoLoop:
     def _finish(self, task: asyncio.Task[_T], reply: Callable[[_T], None], lost: Callable[[str], _T]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
-            reply(lost(_CLOSING))
+            reply(lost(CLOSING))
             return
         error = task.exception()
         if error is None:
@@ -126,7 +134,7 @@ class Workers:
                     self._threads.append(thread)
                     thread.start()
         if closed:
-            job.lose(_CLOSING)
+            job.lose(CLOSING)
         else:
             self._queue.put(job)
 
@@ -143,7 +151,7 @@ class Workers:
             jobs = list(self._open.values())
             self._open.clear()
         for job in jobs:
-            job.lose(_CLOSING)
+            job.lose(CLOSING)
         for _ in self._threads:
             self._queue.put(None)
 

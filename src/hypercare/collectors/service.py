@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import logging
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -34,13 +36,15 @@ _SECRETS: Final = "collectors.secrets"
 _SECRETS_EVERY: Final = 30 * SECOND
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Answered:
-    """A target's answer to the scrape whose row has the time ``at``."""
+_MOST_AT_ONCE: Final = 64
+"""Answers taken in one step: others wait their turn meanwhile."""
 
-    run: TargetRun
-    at: Ms
-    answer: HttpResponse | PortError
+
+class _Answered:
+    """Answers have come."""
+
+
+_ANSWERED: Final = _Answered()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,6 +74,12 @@ class CollectorsService:
         self._kernel: Kernel | None = None
         self._pools: dict[str, Pool] = {}
         self._runs: dict[str, TargetRun] = {}
+        # All targets share one timer, and answers that come together one step: a step costs more than a small scrape.
+        self._due: list[tuple[Ms, int, TargetRun]] = []
+        self._timer: Ms | None = None
+        self._order = 0
+        self._answers: deque[tuple[TargetRun, Ms, HttpResponse | PortError]] = deque()
+        self._told = False
         self._config: Config | None = None
         self._view: tuple[Pool, ...] = ()
         own.describe("hypercare_scrapes_total", "counter", "Scrapes that were begun.")
@@ -108,6 +118,7 @@ class CollectorsService:
             for index in range(len(pool.watches), len(before.watches) if before else 0):
                 ctx.cancel_timer(f"{_DISCOVER}:{index}:{setup.job.name}", durable=False)
             self._sync(ctx, pool)
+        self._wake_for_next(ctx)
         self._pools = pools
         self._view = tuple(pools.values())
         if self._around.secrets.names:
@@ -147,6 +158,7 @@ class CollectorsService:
         self._look(ctx, key, pool, watch)
         if watch.changed:
             self._sync(ctx, pool)
+            self._wake_for_next(ctx)
 
     def _on_discovered(self, ctx: Context, message: _Discovered) -> None:
         message.watch.asking = False
@@ -156,6 +168,7 @@ class CollectorsService:
         message.watch.take(message.found)
         if message.watch.changed:
             self._sync(ctx, pool)
+            self._wake_for_next(ctx)
 
     def _on_secrets(self, ctx: Context, _key: str) -> None:
         """Passwords and certificates are replaced while we run: read them again when their files change."""
@@ -175,7 +188,6 @@ class CollectorsService:
         heirs = {key: moved.pop(t.labels) for key, t in targets.items() if key not in pool.runs and t.labels in moved}
         for run in gone:
             del pool.runs[run.target.key], self._runs[run.target.key]
-            ctx.cancel_timer(f"{_SCRAPE}:{run.target.key}", durable=False)
             if run not in heirs.values():
                 run.end(ctx.now)
         for key, target in targets.items():
@@ -190,7 +202,7 @@ class CollectorsService:
                 heir.use(pool.job, source)
             run.refused = pool.refused
             pool.runs[key] = self._runs[key] = run
-            self._schedule(ctx, run, first_due(key, target.interval, ctx.now))
+            self._schedule(run, first_due(key, target.interval, ctx.now))
         pool.changed()
         self._own.set("hypercare_targets", len(self._runs))
 
@@ -204,41 +216,91 @@ class CollectorsService:
         if renewed:
             run.use(pool.job, pool.source_of(target))
         if moved:
-            self._schedule(ctx, run, first_due(target.key, target.interval, ctx.now))
+            self._schedule(run, first_due(target.key, target.interval, ctx.now))
 
-    def _schedule(self, ctx: Context, run: TargetRun, due: Ms) -> None:
+    def _schedule(self, run: TargetRun, due: Ms) -> None:
         run.due = due
-        ctx.set_timer(f"{_SCRAPE}:{run.target.key}", due, _SCRAPE, durable=False)
+        self._order += 1
+        heapq.heappush(self._due, (due, self._order, run))
 
-    def _on_due(self, ctx: Context, key: str) -> None:
-        run = self._runs.get(key.removeprefix(f"{_SCRAPE}:"))
-        if run is None:
+    def _wake_for_next(self, ctx: Context) -> None:
+        """Set the one timer to the earliest scrape that is due."""
+        heap = self._due
+        while heap and not self._is_due(heap[0][2], heap[0][0]):
+            heapq.heappop(heap)
+        due = heap[0][0] if heap else None
+        if due == self._timer:
             return
-        due, interval = run.due, run.target.interval
-        missed = (ctx.now - due) // interval
+        self._timer = due
+        if due is None:
+            ctx.cancel_timer(_SCRAPE, durable=False)
+        else:
+            ctx.set_timer(_SCRAPE, due, _SCRAPE, durable=False)
+
+    def _is_due(self, run: TargetRun, due: Ms) -> bool:
+        """Whether an entry of the heap still stands: a target that is gone or was moved leaves its old one behind."""
+        return run.due == due and not run.ended and self._runs.get(run.target.key) is run
+
+    def _on_due(self, ctx: Context, _key: str) -> None:
+        begun: list[tuple[TargetRun, Ms]] = []
+        self._timer = None
+        heap = self._due
+        while heap and heap[0][0] <= ctx.now:
+            due, _, run = heapq.heappop(heap)
+            if self._is_due(run, due):
+                self._begin(run, due, ctx.now, begun)
+        self._wake_for_next(ctx)
+        if begun:
+            self._own.add("hypercare_scrapes_total", len(begun))
+            ctx.after_commit(lambda: self._fetch(begun))
+
+    def _begin(self, run: TargetRun, due: Ms, now: Ms, begun: list[tuple[TargetRun, Ms]]) -> None:
+        interval = run.target.interval
+        missed = (now - due) // interval
         if missed > 0:
             self._own.add("hypercare_scrapes_missed_total", missed)
             due += missed * interval
-        self._schedule(ctx, run, due + interval)
+        self._schedule(run, due + interval)
         if run.in_flight:
             run.skipped += 1
             self._own.add("hypercare_scrapes_skipped_total", 1)
             return
         run.in_flight = True
-        self._own.add("hypercare_scrapes_total", 1)
-        at = run.row_time(due, ctx.now)
-        ctx.after_commit(lambda: run.source.fetch(lambda answer: self._post(_Answered(run, at, answer))))
+        begun.append((run, run.row_time(due, now)))
 
-    def _on_answered(self, _ctx: Context, message: _Answered) -> None:
-        run = message.run
-        run.in_flight = False
-        if run.ended:
-            return
-        run.take(message.at, message.answer)
-        if run.last is not None:
-            self._own.add("hypercare_scrape_samples_total", run.last.samples)
-            if run.last.error:
-                self._own.add("hypercare_scrapes_failed_total", 1)
+    def _fetch(self, begun: list[tuple[TargetRun, Ms]]) -> None:
+        for run, at in begun:
+            run.source.fetch(partial(self._hear, run, at))
+
+    def _hear(self, run: TargetRun, at: Ms, answer: HttpResponse | PortError) -> None:
+        """Take an answer from any thread; the loop is told once of all that have come since it looked."""
+        self._answers.append((run, at, answer))
+        if not self._told:
+            self._told = True
+            self._post(_ANSWERED)
+
+    def _on_answered(self, _ctx: Context, _message: _Answered) -> None:
+        self._told = False
+        answers = self._answers
+        samples = failed = 0
+        try:
+            for _ in range(min(len(answers), _MOST_AT_ONCE)):
+                run, at, answer = answers.popleft()
+                run.in_flight = False
+                if run.ended:
+                    continue
+                run.take(at, answer)
+                if run.last is not None:
+                    samples += run.last.samples
+                    failed += bool(run.last.error)
+        finally:
+            # Also when one of them brought the step down: the others still have their answers.
+            if answers and not self._told:
+                self._told = True
+                self._post(_ANSWERED)
+        self._own.add("hypercare_scrape_samples_total", samples)
+        if failed:
+            self._own.add("hypercare_scrapes_failed_total", failed)
 
     @property
     def _post(self) -> Callable[[object], None]:

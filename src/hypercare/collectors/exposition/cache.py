@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from weakref import WeakValueDictionary
 
 import numpy as np
+from pydantic_core import from_json
 
 from hypercare.collectors.exposition.lines import ExpositionError, Meta, Series
 from hypercare.collectors.exposition.metadata import Metadata
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 DROPPED: Final = -1
 """Column of a series that relabelling drops."""
-_NO_COLUMNS: Final[frozenset[int]] = frozenset()
+_NO_INTS: Final[Ints] = np.zeros(0, np.int64)
+_PLAIN_NUMBERS: Final = b"0123456789.+-eENa,"
+"""Bytes of numbers as JSON has them, and of NaN."""
 
 
 class TooManySamples(ExpositionError):  # noqa: N818 - reads as what happened
@@ -59,21 +63,44 @@ class Parsed:
     vanished: Ints
 
 
-class _Layout:
-    """The lines of a body whose samples all have the plain form ``series value``."""
+_ShapeKey: TypeAlias = "tuple[bool, tuple[int, ...], tuple[bytes, ...], tuple[bytes, ...]]"
+
+
+class _Shape:
+    """The lines of a body whose samples all have the plain form ``series value``, but for the values."""
 
     __slots__ = (
-        "columns", "comments", "keep", "kept", "line_count", "live", "openmetrics", "overhead", "prefixes", "samples",
+        "__weakref__", "at", "comments", "get_comments", "line_count", "openmetrics", "overhead", "prefixes", "samples",
     )  # fmt: skip
 
-    def __init__(self, lines: Sequence[bytes], at: Sequence[int], columns: Sequence[int], *, openmetrics: bool) -> None:
+    def __init__(self, lines: Sequence[bytes], at: Sequence[int], *, openmetrics: bool) -> None:
         self.openmetrics = openmetrics
         self.line_count = len(lines)
+        self.at = tuple(at)
         self.samples = _getter(at)
-        others = sorted(set(range(len(lines))) - set(at))
-        self.comments = (_getter(others), _getter(others)(lines))
-        self.prefixes = [lines[i].rpartition(b" ")[0] + b" " for i in at]
-        self.overhead = len(lines) - 1 + sum(map(len, self.prefixes)) + sum(len(line) for line in self.comments[1])
+        self.get_comments = _getter(sorted(set(range(len(lines))) - set(at)))
+        self.comments = self.get_comments(lines)
+        self.prefixes = tuple(lines[i].rpartition(b" ")[0] + b" " for i in at)
+        self.overhead = len(lines) - 1 + sum(map(len, self.prefixes)) + sum(map(len, self.comments))
+
+    @property
+    def key(self) -> _ShapeKey:
+        """What equal shapes have in common."""
+        return self.openmetrics, self.at, self.comments, self.prefixes
+
+
+_SHAPES: Final[WeakValueDictionary[_ShapeKey, _Shape]] = WeakValueDictionary()
+"""Targets of one job mostly write the same lines: they share one shape, which is then in the processor's caches, too."""
+
+
+class _Layout:
+    """A shape and the columns of its lines in one target."""
+
+    __slots__ = ("columns", "keep", "kept", "of_lines", "shape", "shared")
+
+    def __init__(self, shape: _Shape, columns: Sequence[int]) -> None:
+        self.shape = shape
+        self.shared = False
         first: dict[int, int] = {}
         for i, column in enumerate(columns):
             if column != DROPPED:
@@ -82,8 +109,17 @@ class _Layout:
         self.columns = np.fromiter(first.keys(), np.int64, len(first))
         self.columns.flags.writeable = False
         self.keep = None if len(first) == len(columns) else np.fromiter(first.values(), np.int64, len(first))
+        self.of_lines = self.columns if self.keep is None else np.array(columns, np.int64)
         self.kept = sum(c != DROPPED for c in columns)
-        self.live = frozenset(first)
+
+    def share(self) -> None:
+        """Use the shape of another target that writes the same lines."""
+        self.shape = _SHAPES.setdefault(self.shape.key, self.shape)
+        self.shared = True
+
+    def lines(self) -> dict[bytes, int]:
+        """Columns by series text."""
+        return dict(zip((p[:-1] for p in self.shape.prefixes), self.of_lines.tolist(), strict=True))
 
 
 def _getter(at: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]:
@@ -103,7 +139,7 @@ class ScrapeCache:
 
     Attributes:
         metadata: families that the target described; replaced as a whole when one changes.
-        known: columns by series text.
+        known: columns by series text; empty while bodies are read by their layout, which has them, too.
         comments: metadata by line.
 
     """
@@ -112,8 +148,8 @@ class ScrapeCache:
         self._resolve = resolve
         self._layout: _Layout | None = None
         self._metas: list[Meta] = []
-        self._live: frozenset[int] = _NO_COLUMNS
-        self._unmarked: frozenset[int] = _NO_COLUMNS
+        self._live: Ints = _NO_INTS
+        self._unmarked: Ints = _NO_INTS
         self.known: dict[bytes, int] = {}
         self.comments: dict[bytes, Meta] = {}
         self.metadata: dict[str, Metadata] = {}
@@ -128,8 +164,8 @@ class ScrapeCache:
 
     def failed(self) -> Ints:
         """Note a failed scrape; the columns that now need a staleness marker."""
-        gone, self._unmarked = self._unmarked, _NO_COLUMNS
-        return _array(gone)
+        gone, self._unmarked = self._unmarked, _NO_INTS
+        return np.sort(gone)
 
     def parse(
         self, body: bytes, *, openmetrics: bool = False, sample_limit: int = 0, honor_timestamps: bool = True
@@ -148,11 +184,13 @@ class ScrapeCache:
         """
         lines = body.split(b"\n")
         layout = self._layout
-        if layout is not None and layout.openmetrics is openmetrics:
-            values = _read_as(layout, lines, len(body))
+        if layout is not None and layout.shape.openmetrics is openmetrics:
+            values = _read_as(layout.shape, lines, len(body))
             if values is not None:
                 _check_limit(layout.kept, sample_limit)
                 return self._from_layout(layout, values)
+        if layout is not None and layout.shared and not self.known:
+            self.known = layout.lines()
         return _Slow(self, openmetrics=openmetrics, limit=sample_limit, honor=honor_timestamps).run(lines)
 
     def learn(self, text: bytes, labels: Labels) -> int:
@@ -160,7 +198,7 @@ class ScrapeCache:
         column = self.known[text] = self._resolve(labels)
         return column
 
-    def take(self, layout: _Layout, metas: list[Meta], timed: frozenset[int], *, odd: bool) -> tuple[int, Ints]:
+    def take(self, layout: _Layout, metas: list[Meta], timed: Ints, *, odd: bool) -> tuple[int, Ints]:
         """Take over what a good pass found; ``odd``: some lines have more than ``series value``."""
         self._layout = None if odd else layout
         if metas != self._metas:
@@ -168,30 +206,34 @@ class ScrapeCache:
             self.metadata = _families(metas)
         if len(self.comments) > 2 * len(metas) + 100:
             self.comments.clear()
-        if len(self.known) > 2 * layout.line_count + 100:
+        if len(self.known) > 2 * layout.shape.line_count + 100:
             # Lines that no longer come outnumber those that do; the next pass learns the rest again.
-            self.known = {p[:-1]: self.known[p[:-1]] for p in layout.prefixes if p[:-1] in self.known}
-        return self._turn(layout.live, timed)
+            self.known = {p[:-1]: self.known[p[:-1]] for p in layout.shape.prefixes if p[:-1] in self.known}
+        return self._turn(layout.columns, timed)
 
     def _from_layout(self, layout: _Layout, values: Floats) -> Parsed:
         scraped = len(values)
         if layout.keep is not None:
             values = values[layout.keep]
-        added, vanished = self._turn(layout.live, _NO_COLUMNS)
+        if not layout.shared:
+            # The second body with the same lines: there will be more of them.
+            layout.share()
+            self.known = {}
+        added, vanished = self._turn(layout.columns, _NO_INTS)
         return Parsed(layout.columns, values, (), scraped, layout.kept, added, vanished)
 
-    def _turn(self, plain: frozenset[int], timed: frozenset[int]) -> tuple[int, Ints]:
+    def _turn(self, plain: Ints, timed: Ints) -> tuple[int, Ints]:
         """Take the columns of a good scrape over: how many are new, which need a staleness marker.
 
         Series with their own timestamps get no marker: nobody knows when they would have had their next sample.
         """
         if self._live is plain and self._unmarked is plain:
             return 0, _NO_INTS
-        live = plain | timed if timed else plain
-        added = len(live - self._live)
-        vanished = self._unmarked - live
+        live = np.union1d(plain, timed) if len(timed) else plain
+        added = len(np.setdiff1d(live, self._live))
+        vanished = np.setdiff1d(self._unmarked, live)
         self._live, self._unmarked = live, plain
-        return added, _array(vanished)
+        return added, vanished
 
 
 def _families(metas: list[Meta]) -> dict[str, Metadata]:
@@ -201,31 +243,37 @@ def _families(metas: list[Meta]) -> dict[str, Metadata]:
     return found
 
 
-_NO_INTS: Final[Ints] = np.zeros(0, np.int64)
-
-
-def _array(columns: frozenset[int]) -> Ints:
-    return np.array(sorted(columns), np.int64) if columns else _NO_INTS
-
-
 def _check_limit(kept: int, limit: int) -> None:
     if limit and kept > limit:
         msg = f"sample limit exceeded: more than {limit} samples after relabelling"
         raise TooManySamples(msg)
 
 
-def _read_as(layout: _Layout, lines: list[bytes], size: int) -> Floats | None:
-    """The values, if the lines are those of the layout."""
-    if len(lines) != layout.line_count:
+def _read_as(shape: _Shape, lines: list[bytes], size: int) -> Floats | None:
+    """The values, if the lines are those of the shape."""
+    if len(lines) != shape.line_count or shape.get_comments(lines) != shape.comments:
         return None
-    get, comments = layout.comments
-    if get(lines) != comments:
+    texts = list(map(bytes.removeprefix, shape.samples(lines), shape.prefixes))
+    joined = b",".join(texts)
+    # Every prefix has come off only if the values are what is left of the body.
+    if size - (len(joined) - max(len(texts) - 1, 0)) != shape.overhead:
         return None
-    texts = list(map(bytes.removeprefix, layout.samples(lines), layout.prefixes))
-    joined = b"".join(texts)
-    # Every prefix has come off only if the values are what is left of the body. The rest is what float() would take
-    # and the format does not.
-    if size - len(joined) != layout.overhead or b"_" in joined or b"\r" in joined or b" " in joined or b"\t" in joined:
+    return _read_numbers(joined, texts)
+
+
+def _read_numbers(joined: bytes, texts: list[bytes]) -> Floats | None:
+    """Numbers from their texts, which are also given joined by commas; none where one is not a number."""
+    if not joined.translate(None, _PLAIN_NUMBERS) and b"-0," not in joined and not joined.endswith(b"-0"):
+        # Most bodies: as JSON they are read in one go. (JSON has no whole negative zero.)
+        try:
+            found = np.array(from_json(b"[" + joined + b"]"), np.float64)
+        except (ValueError, OverflowError):
+            pass
+        else:
+            if len(found) == len(texts):
+                return found
+    # What float() would take and the format does not.
+    if b"_" in joined or b"\r" in joined or b" " in joined or b"\t" in joined:
         return None
     try:
         return np.fromiter(map(float, texts), np.float64, len(texts))
@@ -270,14 +318,15 @@ class _Slow:
         return self._done(lines)
 
     def _done(self, lines: list[bytes]) -> Parsed:
-        layout = _Layout(lines, self.at, self.columns, openmetrics=self.parser.openmetrics)
+        layout = _Layout(_Shape(lines, self.at, openmetrics=self.parser.openmetrics), self.columns)
         timed = tuple(sorted(t for t in self.timed if t[1] != DROPPED))
         _check_limit(layout.kept + len(timed), self.limit)
         values = np.array(self.values, np.float64)
         scraped = len(values) + len(self.timed)
         if layout.keep is not None:
             values = values[layout.keep]
-        added, vanished = self.cache.take(layout, self.metas, frozenset(t[1] for t in timed), odd=self.odd)
+        stamped = np.array([t[1] for t in timed], np.int64)
+        added, vanished = self.cache.take(layout, self.metas, stamped, odd=self.odd)
         return Parsed(layout.columns, values, timed, scraped, layout.kept + len(timed), added, vanished)
 
     def _other(self, line: bytes, i: int) -> None:
