@@ -20,6 +20,7 @@ from hypercare.adapters.mailer import SmtpMailer
 from hypercare.adapters.network import SystemNetwork
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
+from hypercare.adapters.webserver import QuietServer
 from hypercare.app import build
 from hypercare.cli.load import load_config
 from hypercare.model.errors import InputError
@@ -136,7 +137,7 @@ def _demand_log_in(host: str, config: Config) -> None:
 
 def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None:
     """Serve in this thread until a signal ends it."""
-    server = uvicorn.Server(
+    server = QuietServer(
         uvicorn.Config(web, host=host, port=port, log_level="warning", access_log=False, lifespan="off",
                        timeout_graceful_shutdown=3, server_header=False)
     )  # fmt: skip
