@@ -94,7 +94,9 @@ def test_answers_that_are_none(servers, fetch, name):
     assert text in answer.message
 
 
-@pytest.mark.parametrize("sent", [b"Content-Length: 2000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n", b"\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"Content-Length: 2000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n", b"\r\n"]
+)
 def test_limits_hold_in_every_framing(servers, fetch, sent):
     answer = fetch(HttpRequest("GET", f"http://{servers.raw(answers(OK + sent + b'x' * 2000))}/", max_bytes=1000))
     assert (answer.kind, "1000 bytes" in answer.message) == ("too_large", True)
@@ -181,7 +183,9 @@ def test_requests_in_parallel_have_connections_of_their_own(servers, io):
     address, client = servers.web(handler), HttpClient(io)
     found, done = {}, threading.Semaphore(0)
     for i in range(8):
-        client.submit(HttpRequest("GET", f"http://{address}/{i}"), lambda a, i=i: (found.update({i: a}), done.release()))
+        client.submit(
+            HttpRequest("GET", f"http://{address}/{i}"), lambda a, i=i: (found.update({i: a}), done.release())
+        )
     for _ in range(8):
         assert done.acquire(timeout=10)
     assert {i: a.body for i, a in found.items()} == {i: f"/{i}".encode() for i in range(8)}
@@ -250,7 +254,8 @@ def test_a_name_with_several_addresses(servers, fetch, monkeypatch):
     def several(host, *args, **kwargs):
         if host == "several.test":
             return [
-                (socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ("127.0.0.9", "127.0.0.8", "127.0.0.1")
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port))
+                for ip in ("127.0.0.9", "127.0.0.8", "127.0.0.1")
             ]
         return real(host, *args, **kwargs)
 
