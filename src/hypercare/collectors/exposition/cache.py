@@ -90,7 +90,7 @@ class _Shape:
 
 
 _SHAPES: Final[WeakValueDictionary[_ShapeKey, _Shape]] = WeakValueDictionary()
-"""Targets of one job mostly write the same lines: they share one shape, which is then in the processor's caches, too."""
+"""Targets of one job mostly write the same lines: they share a shape, which is then in the processor's caches, too."""
 
 
 class _Layout:
