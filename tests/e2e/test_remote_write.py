@@ -1,0 +1,74 @@
+"""Remote write beside the real thing: Debian's Prometheus, vmagent and VictoriaMetrics."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from urllib.parse import quote
+
+import pytest
+
+pytestmark = [pytest.mark.peer, pytest.mark.e2e]
+PEER = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s, external_labels: {{sender: peer}}}}
+scrape_configs:
+  - job_name: theirs
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+REMOTE = "remote_write: [{{url: 'http://127.0.0.1:{port}/api/v1/write'}}]\n"
+
+
+@pytest.fixture
+def peers(tmp_path):
+    running = []
+
+    def start(*command):
+        assert shutil.which(command[0]), f"install Debian's {command[0]}"
+        log = (tmp_path / f"{command[0]}-{len(running)}.log").open("wb")
+        running.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path))
+        return running[-1]
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+
+
+def ask(port, expr):
+    """The answer of another server to an instant query; nothing where it is away."""
+    with contextlib.suppress(OSError, urllib.error.HTTPError):
+        url = f"http://127.0.0.1:{port}/api/v1/query?query={quote(expr)}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)["data"]["result"]
+    return []
+
+
+def test_a_real_prometheus_writes_to_us(serve, outside, peers, wait, port, tmp_path):
+    outside.metrics = "# TYPE theirs_total counter\ntheirs_total 7\n# TYPE idle gauge\nidle 0\n"
+    server = serve().start()
+    (tmp_path / "peer.yml").write_text(PEER.format(port=outside.port) + REMOTE.format(port=server.port))
+    peers("prometheus", "--config.file=peer.yml", "--storage.tsdb.path=peer-data",
+          f"--web.listen-address=127.0.0.1:{port()}")  # fmt: skip
+    found = wait(lambda: server.query('theirs_total{sender="peer"}'), 60, "samples of the peer")
+    assert (found[0]["metric"]["job"], found[0]["value"][1]) == ("theirs", "7")
+    assert server.query('idle{sender="peer"}')[0]["value"][1] == "0"
+    assert server.query('up{sender="peer"}')[0]["value"][1] == "1"
+    outside.metrics = "other 1\n"
+    wait(lambda: not server.query('theirs_total{sender="peer"}'), 60, "the end of a series")
+
+
+def test_vmagent_writes_to_us(serve, outside, peers, wait, port, tmp_path):
+    outside.metrics = "theirs_total 7\nidle 0\n"
+    server = serve().start()
+    (tmp_path / "peer.yml").write_text(PEER.format(port=outside.port))
+    peers("vmagent", "-promscrape.config=peer.yml", f"-remoteWrite.url=http://127.0.0.1:{server.port}/api/v1/write",
+          "-remoteWrite.flushInterval=1s", f"-httpListenAddr=127.0.0.1:{port()}",
+          f"-remoteWrite.tmpDataPath={tmp_path}/vm")  # fmt: skip
+    found = wait(lambda: server.query('theirs_total{sender="peer"}'), 60, "samples of vmagent")
+    assert found[0]["value"][1] == "7"
+    assert server.query('idle{sender="peer"}')[0]["value"][1] == "0"
