@@ -18,6 +18,7 @@ from hypercare.tsdb.replay import Recovery
 from hypercare.tsdb.rows import settle_deferred
 from hypercare.tsdb.segment import DecodedCache
 from hypercare.tsdb.snapshot import Snapshot, Totals
+from hypercare.tsdb.tail import LogTail, MemoryLog, MemoryTail, hold
 from hypercare.tsdb.write import Writer
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hypercare.model.ingest import WriteBatch, WriteResult
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
+    from hypercare.tsdb.tail import Position, Tail
 
 
 class Tsdb:
@@ -150,6 +152,21 @@ class Tsdb:
         blocks, until = (self._disk.blocks, self._disk.sealed_until) if self._disk is not None else ((), 0)
         view = Snapshot(self._index, self._head.states, blocks, until, Totals(0, 0, 0))
         return view.columns(group, columns, start, end)
+
+    def tail(self, at: Position | None = None) -> Tail:
+        """Read what is appended, in its order; only in the thread that writes.
+
+        Args:
+            at: where to begin, from an earlier reader; none: behind what is there.
+
+        """
+        if self._disk is not None:
+            tail = LogTail(self._disk.log, at)
+            hold(self._disk.log, tail)
+            return tail
+        if not isinstance(self._head.journal, MemoryLog):
+            self._head.journal = MemoryLog()
+        return MemoryTail(self._head.journal)
 
     def snapshot(self) -> Snapshot:
         """The store as it is now; may be called and read in any thread."""

@@ -26,7 +26,7 @@ import numpy as np
 from hypercare.tsdb.files import sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hypercare.model.samples import Floats, Ints
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 FILE_HEADER: Final = b"HCWAL 1\n"
 MARKER: Final = b"\xc7HWr"
-_FRAME: Final = struct.Struct("<4sII")
+FRAME: Final = struct.Struct("<4sII")
 _SERIES_HEAD: Final = struct.Struct("<BI")
 _COLUMNS_HEAD: Final = struct.Struct("<BII")
 _ROW_HEAD: Final = struct.Struct("<BIIq")
@@ -63,6 +63,10 @@ class LogFile:
     late: int = 0
 
 
+def _is_not_needed(_file: LogFile) -> bool:
+    return False
+
+
 class LogWriter:
     """Collects records and writes them to the newest file on ``flush``.
 
@@ -85,6 +89,8 @@ class LogWriter:
         self._last: Ms | None = None
         self._late = 0
         self._unsynced = False
+        # Asked before a file is deleted: whether a reader still needs it.
+        self.is_needed: Callable[[LogFile], bool] = _is_not_needed
 
     @property
     def size(self) -> int:
@@ -96,7 +102,7 @@ class LogWriter:
         if columns is not group.wal_columns or group.wal_file != self._number:
             self._introduce(group, columns)
         head = _ROW_HEAD.pack(_ROW, group.gid, group.wal_layout, at)
-        frame = _FRAME.pack(MARKER, len(head) + len(packed), crc32(packed, crc32(head)))
+        frame = FRAME.pack(MARKER, len(head) + len(packed), crc32(packed, crc32(head)))
         self._pieces += (frame, head, packed)
         self._pending += 1
         if self._last is None or at > self._last:
@@ -133,7 +139,7 @@ class LogWriter:
         group.wal_columns = columns
 
     def _record(self, body: bytes) -> None:
-        self._pieces += (_FRAME.pack(MARKER, len(body), crc32(body)), body)
+        self._pieces += (FRAME.pack(MARKER, len(body), crc32(body)), body)
 
     def flush(self) -> None:
         """Write what was collected and wait for the disk.
@@ -207,7 +213,8 @@ class LogWriter:
         """
         current = self.files[-1] if self._fd is not None else None
         for file in list(self.files):
-            if file is not current and (file.last is None or file.last < until) and file.late < late:
+            stored = (file.last is None or file.last < until) and file.late < late
+            if stored and file is not current and not self.is_needed(file):
                 file.path.unlink(missing_ok=True)
                 self.files.remove(file)
 
@@ -285,13 +292,13 @@ def read_log(data: bytes) -> Iterator[Record | Damage]:
     """The records of a file, and the stretches between them that are none."""
     at = len(FILE_HEADER) if data.startswith(FILE_HEADER) else 0
     while at < len(data):
-        found = _frame_at(data, at)
+        found = frame_at(data, at)
         if found is not None:
             yield found[0]
             at = found[1]
             continue
         following = data.find(MARKER, at + 1)
-        while following >= 0 and _frame_at(data, following) is None:
+        while following >= 0 and frame_at(data, following) is None:
             following = data.find(MARKER, following + 1)
         if following < 0:
             yield Damage(at, len(data), torn=True)
@@ -300,11 +307,12 @@ def read_log(data: bytes) -> Iterator[Record | Damage]:
         at = following
 
 
-def _frame_at(data: bytes, at: int) -> tuple[Record, int] | None:
-    start = at + _FRAME.size
+def frame_at(data: bytes, at: int) -> tuple[Record, int] | None:
+    """The record that begins here and where it ends; none: there is no whole one."""
+    start = at + FRAME.size
     if start > len(data):
         return None
-    marker, length, checksum = _FRAME.unpack_from(data, at)
+    marker, length, checksum = FRAME.unpack_from(data, at)
     end = start + length
     if marker != MARKER or end > len(data):
         return None
