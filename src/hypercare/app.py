@@ -70,7 +70,7 @@ class App:
         options = Options(retention=self.retention, retention_bytes=config.hypercare.storage.retention_size)
         self.tsdb = Tsdb.open(None if data is None else data / "metrics", options)
         self.state = State.open(None if data is None else data / "state.db")
-        self.engine = Engine()
+        self.engine = Engine(workers=ports.workers)
         self.dispatcher = Dispatcher(ports)
         self.kernel = Kernel(self.state, ports, Outbox(self.dispatcher))
         self.own = OwnMetrics(ports.clock.now())

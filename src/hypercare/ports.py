@@ -7,13 +7,17 @@ thread; what it does is post an event to the kernel's inbox (``Kernel.post`` is 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hypercare.model.time import Ms
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Clock(Protocol):
@@ -21,6 +25,14 @@ class Clock(Protocol):
 
     def now(self) -> Ms:
         """The current instant."""
+        ...
+
+
+class Workers(Protocol):
+    """Threads that share the work of one query."""
+
+    def map(self, do: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """``do`` of each item, in the order of the items; raises what ``do`` raises."""
         ...
 
 
@@ -290,3 +302,4 @@ class Ports:
     host: Host
     files: Files
     console: Console
+    workers: Workers | None = None

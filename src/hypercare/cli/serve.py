@@ -21,6 +21,7 @@ from hypercare.adapters.network import SystemNetwork
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
 from hypercare.adapters.webserver import QuietServer
+from hypercare.adapters.workers import Threads
 from hypercare.app import build
 from hypercare.cli.load import load_config
 from hypercare.model.errors import InputError
@@ -52,6 +53,7 @@ def real_ports() -> tuple[Ports, Callable[[], None]]:
         host=host,
         files=SystemFiles(),
         console=StreamConsole(),
+        workers=Threads(),
     )
 
     def close() -> None:

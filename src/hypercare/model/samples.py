@@ -6,7 +6,7 @@ else in a cell, other NaNs included, is a value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,33 @@ class SampleMatrix(NamedTuple):  # made for every target at every query: a tuple
     starts: Ints | None = None
 
 
+class Strip(Protocol):
+    """Series that share their timestamps, as ``SampleMatrix``, but not read yet."""
+
+    @property
+    def labels(self) -> tuple[Labels, ...]:
+        """The label sets of the series, as ``SampleMatrix.labels``."""
+        ...
+
+    @property
+    def times(self) -> Ints:
+        """The times of the rows, ascending, ms."""
+        ...
+
+    @property
+    def dense(self) -> bool:
+        """True promises that no cell is stale or absent."""
+        ...
+
+    def portions(self) -> Sequence[tuple[int, int]]:
+        """All columns in portions that are best read at once, as first and behind."""
+        ...
+
+    def read(self, first: int, behind: int) -> Floats:
+        """Values ``[T, behind - first]``; from any thread."""
+        ...
+
+
 class SampleSource(Protocol):
     """What an expression is evaluated on: an immutable view of stored samples."""
 
@@ -73,4 +100,13 @@ class SampleSource(Protocol):
 
     def select_histograms(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[HistogramSeries]:
         """Native histograms of the matching series with ``start < t <= end``; empty at once where none is stored."""
+        ...
+
+
+@runtime_checkable
+class StripSource(SampleSource, Protocol):
+    """A source that need not hold all samples of an answer in memory at once."""
+
+    def strips(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[Strip] | None:
+        """What ``select`` finds, to be read in portions; none where it has to be read at once."""
         ...

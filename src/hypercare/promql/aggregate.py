@@ -76,7 +76,7 @@ def floats_aggregated(
         count = groups.count(vector.present, len(vector.values))
         there = count > 0
         present = None if every(there) else there
-    return Vector(sets, values, present, _unnamed(expr, vector, groups))
+    return Vector(sets, values, present, unnamed_groups(expr, vector.unnamed, groups))
 
 
 def with_histograms(
@@ -105,13 +105,14 @@ def with_histograms(
     return _choice(expr, vector, np.asarray(param), groups)
 
 
-def _unnamed(expr: ast.Aggregate, vector: Vector, groups: Groups) -> bool | Bools:
-    if expr.without or METRIC_NAME not in expr.labels or vector.unnamed is False:
+def unnamed_groups(expr: ast.Aggregate, unnamed: bool | Bools, groups: Groups) -> bool | Bools:  # noqa: FBT001
+    """Which groups lose the name that they were grouped by, from which series do."""
+    if expr.without or METRIC_NAME not in expr.labels or unnamed is False:
         return False
-    if vector.unnamed is True:
+    if unnamed is True:
         return True
     flags: Bools = np.zeros(groups.size, dtype=np.bool_)
-    flags[groups.index[vector.unnamed]] = True
+    flags[groups.index[unnamed]] = True
     return flags
 
 

@@ -29,6 +29,7 @@ from hypercare.promql.values import Grid, RangeVector, Scalar, Text, Value, Vect
 if TYPE_CHECKING:
     from hypercare.model.samples import SampleSource
     from hypercare.model.time import Ms
+    from hypercare.ports import Workers
     from hypercare.promql.notes import Notes
 
 _PARSED: Final = 2048
@@ -72,8 +73,9 @@ class _Prepared:
 class Engine:
     """Evaluates expressions within limits; keeps parsed expressions and what was derived from label sets."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, workers: Workers | None = None) -> None:
         self._limits = limits or Limits()
+        self._workers = workers
         self._interner = Interner()
         self._prepared: dict[str | int, _Prepared] = {}
 
@@ -121,7 +123,7 @@ class Engine:
             message = f"exceeded maximum resolution of {self._limits.max_points:,} points per timeseries"
             msg = f"{message}. Try decreasing the query resolution (?step=XX)"
             raise LimitError(msg)
-        evaluator = Evaluator(source, self._limits, self._interner)
+        evaluator = Evaluator(source, self._limits, self._interner, workers=self._workers)
         tree = durations.resolve(prepared.expr, step, end - start) if prepared.waits else prepared.expr
         grid = Grid(start + step * np.arange(points, dtype=np.int64), step, start, end, step)
         with np.errstate(all="ignore"):

@@ -27,11 +27,14 @@ from hypercare.promql.native.selection import (
 )
 from hypercare.promql.notes import Notes
 from hypercare.promql.ranges import range_call
+from hypercare.promql.scan import Serial
 from hypercare.promql.select import Interner, Selection, blocks_of, last_values, merged, split, values_at
+from hypercare.promql.streams import aggregate_of, source_of_strips, vector_of
 from hypercare.promql.values import (
     EMPTY_SETS,
     Block,
     Grid,
+    LabelSets,
     RangeVector,
     Scalar,
     Text,
@@ -43,8 +46,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hypercare.model.histograms import HistogramSeries
-    from hypercare.model.samples import Bools, Floats, Ints, SampleSource
+    from hypercare.model.samples import Bools, Floats, Ints, SampleSource, Strip
     from hypercare.model.time import Ms
+    from hypercare.ports import Workers
     from hypercare.promql.limits import Limits
 
 _TOO_MANY: Final = "query processing would load too many samples into memory in query execution"
@@ -69,6 +73,7 @@ class Evaluator:
     Args:
         keys: canonical texts of nodes by their identity, for ``shared``.
         shared: values of sub-expressions at the same instant on the same source, shared within one tick.
+        workers: threads for range queries; none: the caller's alone.
 
     """
 
@@ -79,10 +84,12 @@ class Evaluator:
         interner: Interner,
         keys: dict[int, str] | None = None,
         shared: Shared | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.notes = Notes()
+        self.workers: Workers = workers or Serial()
         self._source = source
-        self._limits = limits
+        self.limits = limits
         self._stopped = limits.stopped
         self._interner = interner
         self._keys = keys or {}
@@ -90,6 +97,7 @@ class Evaluator:
         self._cache = {} if shared is None else shared.cache
         self._samples = 0
         self._detecting: bool | None = False
+        self._scanned = 0
 
     def eval(self, expr: ast.Expr, grid: Grid) -> Value:
         """The value of an expression on a grid.
@@ -132,7 +140,7 @@ class Evaluator:
         if not matrices:
             return Selection((), EMPTY_SETS)
         selection = Selection(matrices, self._interner.sets(matrices))
-        limits = self._limits
+        limits = self.limits
         if len(selection.sets) > limits.max_series:
             self._refuse(selector, f"the query touches more than {limits.max_series} series")
         self._samples += selection.samples
@@ -146,23 +154,45 @@ class Evaluator:
         found = self._source.select_histograms(selector.matchers, start, end)
         if found:
             self._samples += sum(len(series.times) for series in found)
-            if self._samples > self._limits.max_samples:
+            if self._samples > self.limits.max_samples:
                 self._refuse(selector, _TOO_MANY)
         return detected(found) if self._detecting else found
+
+    def strips(
+        self, selector: ast.VectorSelector, start: Ms, end: Ms, steps: int
+    ) -> tuple[Sequence[Strip], LabelSets] | None:
+        """The series of a selector, to be read in portions; none where they are to be selected at once."""
+        source = source_of_strips(self._source)
+        strips = None if source is None else source.strips(selector.matchers, start, end)
+        if strips is None or self._source.select_histograms(selector.matchers, start, end):
+            return None
+        sets = self._interner.sets(strips) if strips else EMPTY_SETS
+        if not sets.unique():
+            return None
+        limits = self.limits
+        if len(sets) > limits.max_series:
+            self._refuse(selector, f"the query touches more than {limits.max_series} series")
+        self._scanned += sum(len(strip.labels) * len(strip.times) for strip in strips)
+        if self._scanned > limits.max_scanned or len(sets) * steps > limits.max_samples:
+            self._refuse(selector, _TOO_MANY)
+        return strips, sets
 
     def _refuse(self, node: ast.Expr, message: str) -> None:
         raise LimitError(message, node.span.line, node.span.column, node.span.length)
 
     def series(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """The value of a vector selector."""
+        streamed = vector_of(self, selector, grid) if grid.size > 1 else None
+        if streamed is not None:
+            return streamed
         ends = self._ends(selector.at, selector.offset, grid)
         if selector.mode:
             return self._extended(selector, ends, grid)
-        start = int(ends[0]) - self._limits.lookback
+        start = int(ends[0]) - self.limits.lookback
         selection = self._select(selector, start, int(ends[-1]), grid.size)
         vector = self._floats(selection, ends, grid)
         found = self._histograms(selector, start, int(ends[-1]))
-        return laid_over(vector, selection.matrices, found, ends, self._limits.lookback) if found else vector
+        return laid_over(vector, selection.matrices, found, ends, self.limits.lookback) if found else vector
 
     def _floats(self, selection: Selection, ends: Ints, grid: Grid) -> Vector:
         if not selection.matrices:
@@ -182,7 +212,7 @@ class Evaluator:
             raise EvaluationError(
                 "anchored modifier is only allowed on range vector selectors", span.line, span.column, span.length
             )
-        slack = self._limits.lookback
+        slack = self.limits.lookback
         start, end = int(ends[0]) - slack, int(ends[-1]) + slack
         selection = self._select(selector, start, end, grid.size)
         shape = (len(ends), len(selection.sets))
@@ -198,7 +228,7 @@ class Evaluator:
         columns: list[Floats] = []
         masks: list[Bools | None] = []
         for matrix in selection.matrices:
-            values, rows, present = values_at(matrix, ends, self._limits.lookback)
+            values, rows, present = values_at(matrix, ends, self.limits.lookback)
             columns.append(matrix.times[rows] / 1000.0 if timestamps else values)
             masks.append(present)
         return Vector(selection.sets, _side_by_side(columns), _masks(masks, columns))
@@ -206,7 +236,7 @@ class Evaluator:
     def sample_times(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """A selector's samples with their timestamps in seconds as values."""
         ends = self._ends(selector.at, selector.offset, grid)
-        start = int(ends[0]) - self._limits.lookback
+        start = int(ends[0]) - self.limits.lookback
         selection = self._select(selector, start, int(ends[-1]), grid.size)
         found = self._histograms(selector, start, int(ends[-1]))
         if not selection.matrices:
@@ -216,15 +246,15 @@ class Evaluator:
             values = np.broadcast_to(vector.values, (grid.size, len(vector.sets)))
             present = None if vector.present is None else np.broadcast_to(vector.present, values.shape)
             vector = Vector(vector.sets, values, present, unnamed=True)
-        return times_over(vector, selection.matrices, found, ends, self._limits.lookback) if found else vector
+        return times_over(vector, selection.matrices, found, ends, self.limits.lookback) if found else vector
 
     def start_times(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """A selector's samples that have a start timestamp, with it in seconds as value."""
         ends = self._ends(selector.at, selector.offset, grid)
-        start = int(ends[0]) - self._limits.lookback
+        start = int(ends[0]) - self.limits.lookback
         selection = self._select(selector, start, int(ends[-1]), grid.size)
         found = self._histograms(selector, start, int(ends[-1]))
-        return starts_at(selection, found, ends, self._limits.lookback, grid.size)
+        return starts_at(selection, found, ends, self.limits.lookback, grid.size)
 
     def _matrix(self, expr: ast.MatrixSelector, grid: Grid) -> RangeVector:
         selector = expr.vector
@@ -232,8 +262,8 @@ class Evaluator:
         if isinstance(width, ast.DurationExpr):
             raise TypeError(width)
         ends = self._ends(selector.at, selector.offset, grid)
-        slack = self._limits.lookback if selector.mode else 0
-        ahead = self._limits.lookback if selector.mode == "smoothed" else 0
+        slack = self.limits.lookback if selector.mode else 0
+        ahead = self.limits.lookback if selector.mode == "smoothed" else 0
         start, end = int(ends[0]) - width - slack, int(ends[-1]) + ahead
         selection = self._select(selector, start, end, grid.size)
         found = self._histograms(selector, start, end)
@@ -243,7 +273,7 @@ class Evaluator:
 
     def _subquery(self, expr: ast.Subquery, grid: Grid) -> RangeVector:
         width = expr.range
-        step = self._limits.subquery_step if expr.step is None else expr.step
+        step = self.limits.subquery_step if expr.step is None else expr.step
         if isinstance(width, ast.DurationExpr) or isinstance(step, ast.DurationExpr):
             raise TypeError(width)
         ends = self._ends(expr.at, expr.offset, grid)
@@ -252,7 +282,7 @@ class Evaluator:
         last = int(ends[-1]) // step * step
         if last < first:
             return RangeVector(EMPTY_SETS, (), ends, width)
-        if (last - first) // step > self._limits.max_samples:
+        if (last - first) // step > self.limits.max_samples:
             self._refuse(expr, _TOO_MANY)
         times = np.arange(first, last + 1, step, dtype=np.int64)
         outer, self._detecting = self._detecting, None
@@ -306,6 +336,9 @@ class Evaluator:
         if expr.param is not None:
             value = self.eval(expr.param, grid)
             param = value.text if isinstance(value, Text) else value.values if isinstance(value, Scalar) else None
+        streamed = aggregate_of(self, expr, grid) if grid.size > 1 else None
+        if streamed is not None:
+            return streamed
         vector = self.eval(expr.expr, grid)
         if not isinstance(vector, Vector):
             raise TypeError(vector)
@@ -324,6 +357,9 @@ class Evaluator:
     def _called(self, function: Function, expr: ast.Call, grid: Grid) -> Value:
         if function.special is not None:
             return function.special(CallContext(self, expr, grid))
+        streamed = vector_of(self, expr, grid) if grid.size > 1 and function.over_range is not None else None
+        if streamed is not None:
+            return streamed
         args = [self.eval(arg, grid) for arg in expr.args]
         if function.mapped is not None:
             return _mapped(function, args)

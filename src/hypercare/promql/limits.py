@@ -21,6 +21,7 @@ class Limits:
 
     Attributes:
         max_samples: cells fetched from the store or held by the result.
+        max_scanned: cells read from the store, a few at a time, for results that are within ``max_samples``.
         max_series: series that one selector may find.
         max_points: steps of a range query after its first, as Prometheus counts them.
         lookback: how old a sample may be to count as current, ms.
@@ -30,6 +31,7 @@ class Limits:
     """
 
     max_samples: int = 50_000_000
+    max_scanned: int = 1_000_000_000
     max_series: int = 1_000_000
     max_points: int = 11_000
     lookback: Ms = 5 * MINUTE

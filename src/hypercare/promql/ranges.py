@@ -39,7 +39,7 @@ def range_call(function: Function, call: ast.Call, args: Sequence[Value], grid: 
     scalars = tuple(arg.values[:, None] for arg in args if isinstance(arg, Scalar))
     if matrix.mode and matrix.mode not in function.extended:
         _refuse_mode(function, call, matrix.mode)
-    _check(function, call, scalars, notes)
+    check_parameters(function, call, scalars, notes)
     if not matrix.blocks and not matrix.mixed:
         return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
     ends = matrix.end[:, None]
@@ -50,7 +50,7 @@ def range_call(function: Function, call: ast.Call, args: Sequence[Value], grid: 
     if started:
         values, present = with_started(function.name, started, matrix, (values, present), notes, call)
     if function.counter:
-        _remark_non_counters(matrix.sets, present, call, notes)
+        remark_non_counters(matrix.sets, present, call, notes)
     unnamed = matrix.unnamed if function.keeps_name else True
     vector = Vector(matrix.sets, values, present, unnamed)
     return mixed_call(function, call, matrix, given, vector, notes) if matrix.mixed else vector
@@ -76,7 +76,12 @@ def _refuse_mode(function: Function, call: ast.Call, mode: str) -> None:
     raise EvaluationError(message, span.line, span.column, span.length)
 
 
-def _check(function: Function, call: ast.Call, scalars: tuple[Floats, ...], notes: Notes) -> None:
+def check_parameters(function: Function, call: ast.Call, scalars: tuple[Floats, ...], notes: Notes) -> None:
+    """Remark on parameters out of bounds.
+
+    Raises:
+        EvaluationError: a parameter has no meaning.
+    """
     if function.name == "quantile_over_time":
         from hypercare.promql.printer import format_number  # noqa: PLC0415
 
@@ -93,7 +98,9 @@ def _check(function: Function, call: ast.Call, scalars: tuple[Floats, ...], note
                 raise EvaluationError(message, span.line, span.column, span.length)
 
 
-def _remark_non_counters(sets: LabelSets, present: Bools | None, call: ast.Call, notes: Notes) -> None:
+def remark_non_counters(sets: LabelSets, present: Bools | None, call: ast.Call, notes: Notes) -> None:
+    """Remark on series with values whose names are not those of counters."""
+
     def make() -> tuple[tuple[int, str, str], ...]:
         return tuple(
             (i, labels.name, labels.get("__type__"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hypercare.model.samples import ABSENT_BITS, STALE_BITS, Bools, Floats, Ints, SampleMatrix
+from hypercare.model.samples import ABSENT_BITS, STALE_BITS, Bools, Floats, Ints, SampleMatrix, Strip
 from hypercare.promql.values import Block, LabelSets, every
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Interner:
         self._known: dict[tuple[int, ...], tuple[tuple[tuple[Labels, ...], ...], LabelSets]] = {}
         self._held = 0
 
-    def sets(self, matrices: Sequence[SampleMatrix]) -> LabelSets:
+    def sets(self, matrices: Sequence[SampleMatrix] | Sequence[Strip]) -> LabelSets:
         """The series of all the matrices, in order."""
         key = tuple([id(matrix.labels) for matrix in matrices])
         found = self._known.get(key)
@@ -61,13 +61,16 @@ class Selection:
         return sum(matrix.values.size for matrix in self.matrices)
 
 
-def _missing(values: Floats) -> Bools:
+def missing_cells(values: Floats) -> Bools:
+    """Which cells are stale or absent."""
     bits = _bits(values)
     missing: Bools = (bits == ABSENT_BITS) | (bits == STALE_BITS)
     return missing
 
 
 def _bits(values: Floats) -> Ints:
+    if values.flags.f_contiguous:
+        return values.T.view(np.int64).T
     return np.ascontiguousarray(values).view(np.int64)
 
 
@@ -118,12 +121,20 @@ def values_at(matrix: SampleMatrix, times: Ints, lookback: Ms) -> tuple[Floats, 
     if matrix.dense:
         present = None if near.all() else np.broadcast_to(near[:, None], (len(times), columns))
         return matrix.values[rows], np.broadcast_to(rows[:, None], (len(times), columns)), present
-    bits = _bits(matrix.values)
-    index = np.where(bits == ABSENT_BITS, -1, np.arange(len(matrix.times))[:, None])
+    return newest_before(matrix.values, np.where(near, rows, -1), oldest)
+
+
+def newest_before(values: Floats, rows: Ints, oldest: Ints) -> tuple[Floats, Ints, Bools | None]:
+    """Of values with gaps: the newest at or before each row that is not older than another one.
+
+    Values ``[K, S]``, the rows they come from, and where there is one (none: everywhere).
+    """
+    steps = np.arange(len(values))[:, None]
+    index = np.where(_bits(values) == ABSENT_BITS, -1, steps)
     known = np.maximum.accumulate(index, axis=0)[rows]
-    values = np.take_along_axis(matrix.values, np.maximum(known, 0), axis=0)
-    mask = near[:, None] & (known >= oldest[:, None]) & (_bits(values) != STALE_BITS)
-    return values, np.maximum(known, 0), None if mask.all() else mask
+    found = np.take_along_axis(values, np.maximum(known, 0), axis=0)
+    mask = (rows >= oldest)[:, None] & (known >= oldest[:, None]) & (_bits(found) != STALE_BITS)
+    return found, np.maximum(known, 0), None if mask.all() else mask
 
 
 # ── range vectors ──
@@ -141,7 +152,7 @@ def blocks_of(selection: Selection) -> tuple[tuple[Block, ...], bool]:
         if matrix.dense:
             blocks.append(Block(columns, matrix.times, matrix.values, matrix.starts))
         else:
-            blocks.extend(split(columns, matrix.times, matrix.values, _missing(matrix.values), matrix.starts))
+            blocks.extend(split(columns, matrix.times, matrix.values, missing_cells(matrix.values), matrix.starts))
     return tuple(blocks), False
 
 
@@ -151,7 +162,7 @@ def _gapless(matrices: Sequence[SampleMatrix]) -> bool:
     if not unsure:
         return True
     cells = np.concatenate(unsure)
-    return every(np.isfinite(cells)) or not _missing(cells).any()
+    return every(np.isfinite(cells)) or not missing_cells(cells).any()
 
 
 def _places(matrices: Sequence[SampleMatrix]) -> list[Ints]:

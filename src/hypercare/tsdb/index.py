@@ -116,6 +116,17 @@ class Match:
         self._merges[layouts] = found
         return found
 
+    def sources(self, layouts: tuple[Layout, ...], layout: Layout) -> tuple[Ints, bool]:
+        """Of the joint columns of some layouts: where they are in one of them, -1: not there; and whether all are."""
+        if len(layouts) == 1:
+            slots = (self.plans.get(layout) or self.plan(layout))[0]
+            return (np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots), True
+        merge = self.merge(layouts)
+        source, target, whole = merge.moves[layout]
+        joint = np.full(len(merge.labels), -1, dtype=np.int64)
+        joint[target] = np.arange(source.start, source.stop) if isinstance(source, slice) else source
+        return joint, whole
+
     def _labels(self, ids: Ints) -> LabelSets:
         series = self._series
         key = ids.tobytes()

@@ -77,7 +77,7 @@ class DecodedCache:
     """Recently decompressed arrays, up to a limit of bytes; used from every thread."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._size = 0
         self._held: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -102,7 +102,7 @@ class DecodedCache:
                 return
             self._held[key] = value
             self._size += value.nbytes
-            while self._size > self._limit and len(self._held) > 1:
+            while self._size > self.limit and len(self._held) > 1:
                 _, dropped = self._held.popitem(last=False)
                 self._size -= dropped.nbytes
 
@@ -241,13 +241,23 @@ class Segment:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
 
     def _chunk(self, number: int) -> Floats:
+        return self.chunk(number, keep=True)
+
+    def chunk(self, number: int, *, keep: bool) -> Floats:
+        """All rows of one slice of columns; kept for other readers, or not, as by one that looks at more than fits."""
         key = (self._uid, number)
         held = self._cache.get(key)
         if held is not None:
             return held
         matrix = self._decode(number)
-        self._cache.put(key, matrix)
+        if keep:
+            self._cache.put(key, matrix)
         return matrix
+
+    @property
+    def cache_limit(self) -> int:
+        """How many bytes of decompressed values are kept for readers."""
+        return self._cache.limit
 
     def _decode(self, number: int) -> Floats:
         width = min(CHUNK_COLUMNS, self.layout.width - number * CHUNK_COLUMNS)

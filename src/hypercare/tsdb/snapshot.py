@@ -16,6 +16,7 @@ from hypercare.tsdb.index import Match
 from hypercare.tsdb.raw import RawRows, holes_of
 from hypercare.tsdb.rows import EVER
 from hypercare.tsdb.stats import Stats, count_series
+from hypercare.tsdb.strips import Piece, Strip, share_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -188,6 +189,25 @@ class Snapshot:
             if first < behind:
                 yield _Part(raw, layout, raw.times, first, behind)
 
+    def strips(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[Strip] | None:
+        """What ``select`` finds, to be read in portions; none where it has to be read at once."""
+        if self._index.starts:
+            return None
+        found: list[Strip] = []
+        for match in self._index.find(matchers).matches:
+            parts = [
+                part
+                for part in self._parts(match.gid, start, end)
+                if (match.plans.get(part.layout) or match.plan(part.layout))[1]
+            ]
+            if any(a.times[a.end - 1] >= b.times[b.start] for a, b in pairwise(parts)):
+                return None
+            if parts:
+                found.append(_strip(match, parts))
+        if found:
+            share_cache(found)
+        return found
+
     def _gather(self, match: Match, start: Ms, end: Ms) -> list[SampleMatrix]:
         """Put the pieces of one group together; no matrix where there are none."""
         parts = [
@@ -316,6 +336,22 @@ class Snapshot:
             bytes_in_memory=sum(_bytes(state[0], state[3]) for state in self._states.values()),
             cardinality=count_series(head, limit),
         )
+
+
+def _strip(match: Match, parts: list[_Part]) -> Strip:
+    """The parts of one group, in the order of time, to be read in portions."""
+    layouts = tuple(dict.fromkeys(part.layout for part in reversed(parts)))
+    labels = (
+        (match.plans.get(layouts[0]) or match.plan(layouts[0]))[1] if len(layouts) == 1 else match.merge(layouts).labels
+    )
+    sources = {layout: match.sources(layouts, layout) for layout in layouts}
+    dense = True
+    pieces: list[Piece] = []
+    for part in parts:
+        source, whole = sources[part.layout]
+        dense = dense and whole and _dense(part, (match.plans.get(part.layout) or match.plan(part.layout))[0])
+        pieces.append(Piece(part.rows, part.times, part.start, part.end, source))
+    return Strip(labels, pieces, dense=dense)
 
 
 def _read(part: _Part, slots: slice | Ints) -> Floats:
