@@ -7,6 +7,9 @@ from sqlalchemy import select
 
 from hypercare.model.labels import Labels
 from hypercare.model.relabel import RelabelAction, RelabelRule
+from hypercare.model.time import MINUTE
+from hypercare.promql import Engine
+from hypercare.promql.native.literal import parse_histogram
 from hypercare.rules.spec import Surroundings
 from hypercare.rules.tables import rule_alerts
 
@@ -326,3 +329,28 @@ def test_failed_step_changes_nothing(house) -> None:
     h.until("2m10s")
     assert h.states() == ["firing"]
     assert h.rule("High").alerts[0].fired_at == h.news[-1][1][0].starts_at
+
+
+def test_native_histograms_are_recorded_and_raise_alerts(house, t0) -> None:
+    histogram = parse_histogram("{{schema:0 count:6 sum:9 buckets:[2 4]}}")
+    one = house()
+    group = one.tsdb.group("native")
+    column = group.column(Labels.of(__name__="h", job="a"))
+    for at in range(0, 4 * MINUTE, MINUTE):
+        one.world.at(t0 + at, lambda a=t0 + at: one.tsdb.append(group, a, [], [], histograms=((column, histogram),)))
+    one.run("""
+groups:
+  - name: g
+    interval: 1m
+    rules:
+      - {record: "job:h:sum", expr: "sum by (job) (h)"}
+      - {alert: Seen, expr: "h", annotations: {v: "{{ $value }}"}}
+      - {record: "job:h:count", expr: "histogram_count(job:h:sum)"}
+""")
+    one.sim.run_for(3 * MINUTE)
+    snapshot, now = one.tsdb.snapshot(), one.clock.now()
+    (found,) = Engine().instant(snapshot, "job:h:sum", now).histograms
+    assert (found.labels, found.histogram.count) == (Labels.of(__name__="job:h:sum", job="a"), 6)
+    assert Engine().instant(snapshot, "job:h:count", now).values.tolist() == [6]
+    ((_, (alert,)), *_) = one.news
+    assert alert.annotations.get("v") == "0"

@@ -16,7 +16,7 @@ from hypercare.tsdb import Tsdb
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hypercare.model.histograms import HistogramSeries
+    from hypercare.model.histograms import Histogram, HistogramSeries
     from hypercare.model.matchers import Matcher
     from hypercare.model.samples import Floats, Ints, SampleSource
     from hypercare.model.time import Ms
@@ -124,6 +124,7 @@ class Stage:
         values: Floats | Sequence[float],
         *,
         stale: Sequence[int] = (),
+        histograms: Sequence[tuple[int, Histogram]] = (),
     ) -> AppendResult:
         """Append one row of what a rule writes."""
-        return self._written.append(group, at, columns, values, stale=stale)
+        return self._written.append(group, at, columns, values, stale=stale, histograms=histograms)

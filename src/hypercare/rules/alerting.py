@@ -10,6 +10,7 @@ from hypercare.model.alerts import Alert, AlertState
 from hypercare.model.labels import METRIC_NAME, Labels
 from hypercare.model.relabel import apply as relabel
 from hypercare.promql import EvaluationError
+from hypercare.rules.answers import number
 from hypercare.rules.evidence import Evidence
 from hypercare.rules.rule import ERR, OK, SAME_LABELS, Evaluated, Outcome, Rule, may_match
 from hypercare.rules.status import AlertElement, RuleStatus
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from hypercare.model.time import Ms
     from hypercare.promql import VectorSelector
+    from hypercare.rules.answers import Value
     from hypercare.rules.evaluation import Round
     from hypercare.rules.spec import RuleSpec, Surroundings
 
@@ -88,7 +90,7 @@ class AlertingRule(Rule):
         written = self.series(active.values())
         if written == outcome.written:
             written = outcome.written
-        samples = [number for alert in active.values() for number in (1.0, float(alert.active_at // 1000))]
+        samples: list[Value] = [n for alert in active.values() for n in (1.0, float(alert.active_at // 1000))]
         return Evaluated(Outcome(active, ERR if error else OK, error, written), samples, changes)
 
     def _over(self, before: Mapping[Labels, Active], found: Mapping[Labels, Found], tick: Round) -> frozenset[Labels]:
@@ -100,12 +102,14 @@ class AlertingRule(Rule):
         ]
         return self._evidence.about(waiting, tick)
 
-    def _found(self, labels: tuple[Labels, ...], values: list[float], tick: Round) -> tuple[dict[Labels, Found], str]:
+    def _found(
+        self, labels: tuple[Labels, ...], values: Iterable[Value], tick: Round
+    ) -> tuple[dict[Labels, Found], str]:
         """The alerts that the elements stand for, and the first error of a template."""
         memo: dict[Labels, _Rendered] = {}
         found: dict[Labels, Found] = {}
         error = ""
-        for element, value in zip(labels, values, strict=True):
+        for element, value in zip(labels, map(number, values), strict=True):
             known = self._memo.get(element)
             if known is None or self._volatile or not (self._steady or known.value == repr(value)):
                 known = self._render(element, value, tick)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from hypercare.model.histograms import Histogram
 from hypercare.model.labels import EMPTY
 from hypercare.promql import EvaluationError, PromqlError, Tick, VectorSelector
 from hypercare.promql.ast import MatrixSelector
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from hypercare.promql import Engine, Expr
     from hypercare.rules.data import RuleData
 
-Elements: TypeAlias = "tuple[tuple[Labels, ...], list[float]]"
+Value: TypeAlias = "float | Histogram"
+Elements: TypeAlias = "tuple[tuple[Labels, ...], list[Value]]"
 """Label sets and their values; a scalar is one element without labels."""
 
 
@@ -105,7 +107,11 @@ class OwnSource:
         """See ``Source``."""
         result = self._engine.instant(self._snapshot, expr, at, self._tick)
         if result.type == "vector":
-            return result.labels, (result.values.tolist() if result.labels else [])
+            values: list[Value] = result.values.tolist() if result.labels else []
+            if not result.histograms:
+                return result.labels, values
+            found = result.histograms
+            return (*result.labels, *(h.labels for h in found)), [*values, *(h.histogram for h in found)]
         if result.type == "scalar":
             return (EMPTY,), [result.scalar]
         raise EvaluationError("rule result is not a vector or scalar")
@@ -150,6 +156,11 @@ class GivenSource:
         if answer.error:
             raise EvaluationError(answer.error)
         return answer
+
+
+def number(value: Value) -> float:
+    """What stands for an element's value in texts and alerts: 0 for a histogram, as in Prometheus."""
+    return 0.0 if isinstance(value, Histogram) else value
 
 
 def samples_question(matchers: Iterable[Matcher], start: Ms, end: Ms) -> Question:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hypercare.model.histograms import Histogram
     from hypercare.model.samples import Floats, Ints, SampleSource
     from hypercare.model.time import Ms
     from hypercare.tsdb.group import Group
@@ -32,6 +33,7 @@ class RuleData(Protocol):
         values: Floats | Sequence[float],
         *,
         stale: Sequence[int] = (),
+        histograms: Sequence[tuple[int, Histogram]] = (),
     ) -> AppendResult:
         """Append one row; see ``tsdb.Tsdb.append``."""
         ...

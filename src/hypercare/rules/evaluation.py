@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypercare.gotemplate import FunctionError, Sample, prometheus_functions
 from hypercare.promql import PromqlError
+from hypercare.rules.answers import number
 from hypercare.rules.texts import string_map
 
 if TYPE_CHECKING:
@@ -80,4 +81,4 @@ class Round:
             labels, values = self.vector(expr)
         except PromqlError as error:
             raise FunctionError(str(error)) from error
-        return [Sample(string_map(each), value) for each, value in zip(labels, values, strict=True)]
+        return [Sample(string_map(each), number(value)) for each, value in zip(labels, values, strict=True)]

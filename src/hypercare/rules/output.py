@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypercare.model.histograms import Histogram
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hypercare.model.labels import Labels
-    from hypercare.model.samples import Floats, Ints
+    from hypercare.model.samples import Ints
     from hypercare.model.time import Ms
+    from hypercare.rules.answers import Value
     from hypercare.rules.data import RuleData
 
 
@@ -23,12 +26,13 @@ class Output:
 
     """
 
-    __slots__ = ("_columns", "_group", "_keys", "_stale", "_tsdb", "_values", "refused")
+    __slots__ = ("_columns", "_group", "_histograms", "_keys", "_stale", "_tsdb", "_values", "refused")
 
     def __init__(self, tsdb: RuleData, key: str) -> None:
         self._tsdb = tsdb
         self._group = tsdb.group(key)
         self._values: dict[int, float] = {}
+        self._histograms: dict[int, Histogram] = {}
         self._stale: dict[int, None] = {}
         self._keys: tuple[int, ...] = ()
         self._columns: Ints = np.empty(0, dtype=np.int64)
@@ -39,7 +43,7 @@ class Output:
         """Time of the newest row, or none."""
         return self._group.last
 
-    def add(self, series: Sequence[Labels], values: Floats | Sequence[float], before: Sequence[Labels]) -> None:
+    def add(self, series: Sequence[Labels], values: Sequence[Value], before: Sequence[Labels]) -> None:
         """Take a rule's series.
 
         Args:
@@ -49,10 +53,12 @@ class Output:
 
         """
         column = self._group.column
-        for labels, value in zip(series, values if isinstance(values, list) else list(values), strict=True):
+        for labels, value in zip(series, values, strict=True):
             number = column(labels)
-            if number in self._values:
+            if number in self._values or number in self._histograms:
                 self.refused += 1
+            elif isinstance(value, Histogram):
+                self._histograms[number] = value
             else:
                 self._values[number] = float(value)
         if before and before != series:
@@ -65,18 +71,21 @@ class Output:
 
     def flush(self, at: Ms) -> bool:
         """Append what was collected; whether there was anything."""
-        if not self._values and not self._stale:
+        if not self._values and not self._stale and not self._histograms:
             return False
-        stale = [number for number in self._stale if number not in self._values]
+        histograms, self._histograms = self._histograms, {}
+        stale = [number for number in self._stale if number not in self._values and number not in histograms]
         keys = tuple(self._values)
         if keys != self._keys:
             # The store is fastest when it gets the very same array of columns again.
             self._keys, self._columns = keys, np.array(keys, dtype=np.int64)
         values = np.fromiter(self._values.values(), dtype=np.float64, count=len(keys))
         self._values, self._stale = {}, {}
-        if not keys and not stale:
+        if not keys and not stale and not histograms:
             return False
-        result = self._tsdb.append(self._group, at, self._columns, values, stale=stale)
+        result = self._tsdb.append(
+            self._group, at, self._columns, values, stale=stale, histograms=tuple(histograms.items())
+        )
         self.refused += result.out_of_order + result.conflicts
         return True
 

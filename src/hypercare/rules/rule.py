@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hypercare.model.labels import Labels
     from hypercare.model.time import Ms
     from hypercare.promql import Expr, VectorSelector
+    from hypercare.rules.answers import Elements, Value
     from hypercare.rules.evaluation import Round
     from hypercare.rules.spec import RuleSpec
     from hypercare.rules.status import RuleStatus
@@ -57,7 +58,7 @@ class Evaluated:
     """
 
     outcome: Outcome
-    values: list[float]
+    values: list[Value]
     changes: Changes
 
 
@@ -81,7 +82,7 @@ class Rule(abc.ABC):
         except PromqlError as error:
             self._broken = str(error)
 
-    def query(self, tick: Round) -> tuple[tuple[Labels, ...], list[float]]:
+    def query(self, tick: Round) -> Elements:
         """The expression's elements.
 
         Raises:
