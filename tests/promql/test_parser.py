@@ -133,7 +133,14 @@ def test_caret_picture():
 
 
 @pytest.mark.parametrize(
-    "text", ["(" * 5000 + "1" + ")" * 5000, "-" * 5000 + "1", "1+" * 5000 + "1", "x[" + "(" * 5000]
+    "text",
+    [
+        "(" * 5000 + "1" + ")" * 5000,
+        "-" * 5000 + "1",
+        "1+" * 5000 + "1",
+        "x[" + "(" * 5000,
+        "x[step()" + "+1" * 900 + "]",
+    ],
 )
 def test_deep_input_is_refused(text):
     with pytest.raises(PromqlError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from hypercare.model.time import parse_duration
 from hypercare.promql import ast
@@ -18,6 +18,7 @@ MAX_DEPTH: Final = 100
 """How deeply an expression may nest; calls of the parser and of the evaluator are bounded by it."""
 
 _E = TypeVar("_E", bound=ast.Expr)
+Node: TypeAlias = "ast.Expr | ast.DurationExpr"
 
 
 def _describe(token: Token) -> str:
@@ -32,7 +33,7 @@ class Cursor:
         self._tokens = tokenize(source)
         self._index = 0
         self._nesting = 0
-        self._depths: dict[int, tuple[int, ast.Expr]] = {}
+        self._depths: dict[int, tuple[int, Node]] = {}
         self.token = self._tokens[0]
 
     # ── the cursor ──
@@ -81,12 +82,22 @@ class Cursor:
 
     def _made(self, node: _E) -> _E:
         """Register a node, holding the depth of the tree within its bound."""
-        depth = 1 + max((self._depths[id(child)][0] for child in ast.children(node)), default=0)
-        if depth > 2 * MAX_DEPTH:
-            span = node.span
-            raise self._source.error("the expression is nested too deeply", span.start, span.end)
-        self._depths[id(node)] = (depth, node)
+        self._register(node, ast.children(node))
         return node
+
+    def _duration(
+        self, op: str, args: tuple[ast.DurationExpr, ...], start: int, end: int, value: float = 0.0
+    ) -> ast.DurationExpr:
+        """A node of duration arithmetic, held within the same bound."""
+        node = ast.DurationExpr(op, args, value, self._source.span(start, end))
+        self._register(node, args)
+        return node
+
+    def _register(self, node: Node, children: tuple[Node, ...]) -> None:
+        depth = 1 + max((self._depths[id(child)][0] for child in children), default=0)
+        if depth > 2 * MAX_DEPTH:
+            raise self._source.error("the expression is nested too deeply", node.span.start, node.span.end)
+        self._depths[id(node)] = (depth, node)
 
     def _enter(self) -> None:
         self._nesting += 1
@@ -104,7 +115,7 @@ class Cursor:
                 break
             self.advance()
             right = self._duration_expr(PRECEDENCE[op] if op == "^" else PRECEDENCE[op] + 1)
-            left = ast.DurationExpr(op, (left, right), 0.0, self._source.span(left.span.start, right.span.end))
+            left = self._duration(op, (left, right), left.span.start, right.span.end)
         self._nesting -= 1
         return left
 
@@ -114,7 +125,7 @@ class Cursor:
             sign = self.advance()
             inner = self._duration_expr(PRECEDENCE["^"]) if strong else self._duration_atom()
             op = "neg" if sign.text == "-" else "pos"
-            return ast.DurationExpr(op, (inner,), 0.0, self._source.span(sign.start, inner.span.end))
+            return self._duration(op, (inner,), sign.start, inner.span.end)
         return self._duration_atom()
 
     def _duration_atom(self) -> ast.DurationExpr:
@@ -124,12 +135,12 @@ class Cursor:
             if not value <= LONGEST:
                 raise self._source.error("duration out of range", token.start, token.end)
             kind = "number" if token.kind is Kind.NUMBER else "literal"
-            return ast.DurationExpr(kind, (), value, self._source.span(token.start, token.end))
+            return self._duration(kind, (), token.start, token.end, value)
         if self._is("("):
             self.advance()
             inner = self._duration_expr(0)
-            self._expect(")", "in duration expression")
-            return ast.DurationExpr("()", (inner,), 0.0, self._span(token.start))
+            behind = self._expect(")", "in duration expression").end
+            return self._duration("()", (inner,), token.start, behind)
         if self._is_word("step", "range", "min_of", "max_of") and self._peek_op("("):
             name = self.advance().text.lower()
             self.advance()
@@ -138,8 +149,8 @@ class Cursor:
                 first = self._duration_expr(0)
                 self._expect(",", "in duration expression")
                 args = (first, self._duration_expr(0))
-            self._expect(")", "in duration expression")
-            return ast.DurationExpr(name, args, 0.0, self._span(token.start))
+            behind = self._expect(")", "in duration expression").end
+            return self._duration(name, args, token.start, behind)
         raise self.unexpected("in duration expression", "a number, duration, step() or range()")
 
     # ── numbers ──

@@ -8,5 +8,6 @@ from hypercare.tsdb.options import AppendResult, Options
 from hypercare.tsdb.snapshot import Snapshot
 from hypercare.tsdb.stats import Cardinality, Stats
 from hypercare.tsdb.store import Tsdb
+from hypercare.tsdb.verify import BlockCheck, GroupCheck
 
-__all__ = ["AppendResult", "Cardinality", "Group", "Options", "Snapshot", "Stats", "Tsdb"]
+__all__ = ["AppendResult", "BlockCheck", "Cardinality", "Group", "GroupCheck", "Options", "Snapshot", "Stats", "Tsdb"]

@@ -170,6 +170,11 @@ class _FileChunks:
         self._times_place = times
         self._chunks = tuple(chunks)
 
+    @property
+    def stored(self) -> int:
+        """Bytes in the file."""
+        return sum(length for _, length, _ in (self._times_place, *self._chunks))
+
     def times(self) -> Ints | None:
         """The row times."""
         packed = self._file.try_piece(self._times_place)
@@ -233,6 +238,15 @@ class Block:
         """The layouts of a group's rows."""
         found = self._heads.get(gid)
         return [] if found is None else [head.layout for head in found[0]]
+
+    @property
+    def groups(self) -> list[int]:
+        """The numbers of the groups that have rows in it."""
+        return sorted(self._heads)
+
+    def cells(self, gid: int) -> int:
+        """Rows times columns of a group."""
+        return sum(head.rows * head.layout.width for head in self._heads[gid][0])
 
     def segments(self, gid: int) -> tuple[Segment, ...]:
         """The rows of a group, oldest first."""

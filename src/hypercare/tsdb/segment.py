@@ -115,6 +115,11 @@ class ChunkSource(Protocol):
         """Bytes of memory held."""
         ...
 
+    @property
+    def stored(self) -> int:
+        """Bytes of a file held."""
+        ...
+
     def times(self) -> Ints | None:
         """The row times, or none where they cannot be read."""
         ...
@@ -132,6 +137,8 @@ class MemoryChunks:
     """Compressed bytes in memory."""
 
     __slots__ = ("_chunks", "_times")
+
+    stored = 0
 
     def __init__(self, times: Ints, chunks: Sequence[bytes]) -> None:
         self._times = times

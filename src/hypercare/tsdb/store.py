@@ -19,6 +19,7 @@ from hypercare.tsdb.rows import settle_deferred
 from hypercare.tsdb.segment import DecodedCache
 from hypercare.tsdb.snapshot import Snapshot, Totals
 from hypercare.tsdb.tail import LogTail, MemoryLog, MemoryTail, hold
+from hypercare.tsdb.verify import verify_block
 from hypercare.tsdb.write import Writer
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.tail import Position, Tail
+    from hypercare.tsdb.verify import BlockCheck
 
 
 class Tsdb:
@@ -71,6 +73,12 @@ class Tsdb:
     def problems(self) -> list[Problem]:
         """Damage and failed writes since the store was opened, oldest first."""
         return [] if self._disk is None else list(self._disk.problems)
+
+    def verify(self) -> list[BlockCheck]:
+        """Read everything in every block, oldest first; damage found goes to :attr:`problems` too."""
+        keys = {group.gid: group.key for group in self._index.groups()}
+        blocks = () if self._disk is None else self._disk.blocks
+        return [verify_block(block, lambda gid: keys.get(gid, "")) for block in blocks]
 
     @property
     def recovery(self) -> Recovery:

@@ -32,7 +32,14 @@ _UNESCAPED: Final = {"\\": "\\", '"': '"', "n": "\n"}
 
 
 class ExpositionError(ValueError):
-    """Input that is not in the announced format; the text says which line and what was expected."""
+    """Input that is not in the announced format; the text says which line and what was expected.
+
+    Attributes:
+        column: where in the line, from 1; 0 where that is not known.
+
+    """
+
+    column = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ def text_series(line: str) -> Series:
         pos = _skip(line, given.end())
     if pos < len(line):
         raise _expected("the end of the line", line, pos)
-    return _series(line[start:end], pairs, number(value[0]), stamp, None)
+    return _series(line[start:end], pairs, _number_at(value[0], value.start()), stamp, None)
 
 
 def openmetrics_series(line: str) -> Series:
@@ -169,7 +176,7 @@ def openmetrics_series(line: str) -> Series:
 def _common(match: re.Match[str]) -> Series:
     text, name, inner, value = match.groups()
     pairs = [(METRIC_NAME, name), *_PAIRS.findall(inner)] if inner else [(METRIC_NAME, name)]
-    return _series(text, pairs, number(value), None, None)
+    return _series(text, pairs, _number_at(value, match.start(4)), None, None)
 
 
 def _series(
@@ -193,12 +200,14 @@ def _value_and_stamp(line: str, pos: int, after: str) -> tuple[float, Ms | None,
     stamp = None
     given = _WORD.match(line, pos)
     if given is not None and given[1] != "#":
-        seconds = number(given[1])
+        seconds = _number_at(given[1], given.start(1))
         if not abs(seconds) < float(1 << 53):
             msg = f"invalid timestamp {given[1]}"
-            raise ExpositionError(msg)
-        stamp, pos = int(seconds * 1000), given.end()
-    return number(value[1]), stamp, pos
+            error = ExpositionError(msg)
+            error.column = given.start(1) + 1
+            raise error
+        stamp, pos = round(seconds * 1000), given.end()
+    return _number_at(value[1], value.start(1)), stamp, pos
 
 
 def _labels(line: str, pos: int, pairs: list[tuple[str, str]], *, loose: bool, exemplar: bool = False) -> int:
@@ -240,4 +249,19 @@ def _skip(line: str, pos: int) -> int:
 def _expected(what: str, line: str, pos: int) -> ExpositionError:
     found = repr(line[pos : pos + 20]) if pos < len(line) else "the end of the line"
     msg = f"expected {what}, found {found} in {line[:200]!r}"
-    return ExpositionError(msg)
+    error = ExpositionError(msg)
+    error.column = pos + 1
+    return error
+
+
+def _number_at(text: str, pos: int) -> float:
+    """A value, with its place in the error.
+
+    Raises:
+        ExpositionError: not a number.
+    """
+    try:
+        return number(text)
+    except ExpositionError as error:
+        error.column = pos + 1
+        raise

@@ -186,5 +186,6 @@ def parse_line(parser: Parser, raw: bytes, at: int) -> Meta | Comment | Series |
         msg = f"line {at}: not valid UTF-8: {raw[:100]!r}"
         raise ExpositionError(msg) from None
     except ExpositionError as error:
-        msg = f"line {at}: {error}"
-        raise ExpositionError(msg) from None
+        placed = ExpositionError(f"line {at}: {error}")
+        placed.column = error.column
+        raise placed from None
