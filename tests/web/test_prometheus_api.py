@@ -212,7 +212,7 @@ def test_status(shop):
     runtime = shop.data("/api/v1/status/runtimeinfo")
     assert (runtime["reloadConfigSuccess"], runtime["storageRetention"]) == (True, "15d")
     assert "job_name: api" in shop.data("/api/v1/status/config")["yaml"]
-    assert shop.data("/api/v1/status/flags") == {}
+    assert shop.data("/api/v1/status/flags")["query.timeout"] == "2m"
     stats = shop.data("/api/v1/status/tsdb")
     assert stats["headStats"]["numSeries"] > 10
     assert {"name": "up", "value": 3} in stats["seriesCountByMetricName"]

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from hypercare.config.base import Duration, StrictModel, Url, refuse
 from hypercare.config.http_client import HttpClientConfig
-from hypercare.model.time import SECOND
+from hypercare.model.time import MINUTE, SECOND
 
 
 class BackendConfig(HttpClientConfig):
@@ -42,8 +42,16 @@ def _or_a_url(schema: dict[str, Any]) -> None:
 
 
 class MetricsConfig(StrictModel):
-    """The metrics engine."""
+    """The metrics engine.
+
+    Attributes:
+        query_timeout: how long a query over HTTP may take; a shorter one may be asked for with it.
+        query_concurrency: queries over HTTP evaluated at once; others wait.
+
+    """
 
     model_config = ConfigDict(json_schema_extra=_or_a_url)
 
+    query_timeout: Annotated[Duration, Field(gt=0)] = 2 * MINUTE
+    query_concurrency: int = Field(default=4, ge=1, le=64)
     backend: Annotated[BackendConfig | None, BeforeValidator(_url_alone)] = None

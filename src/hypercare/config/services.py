@@ -281,7 +281,13 @@ class User(StrictModel):
 
 
 class WebConfig(StrictModel):
-    """The web server; beyond loopback it demands a token or a user."""
+    """The web server; beyond loopback it demands a token or a user.
+
+    Attributes:
+        admin_api: whether ``/api/v1/admin/tsdb`` may delete series and make snapshots.
+        cors_origin: a regular expression for the origins of pages that may read Prometheus' API; empty: none.
+
+    """
 
     exclusive: ClassVar[Groups] = (("token", "token_file"),)
 
@@ -290,6 +296,8 @@ class WebConfig(StrictModel):
     token: Secret = Secret("")
     token_file: FilePath = ""
     users: tuple[User, ...] = ()
+    admin_api: bool = False
+    cors_origin: Regex = ""
 
     @model_validator(mode="after")
     def _users(self) -> Self:

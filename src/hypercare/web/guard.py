@@ -12,6 +12,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
+from hypercare.web.cors import may_post
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,13 +47,17 @@ class Guard:
         app: what is guarded.
         gate: tells who somebody is.
         external_url: the configured address of this server, or empty; asked at every request.
+        cors_origin: which other origins may read Prometheus' API, or empty; asked at every request.
 
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, external_url: Callable[[], str]) -> None:
+    def __init__(
+        self, app: ASGIApp, gate: Gate, external_url: Callable[[], str], cors_origin: Callable[[], str]
+    ) -> None:
         self._app = app
         self._gate = gate
         self._external_url = external_url
+        self._cors_origin = cors_origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge one request, and pass it on."""
@@ -77,7 +83,8 @@ class Guard:
             # Without log-in the name is all that protects: a site may point its own name at this machine.
             text = "this server does not go by that name; open it under localhost, or set web.external_url"
             return JSONResponse({"error": text}, 403)
-        if request.method not in _READING and _is_cross_site(request, self._external_url()):
+        named = may_post(request.url.path, request.headers.get("origin", ""), self._cors_origin())
+        if request.method not in _READING and not named and _is_cross_site(request, self._external_url()):
             return JSONResponse({"error": "this request comes from another site's page"}, 403)
         return None
 

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from hypercare.model.errors import InputError
 from hypercare.web import errors
 from hypercare.web.api.alertmanager import alertmanager_router
-from hypercare.web.api.dispatch import Dispatcher, describe
+from hypercare.web.api.endpoint import describe
 from hypercare.web.api.otlp import otlp_router
 from hypercare.web.api.own import own_router
 from hypercare.web.api.prometheus import prometheus_endpoints
@@ -67,7 +67,11 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     errors.install(web, pages.error)
     # Added last, asked first.
     web.add_middleware(Dispatcher, app=app, endpoints=endpoints)
-    web.add_middleware(Guard, gate=gate, external_url=lambda: app.config.hypercare.web.external_url)
+    web.add_middleware(
+        Guard, gate=gate,
+        external_url=lambda: app.config.hypercare.web.external_url,
+        cors_origin=lambda: app.config.hypercare.web.cors_origin,
+    )  # fmt: skip
     return web
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from hypercare.model.time import SECOND, parse_duration, parse_rfc3339
-from hypercare.promql import EvaluationError, PromqlError, VectorSelector, parse
+from hypercare.promql import EvaluationError, PromqlError, StoppedError, VectorSelector, parse
 from hypercare.web.api.answers import ApiError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # What a JavaScript number holds exactly: instants beyond it are mistakes, and would overflow further down.
 _FARTHEST: Final[Ms] = 2**53 - 1
+# How Prometheus' own clients write "since ever" and "for ever".
+_ENDS: Final = {"-292273086-05-16T16:47:06Z": -_FARTHEST, "292277025-08-18T07:12:54.999999999Z": _FARTHEST}
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE: Final = re.compile(r"\d{1,18}", re.ASCII)
 
@@ -35,6 +37,8 @@ def _seconds(text: str) -> Ms | None:
 
 def promql_error(error: PromqlError, name: str = "query") -> ApiError:
     """An error of the engine: of the request where the text is wrong, of the execution where the data are."""
+    if isinstance(error, StoppedError):
+        return ApiError("timeout", error.message)
     if isinstance(error, EvaluationError):
         return ApiError("execution", error.message)
     if not error.line:
@@ -71,6 +75,13 @@ class Parameters:
             )
         return int(text)
 
+    def bound(self, name: str) -> int | None:
+        """A bound on how much is told; none where it is missing or negative."""
+        text = self.text(name)
+        if text and not _WHOLE.fullmatch(text.removeprefix("-")):
+            raise ApiError("bad_data", f"{name} must be a number")
+        return int(text) if text and not text.startswith("-") else None
+
     def truth(self, name: str) -> bool:
         """A switch; off where it is missing."""
         text = self.text(name).lower()
@@ -83,7 +94,7 @@ class Parameters:
         text = self.text(name)
         if not text and default is not None:
             return default
-        found = _seconds(text)
+        found = _ENDS.get(text, _seconds(text))
         if found is not None:
             return found
         try:

@@ -19,6 +19,11 @@ def _time(at: Ms | None) -> str:
     return format_rfc3339(at) if at else "0001-01-01T00:00:00Z"
 
 
+def _plain(value: float) -> float | int:
+    """A number without a fraction is written without one."""
+    return int(value) if value == int(value) else value
+
+
 def alert_json(alert: AlertElement) -> dict[str, Any]:
     """One element of an alerting rule."""
     body: dict[str, Any] = {
@@ -40,6 +45,7 @@ class RulesWanted:
     Attributes:
         kind: ``alert`` or ``record``.
         alerts: whether to list the alerts of each rule.
+        matchers: conditions on the labels that the rules give, one set of which has to hold.
 
     """
 
@@ -48,11 +54,14 @@ class RulesWanted:
     groups: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     alerts: bool = True
+    matchers: tuple[tuple[Matcher, ...], ...] = ()
 
     def rule(self, rule: RuleStatus) -> bool:
         """Whether a rule is among them."""
         kind = {"alert": "alerting", "record": "recording"}.get(self.kind, rule.type)
-        return rule.type == kind and (not self.names or rule.name in self.names)
+        if rule.type != kind or (self.names and rule.name not in self.names):
+            return False
+        return not self.matchers or any(matches_all(each, rule.labels) for each in self.matchers)
 
 
 def _rule_json(rule: RuleStatus, *, alerts: bool) -> dict[str, Any]:
@@ -61,7 +70,7 @@ def _rule_json(rule: RuleStatus, *, alerts: bool) -> dict[str, Any]:
         "query": rule.query,
         "labels": rule.labels.as_dict(),
         "health": rule.health,
-        "evaluationTime": rule.evaluation_time,
+        "evaluationTime": _plain(rule.evaluation_time),
         "lastEvaluation": _time(rule.last_evaluation),
         "type": rule.type,
     }
@@ -70,35 +79,35 @@ def _rule_json(rule: RuleStatus, *, alerts: bool) -> dict[str, Any]:
     if rule.type == "alerting":
         body |= {
             "state": str(rule.state),
-            "duration": rule.duration / 1000,
-            "keepFiringFor": rule.keep_firing_for / 1000,
+            "duration": _plain(rule.duration / 1000),
+            "keepFiringFor": _plain(rule.keep_firing_for / 1000),
             "annotations": rule.annotations.as_dict(),
             "alerts": [alert_json(a) for a in rule.alerts] if alerts else [],
         }
     return body
 
 
-def rules_data(app: App, wanted: RulesWanted) -> dict[str, Any]:
-    """``data`` of /api/v1/rules."""
+def rules_data(app: App, wanted: RulesWanted) -> list[dict[str, Any]]:
+    """``groups`` of /api/v1/rules."""
     found = []
     for group in app.rules.snapshot.groups:
         if (wanted.groups and group.name not in wanted.groups) or (wanted.files and group.file not in wanted.files):
             continue
         rules = [r for r in group.rules if wanted.rule(r)]
-        if not rules and (wanted.kind or wanted.names):
+        if not rules and (wanted.kind or wanted.names or wanted.matchers):
             continue
         found.append(
             {
                 "name": group.name,
                 "file": group.file,
                 "rules": [_rule_json(r, alerts=wanted.alerts) for r in rules],
-                "interval": group.interval / 1000,
+                "interval": _plain(group.interval / 1000),
                 "limit": group.limit,
-                "evaluationTime": group.evaluation_time,
+                "evaluationTime": _plain(group.evaluation_time),
                 "lastEvaluation": _time(group.last_evaluation),
             }
         )
-    return {"groups": found}
+    return found
 
 
 def alerts_data(app: App) -> dict[str, Any]:
@@ -119,7 +128,7 @@ def targets_data(app: App, state: str, pool: str) -> dict[str, Any]:
             "globalUrl": t.global_url,
             "lastError": t.last_error,
             "lastScrape": _time(t.last_scrape),
-            "lastScrapeDuration": t.last_scrape_duration,
+            "lastScrapeDuration": _plain(t.last_scrape_duration),
             "health": t.health,
             "scrapeInterval": format_duration(t.interval),
             "scrapeTimeout": format_duration(t.timeout),
@@ -138,7 +147,7 @@ def targets_data(app: App, state: str, pool: str) -> dict[str, Any]:
     return {"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}
 
 
-def metadata_data(app: App, metric: str, limit: int, per_metric: int) -> dict[str, list[dict[str, str]]]:
+def metadata_data(app: App, metric: str, limit: int | None, per_metric: int | None) -> dict[str, list[dict[str, str]]]:
     """``data`` of /api/v1/metadata: each distinct (type, help, unit) of a family."""
     found: dict[str, list[dict[str, str]]] = {}
     for target in app.collectors.snapshot().active:
@@ -147,13 +156,13 @@ def metadata_data(app: App, metric: str, limit: int, per_metric: int) -> dict[st
                 continue
             entry = {"type": meta.type, "help": meta.help, "unit": meta.unit}
             entries = found.setdefault(name, [])
-            if entry not in entries and (not per_metric or len(entries) < per_metric):
+            if entry not in entries and (per_metric is None or len(entries) < per_metric):
                 entries.append(entry)
-    return dict(list(found.items())[:limit]) if limit else found
+    return dict(list(found.items())[:limit])
 
 
 def targets_metadata_data(
-    app: App, matchers: list[tuple[Matcher, ...]], metric: str, limit: int
+    app: App, matchers: list[tuple[Matcher, ...]], metric: str, limit: int | None
 ) -> list[dict[str, Any]]:
     """``data`` of /api/v1/targets/metadata."""
     found = [
@@ -169,12 +178,12 @@ def targets_metadata_data(
         for name, meta in target.metadata.items()
         if metric in {"", name}
     ]
-    return found[:limit] if limit else found
+    return found[:limit]
 
 
-def tsdb_data(app: App) -> dict[str, Any]:
+def tsdb_data(app: App, limit: int) -> dict[str, Any]:
     """``data`` of /api/v1/status/tsdb."""
-    stats = app.tsdb.snapshot().stats()
+    stats = app.tsdb.snapshot().stats(limit)
     counts = stats.cardinality
     head = {
         "numSeries": stats.head_series,
