@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from hypercare.model.errors import InputError
 from hypercare.web import errors
 from hypercare.web.api.alertmanager import alertmanager_router
+from hypercare.web.api.dispatch import Dispatcher
 from hypercare.web.api.endpoint import describe
 from hypercare.web.api.otlp import otlp_router
 from hypercare.web.api.own import own_router
