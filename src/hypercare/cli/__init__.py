@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "oncall": ("ask", "oncall", "Who is on call now."),
     "incidents": ("incidents", "app", "Incidents: list, show, ack, note, resolve."),
     "silences": ("silences", "app", "Silences: list, add, expire."),
-    "rules": ("rules", "app", "Rules before they are trusted: check, test."),
+    "rules": ("rules", "app", "Rules before they are trusted: check, test, backtest."),
     "tsdb": ("tsdb", "app", "The metrics store, without a server: check, analyze, list, export, import."),
     "config": ("config", "app", "Configuration: check, schema."),
     "demo": ("demo", "app", "A small real AI platform, watched by hypercare. Break it and see."),

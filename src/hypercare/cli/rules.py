@@ -1,4 +1,4 @@
-"""Rules before they are trusted: check, test."""
+"""Rules before they are trusted: check, test, backtest."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hypercare.cli.rules_backtest import backtest
 from hypercare.cli.rules_test import unit_test
 from hypercare.cli.show import clean
 
 if TYPE_CHECKING:
     from hypercare.rehearse.rule_files import ReadRules
 
-app = typer.Typer(help="Rules before they are trusted: check, test.", no_args_is_help=True)
+app = typer.Typer(help="Rules before they are trusted: check, test, backtest.", no_args_is_help=True)
 app.command("test")(unit_test)
+app.command()(backtest)
 
 Files = Annotated[list[str], typer.Argument(help="Rule files or patterns; - is the standard input.", metavar="FILE...")]
 _FATAL = 3

@@ -95,6 +95,34 @@ class Until:
         return [series for source in self._sources for series in source.select_histograms(matchers, start, end)]
 
 
+class Part:
+    """A stage as one of several writers sees it: groups of equal name are groups of their own; a ``RuleData``."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self._stage = stage
+        self._name = name
+
+    def snapshot(self) -> Until:
+        """See ``Stage``."""
+        return self._stage.snapshot()
+
+    def group(self, key: str) -> Group:
+        """A group of written series."""
+        return self._stage.group(f"{self._name}/{key}")
+
+    def append(
+        self,
+        group: Group,
+        at: Ms,
+        columns: Ints | Sequence[int],
+        values: Floats | Sequence[float],
+        *,
+        stale: Sequence[int] = (),
+    ) -> AppendResult:
+        """See ``Stage``."""
+        return self._stage.append(group, at, columns, values, stale=stale)
+
+
 class Stage:
     """Given samples and a store in memory on top of them; a ``rules.data.RuleData``.
 
@@ -103,14 +131,14 @@ class Stage:
 
     """
 
-    def __init__(self, given: SampleSource) -> None:
+    def __init__(self, *given: SampleSource) -> None:
         self.until: Ms = 0
         self._given = given
         self._written = Tsdb.open(None)
 
     def snapshot(self) -> Until:
         """What there is at ``until``."""
-        return Until((self._given, self._written.snapshot()), self.until)
+        return Until((*self._given, self._written.snapshot()), self.until)
 
     def group(self, key: str) -> Group:
         """A group of written series."""

@@ -19,6 +19,7 @@ from hypercare.rules.answers import GivenSource, OwnSource
 from hypercare.rules.evaluation import Round
 from hypercare.rules.flight import MOST_TURNS, Answered, Flight
 from hypercare.rules.group import Group, short_break
+from hypercare.rules.news import news_of
 from hypercare.rules.output import Output
 from hypercare.rules.rule import Outcome
 from hypercare.rules.spec import Surroundings, groups_of, surroundings_of
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 _TICK: Final = "rules.tick"
 _ENDED: Final = frozenset((Change.RESOLVED, Change.CALMED))
-_TOLD: Final = frozenset((Change.FIRED, Change.ALTERED, Change.RESOLVED))
 
 
 class RulesService:
@@ -240,11 +240,7 @@ class RulesService:
             store.forget(ctx.db, rule.spec.key, ended)
             alive = [_as_stored(alert, self._around) for change, alert in changes if change not in _ENDED]
             store.save(ctx.db, rule.spec.key, _origin(group, rule), alive)
-            for change, alert in changes:
-                labels = public_labels(alert.labels, self._around) if change in _TOLD else None
-                if labels is not None:
-                    ends_at = at if change is Change.RESOLVED else None
-                    news.append(to_alert(alert, labels, rule.spec.expr, self._around.external_url, ends_at))
+            news += news_of(rule, changes, self._around, at)
         if news:
             ctx.publish(AlertsReceived(tuple(news), "rules"))
 
