@@ -22,7 +22,6 @@ INDEX = json.loads((DATA.parent / "index.json").read_text()) if DATA.is_dir() el
 FILES = SystemFiles()
 
 NOT_OURS = {
-    "unit-00": "series of native histograms are not read yet",
     "unit-07": "the @ modifier cannot be switched off: it is part of the language since Prometheus 2.33",
     "unit-09": "negative offsets cannot be switched off: they are part of the language since Prometheus 2.33",
 }

@@ -134,8 +134,16 @@ def stages(text):
         (["{record: a, expr: b}", "{record: b, expr: a or x}", "{record: c, expr: x}"], [([2], False), ([0, 1], True)]),
         (["{record: a, expr: x offset -5m}", "{record: b, expr: x @ end()}"], [([0, 1], True)]),
         (
-            ["{alert: A, expr: x, annotations: {a: '{{ query \"y\" }}'}}", "{record: b, expr: x}"],
+            ['{alert: A, expr: x, annotations: {a: \'{{ query "y{z=\\"\\"}" }}\'}}', "{record: b, expr: x}"],
             [([1], False), ([0], True)],
+        ),
+        (
+            ["{alert: A, expr: x, annotations: {a: '{{ query `b` }}'}}", "{record: b, expr: x}"],
+            [([0, 1], True)],
+        ),
+        (
+            ["{alert: A, expr: x, annotations: {a: '{{ query (print 1) }}'}}", "{record: b, expr: x}"],
+            [([0, 1], True)],
         ),
     ],
 )

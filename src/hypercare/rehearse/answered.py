@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hypercare.model.samples import SampleMatrix
     from hypercare.model.time import Ms
     from hypercare.promql import Expr, RangeResult
-    from hypercare.rules.answers import Elements
+    from hypercare.rules.answers import Elements, Value
 
 
 class Stretch:
@@ -48,13 +48,15 @@ class Stretch:
         if not self.anything[column]:
             return (), []
         if self._everything[column]:
-            return self._labels, self._values[column].tolist()
+            whole: list[Value] = self._values[column].tolist()
+            return self._labels, whole
         here = self._present[column]
         key = here.tobytes()
         labels = self._memo.get(key)
         if labels is None:
             labels = self._memo[key] = tuple(self._labels[i] for i in np.flatnonzero(here).tolist())
-        return labels, self._values[column][here].tolist()
+        some: list[Value] = self._values[column][here].tolist()
+        return labels, some
 
     def samples(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[SampleMatrix]:
         """See ``Source``; asked only after a break, and there is none."""

@@ -249,9 +249,12 @@ class _Line:
             # At one of the instants, not at all of them.
             self._one_by_one(group, ticks)
             return
+        if result.histograms:
+            self._one_by_one(group, ticks)
+            return
         if self._sheet is not None:
-            series = () if result.histograms else _named(rule, result.labels, group.spec.limit)
-            if series is None or result.histograms:
+            series = _named(rule, result.labels, group.spec.limit)
+            if series is None:
                 self._one_by_one(group, ticks)
                 return
             self._sheet.write(series, result.values, result.present)

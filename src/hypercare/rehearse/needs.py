@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import TYPE_CHECKING, Final
 
-from hypercare.promql import ast, durations
+from hypercare.promql import PromqlError, ast, durations, parse, selectors
 from hypercare.promql.limits import Limits
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from hypercare.rules.spec import GroupSpec
 
 _LIMITS: Final = Limits()
+_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_QUERY: Final = re.compile(r'(?<![\w.$])query\s+(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`)')
+_ANY_QUERY: Final = re.compile(r"(?<![\w.$])query(?!\w)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,11 +79,43 @@ def _add(selector: ast.VectorSelector, back: Ms, at: Ms | None, found: list[Need
     found.append(Need(selector.matchers, bare, reach, pinned, current))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What a rule's templates query.
+
+    Attributes:
+        exprs: queries that stand there as they are.
+        all: there are no others, put together on the way.
+
+    """
+
+    exprs: tuple[Expr, ...] = ()
+    all: bool = True
+
+
+def asked_by(rule: Rule) -> Asked:
+    """The queries in the templates of a rule."""
+    found: list[Expr] = []
+    whole = True
+    for text in (text for _, text in (*rule.spec.labels, *rule.spec.annotations)):
+        for action in _ACTION.findall(text):
+            literal = [m[1] if m[1] is not None else m[2] for m in _QUERY.finditer(action)]
+            whole = whole and len(literal) == len(_ANY_QUERY.findall(action))
+            for query in literal:
+                try:
+                    found.append(parse(query.replace('\\"', '"').replace("\\\\", "\\")))
+                except PromqlError:
+                    # The template fails when it is rendered, and reads nothing.
+                    continue
+    return Asked(tuple(found), whole)
+
+
 def needs(rules: Iterable[Rule]) -> tuple[Need, ...]:
     """What rules read, each selector once, with its longest reach."""
     merged: dict[tuple[str, Ms | None], Need] = {}
     for rule in rules:
-        for need in needs_of(rule.expr) if rule.expr is not None else ():
+        exprs = (*(() if rule.expr is None else (rule.expr,)), *asked_by(rule).exprs)
+        for need in (need for expr in exprs for need in needs_of(expr)):
             key = (need.text, need.at)
             before = merged.get(key, need)
             longest = max(need.back, before.back)
@@ -159,7 +195,11 @@ def _closure(after: dict[int, set[int]]) -> dict[int, set[int]]:
 
 
 def _may_read(rule: Placed, writer: Placed) -> bool:
-    return rule.rule.may_read(writer.rule)
+    asked = asked_by(rule.rule)
+    if not asked.all:
+        return True
+    exprs = (*(() if rule.rule.expr is None else (rule.rule.expr,)), *asked.exprs)
+    return any(writer.rule.writes_to(selector) for expr in exprs for selector in selectors(expr))
 
 
 def _is_slow(rule: Placed) -> bool:

@@ -118,9 +118,10 @@ class Part:
         values: Floats | Sequence[float],
         *,
         stale: Sequence[int] = (),
+        histograms: Sequence[tuple[int, Histogram]] = (),
     ) -> AppendResult:
         """See ``Stage``."""
-        return self._stage.append(group, at, columns, values, stale=stale)
+        return self._stage.append(group, at, columns, values, stale=stale, histograms=histograms)
 
 
 class Stage:

@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hypercare.model.alerts import AlertState
+from hypercare.model.histograms import Histogram
 from hypercare.model.labels import EMPTY, Labels
 from hypercare.model.time import format_duration
 from hypercare.promql import EvaluationError, PromqlError
 from hypercare.promql.parser import parse_series
-from hypercare.promql.testing import SeriesSource
+from hypercare.promql.testing import SeriesSource, format_histogram, parse_histogram
 from hypercare.rehearse.store import Given, Stage
 from hypercare.rehearse.unit_results import CaseResult, Failure
 from hypercare.rules.alerting import AlertingRule
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from hypercare.rules.group import Ticked
     from hypercare.rules.spec import GroupSpec
 
-Sample: TypeAlias = "tuple[Labels, float]"
+Sample: TypeAlias = "tuple[Labels, float | Histogram]"
 _FOREVER: Final = 1 << 62
 _TEXT_ERRORS: Final = ("error executing template ", "error parsing template ")
 
@@ -153,6 +154,7 @@ class CaseRun:
                 got: list[Sample] = [(EMPTY, result.scalar)]
             elif result.type == "vector":
                 got = list(zip(result.labels, result.values.tolist(), strict=True))
+                got += [(each.labels, each.histogram) for each in result.histograms]
             else:
                 msg = f"the result is a {result.type}, not an instant vector or a scalar"
                 raise EvaluationError(msg)
@@ -170,7 +172,10 @@ def _expected(test: ExprTest) -> list[Sample]:
     found: list[Sample] = []
     for sample in test.exp_samples:
         labels = _series(sample.labels) if sample.labels.strip() else EMPTY
-        found.append((labels, sample.value))
+        text = sample.histogram.strip()
+        if text and "value" in sample.model_fields_set:
+            raise ValueError("an expected sample has a value or a histogram, not both")
+        found.append((labels, parse_histogram(text) if text else sample.value))
     return found
 
 
@@ -193,7 +198,9 @@ def _equal(expected: Sequence[Sample], got: Sequence[Sample], *, fuzzy: bool) ->
     )
 
 
-def _same(one: float, other: float, *, fuzzy: bool) -> bool:
+def _same(one: float | Histogram, other: float | Histogram, *, fuzzy: bool) -> bool:
+    if isinstance(one, Histogram) or isinstance(other, Histogram):
+        return _number(one) == _number(other)
     if one == other or (math.isnan(one) and math.isnan(other)):
         return True
     return fuzzy and other in {math.nextafter(one, math.inf), math.nextafter(one, -math.inf)}
@@ -203,7 +210,9 @@ def _ago(since: Ms) -> str:
     return format_duration(since)
 
 
-def _number(value: float) -> str:
+def _number(value: float | Histogram) -> str:
+    if isinstance(value, Histogram):
+        return format_histogram(value)
     return repr(int(value)) if value == int(value if math.isfinite(value) else 0) and abs(value) < 1e15 else repr(value)
 
 
