@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INF = 2**62
-OPTIONS = Options(block_span=100, seal_rows=8, keep_rows=4, fsync=False)
+OPTIONS = Options(block_span=100, seal_rows=8, keep_rows=4, fsync=False, merge_span=1)
 M = (Matcher("__name__", MatchOp.EQUAL, "m"),)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,13 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hypercare.model.ingest import FloatSeries, WriteBatch
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.model.samples import ABSENT_BITS, STALE, STALE_BITS
 from hypercare.tsdb import Options, Tsdb
 
+COUNT = itertools.count()
 NAMES = ("a", "b", "c")
 OPTIONS = Options(seal_rows=3, keep_rows=2, block_span=64, retention=10**9, seal_budget=30, fsync=False)
+LATE = dataclasses.replace(OPTIONS, out_of_order_window=10**6)
 SELECTORS = (
     (),
     *((Matcher("__name__", MatchOp.EQUAL, name),) for name in NAMES),
@@ -36,6 +41,22 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Select:
+    selector: int
+    back: int
+    length: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Late:
+    """Samples of one series, at times back from now, in the order of arrival."""
+
+    group: int
+    number: int
+    samples: tuple[tuple[int, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Delete:
     selector: int
     back: int
     length: int
@@ -75,9 +96,10 @@ def bits(value: float) -> int:
 
 
 class World:
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, options: Options = OPTIONS) -> None:
         self.directory = directory
-        self.db = Tsdb.open(directory, OPTIONS)
+        self.options = options
+        self.db = Tsdb.open(directory, options)
         self.expected: dict[tuple[int, Labels], dict[int, int]] = {}
         self.rows: dict[int, int] = {}
         self.now = 1000
@@ -104,6 +126,32 @@ class World:
         assert (result.appended, result.duplicates) == (appended, same)
         assert result.out_of_order == 0
         assert result.conflicts == len(step.cells) - appended - same
+
+    def late(self, step: Late) -> None:
+        labels = labels_of(step.number)
+        key = (100 + step.group, labels)
+        before = self.expected.setdefault(key, {})
+        times = np.array([self.now - back for back, _ in step.samples])
+        values = np.array([value for _, value in step.samples])
+        result = self.db.write(WriteBatch(f"s{step.group}", (FloatSeries(labels, times, values),)), self.now)
+        appended = same = 0
+        for at, value in sorted(zip(times.tolist(), values.tolist(), strict=True), key=lambda pair: pair[0]):
+            if at not in before:
+                before[at] = bits(value)
+                appended += 1
+            else:
+                same += before[at] == bits(value)
+        assert result[:5] == (appended, 0, same, len(times) - appended - same, 0)
+
+    def delete(self, step: Delete) -> None:
+        start = self.now - step.back
+        end = start + step.length
+        matchers = SELECTORS[step.selector]
+        self.db.delete(matchers, start, end)
+        for (_, labels), samples in self.expected.items():
+            if all(m.matches(labels) for m in matchers):
+                for at in [at for at in samples if start <= at <= end]:
+                    del samples[at]
 
     def select(self, step: Select) -> None:
         matchers = SELECTORS[step.selector]
@@ -138,20 +186,30 @@ class World:
             self.db.maintain(self.now)
         elif step.what == "pause":
             self.now += 70
+        elif step.what == "clean":
+            self.db.clean_tombstones()
         elif self.directory is not None:
-            self.db.flush(self.now)
+            if step.what == "crash":
+                self.db.flush(self.now)
+                crashed = self.directory.with_name(f"{self.directory.name}-{self.now}-{next(COUNT)}")
+                shutil.copytree(self.directory, crashed)
+                self.directory = crashed
             self.db.close()
-            self.db = Tsdb.open(self.directory, OPTIONS)
+            self.db = Tsdb.open(self.directory, self.options)
             self.last = {}
         assert self.db.problems == []
 
-    def play(self, steps: list[Row | Select | Do]) -> None:
+    def play(self, steps: list[Row | Select | Late | Delete | Do]) -> None:
         for step in steps:
             if isinstance(step, Row):
                 # A row of a time whose block is begun is refused; the model's clock never goes back.
                 self.row(step)
             elif isinstance(step, Select):
                 self.select(step)
+            elif isinstance(step, Late):
+                self.late(step)
+            elif isinstance(step, Delete):
+                self.delete(step)
             else:
                 self.do(step)
         for selector in range(len(SELECTORS)):
@@ -171,6 +229,38 @@ def test_any_history_reads_back_as_it_was_written(durable: bool, steps: list[Row
         World(Path(place)).play(steps)
 
 
+BACK = st.integers(0, 30) | st.integers(0, 600)
+LATES = st.builds(
+    Late, st.integers(0, 1), st.integers(0, 8), st.lists(st.tuples(BACK, VALUES), min_size=1, max_size=12).map(tuple)
+)
+DELETES = st.builds(Delete, st.integers(0, len(SELECTORS) - 1), BACK, BACK)
+MORE = st.lists(
+    st.one_of(
+        ROWS,
+        ROWS,
+        LATES,
+        LATES,
+        SELECTS,
+        DELETES,
+        st.sampled_from(["maintain", "maintain", "maintain", "reopen", "crash", "pause", "clean"]).map(Do),
+    ),
+    min_size=5,
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(steps=MORE)
+def test_any_history_out_of_order_with_deletions_reads_back(durable: bool, steps: list[Row | Late | Delete]) -> None:
+    if not durable:
+        World(None, LATE).play(steps)
+        return
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "db").mkdir()
+        World(Path(place) / "db", LATE).play(steps)
+
+
 def test_a_long_history_with_blocks_reads_back() -> None:
     with tempfile.TemporaryDirectory() as place:
         world = World(Path(place))
@@ -186,6 +276,6 @@ def test_a_long_history_with_blocks_reads_back() -> None:
                 world.select(
                     Select(int(rng.integers(0, len(SELECTORS))), int(rng.integers(0, 900)), int(rng.integers(0, 600)))
                 )
-        assert world.db.snapshot().stats().blocks > 20
+        assert 1 < world.db.snapshot().stats().blocks < 20
         assert len(list(Path(place, "wal").iterdir())) < 10
         world.play([])

@@ -1,28 +1,35 @@
 """Blocks: sealed rows of all groups in one file per span of time.
 
-A file is ``HCBLOCK1``, pieces, index, footer. Pieces are compressed chunks, times, tables of label sets and one
-directory per group; each is found by offset, length and CRC-32. The index (JSON, deflated) is read when the store
-opens; directories when a query first needs the group; chunks when it needs the columns.
+A file is ``HCBLOCK2``, pieces, index, footer. Pieces are pages of columns, times, tables of label sets and one
+directory per group; each is found by offset, length and CRC-32. The index (JSON under zstd) is read when the store
+opens; tables where one is not known from another block; directories when a query first needs the group; pages when
+it needs the columns.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import struct
+import weakref
 import zlib
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
+from cramjam import DecompressionError, zstd
 
 from hypercare.model.labels import Labels
+from hypercare.model.matchers import matches_all
+from hypercare.tsdb.codec import encode, page_columns
+from hypercare.tsdb.fields import is_field, owner_of
 from hypercare.tsdb.files import sync_directory
-from hypercare.tsdb.segment import Segment, column_holes, compress, decompress_ints, pack_chunks
+from hypercare.tsdb.segment import Dead, Segment, column_holes, compress_times, decompress_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hypercare.model.samples import Floats, Ints
@@ -30,9 +37,12 @@ if TYPE_CHECKING:
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.segment import DecodedCache
+    from hypercare.tsdb.tombstones import Tombstone
 
-MAGIC: Final = b"HCBLOCK1"
+MAGIC: Final = b"HCBLOCK2"
 _FOOTER: Final = struct.Struct("<QII8s")
+_TABLE_BYTES: Final = 256 << 10
+"""Size from on which tables of label sets are compressed together: they have most in common with each other."""
 
 Place: TypeAlias = "tuple[int, int, int]"
 """Offset, length, CRC-32 of a piece."""
@@ -43,31 +53,47 @@ class BlockError(ValueError):
 
 
 class SealedRows(NamedTuple):
-    """Rows of a group on their way into a block."""
+    """Rows of a group on their way into a block.
+
+    Attributes:
+        labels: of the columns.
+        times: of the rows.
+        cells: gives the columns from one to before another: float64[rows, columns].
+
+    """
 
     labels: Sequence[Labels]
     times: Ints
-    values: Floats
+    cells: Callable[[int, int], Floats]
 
 
 class BlockWriter:
-    """Writes a block beside its final place and moves it there when it is whole."""
+    """Writes a block beside its final place and moves it there when it is whole.
 
-    def __init__(self, directory: Path, start: Ms, end: Ms) -> None:
+    Attributes:
+        path: where it will be.
+
+    """
+
+    def __init__(self, directory: Path, start: Ms, end: Ms, replaces: Sequence[str] = ()) -> None:
         # Rows that came late to a span get a file beside that of the span.
         names = (f"{start:013d}-{end:013d}{suffix}.block" for suffix in ("", *(f"-{n}" for n in range(1, 10_000))))
-        self._path = next(path for path in (directory / name for name in names) if not path.exists())
-        self._temporary = self._path.with_suffix(".tmp")
+        self.path = next(path for path in (directory / name for name in names) if not path.exists())
+        self._temporary = self.path.with_suffix(".tmp")
         self._file = self._temporary.open("wb")
         self._file.write(MAGIC)
         self._span = (start, end)
+        self._replaces = list(replaces)
         self._groups: list[Any] = []
-        self._tables: dict[bytes, tuple[Place, str]] = {}
+        self._tables: list[Place] = []
+        self._known: dict[bytes, tuple[int, int]] = {}
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._first: Ms | None = None
         self._last: Ms | None = None
 
-    def add(self, key: str, pieces: Sequence[SealedRows]) -> None:
-        """Write the rows of one group, oldest first.
+    def add(self, key: str, pieces: Sequence[SealedRows]) -> Iterator[int]:
+        """Write the rows of one group, oldest first; yields the number of cells after each page.
 
         Raises:
             OSError: the disk is full or broken.
@@ -78,13 +104,18 @@ class BlockWriter:
             first, last = int(piece.times[0]), int(piece.times[-1])
             self._first = first if self._first is None else min(self._first, first)
             self._last = last if self._last is None else max(self._last, last)
-            place, digest = self._table(piece.labels)
-            heads.append([first, last, len(piece.times), digest, *place])
-            holes = column_holes(piece.values)
-            chunks = [self._put(chunk) for chunk in pack_chunks(piece.values)]
-            listed = [] if holes is None else np.flatnonzero(holes).tolist()
-            directory.append([self._put(compress(piece.times)), chunks, listed])
-        self._groups.append([key, heads, *self._put(json.dumps(directory).encode())])
+            width = page_columns(len(piece.times))
+            heads.append([first, last, len(piece.times), len(piece.labels), width, *self._table(piece.labels)])
+            pages: list[Place] = []
+            holes: list[int] = []
+            for left in range(0, len(piece.labels), width):
+                values = piece.cells(left, min(left + width, len(piece.labels)))
+                pages.append(self._put(encode(values)))
+                found = column_holes(values)
+                holes += [] if found is None else (np.flatnonzero(found) + left).tolist()
+                yield values.size
+            directory.append([self._put(compress_times(piece.times)), pages, holes])
+        self._groups.append([key, heads, *self._put(_pack(directory))])
 
     def finish(self) -> Path:
         """Complete the file and give it its name; returns its path.
@@ -92,15 +123,28 @@ class BlockWriter:
         Raises:
             OSError: the disk is full or broken.
         """
-        index = {"span": self._span, "first": self._first, "last": self._last, "groups": self._groups}
-        offset, length, checksum = self._put(zlib.compress(json.dumps(index).encode(), 6))
+        self._write_tables()
+        index = {
+            "span": self._span,
+            "first": self._first,
+            "last": self._last,
+            "replaces": self._replaces,
+            "tables": self._tables,
+            "groups": self._groups,
+        }
+        offset, length, checksum = self._put(_pack(index))
         self._file.write(_FOOTER.pack(offset, length, checksum, MAGIC))
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._temporary.replace(self._path)
-        sync_directory(self._path.parent)
-        return self._path
+        self._temporary.replace(self.path)
+        sync_directory(self.path.parent)
+        return self.path
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self._groups
 
     def abort(self) -> None:
         """Give the file up."""
@@ -109,13 +153,24 @@ class BlockWriter:
             self._file.close()
         self._temporary.unlink(missing_ok=True)
 
-    def _table(self, labels: Sequence[Labels]) -> tuple[Place, str]:
-        text = json.dumps([label.pairs for label in labels]).encode()
-        digest = blake2b(text, digest_size=16).digest()
-        found = self._tables.get(digest)
+    def _table(self, labels: Sequence[Labels]) -> tuple[int, int, str]:
+        """Number of the piece that a table of label sets is in, its place there, and its digest."""
+        text = json.dumps([label.pairs for label in labels], separators=(",", ":")).encode()
+        digest = blake2b(text, digest_size=12).digest()
+        found = self._known.get(digest)
         if found is None:
-            found = self._tables[digest] = (self._put(zlib.compress(text, 6)), digest.hex())
-        return found
+            if self._waiting_bytes > _TABLE_BYTES:
+                self._write_tables()
+            found = self._known[digest] = (len(self._tables), len(self._waiting))
+            self._waiting.append(text)
+            self._waiting_bytes += len(text)
+        return (*found, digest.hex())
+
+    def _write_tables(self) -> None:
+        if self._waiting:
+            text = b"[" + b",".join(self._waiting) + b"]"
+            self._tables.append(self._put(bytes(zstd.compress(text, 9))))
+            self._waiting, self._waiting_bytes = [], 0
 
     def _put(self, piece: bytes) -> Place:
         place = (self._file.tell(), len(piece), zlib.crc32(piece))
@@ -123,12 +178,34 @@ class BlockWriter:
         return place
 
 
+def _pack(document: Any) -> bytes:
+    return bytes(zstd.compress(json.dumps(document, separators=(",", ":")).encode(), 6))
+
+
+def _unpack(packed: bytes) -> Any:
+    """What :func:`_pack` took.
+
+    Raises:
+        BlockError: it is not that.
+    """
+    try:
+        return json.loads(bytes(zstd.decompress(packed)))
+    except (DecompressionError, ValueError, RecursionError) as err:
+        raise BlockError(str(err)) from err
+
+
 class _BlockFile:
     """Reads pieces of a block file; opened for each read, so that any number of blocks needs no descriptors."""
 
     def __init__(self, path: Path, report: Callable[[Path, str], None]) -> None:
         self.path = path
-        self.report = report
+        self.failures = 0
+        self._report = report
+
+    def report(self, path: Path, message: str) -> None:
+        """Note that a part of the file could not be read."""
+        self.failures += 1
+        self._report(path, message)
 
     def piece(self, place: Place) -> bytes:
         """A piece whose checksum fits.
@@ -151,29 +228,30 @@ class _BlockFile:
         try:
             return self.piece(place)
         except FileNotFoundError:
+            self.failures += 1
             return None
         except (OSError, BlockError) as err:
             self.report(self.path, f"{err}; its samples are missing in answers")
             return None
 
 
-class _FileChunks:
+class _FilePages:
     """Compressed bytes of a segment in a block file."""
 
-    __slots__ = ("_chunks", "_file", "_rows", "_times_place")
+    __slots__ = ("_file", "_pages", "_rows", "_times_place")
 
     size = 0
 
-    def __init__(self, file: _BlockFile, rows: int, times: Place, chunks: Sequence[Place]) -> None:
+    def __init__(self, file: _BlockFile, rows: int, times: Place, pages: Sequence[Place]) -> None:
         self._file = file
         self._rows = rows
         self._times_place = times
-        self._chunks = tuple(chunks)
+        self._pages = tuple(pages)
 
     @property
     def stored(self) -> int:
         """Bytes in the file."""
-        return sum(length for _, length, _ in (self._times_place, *self._chunks))
+        return sum(length for _, length, _ in (self._times_place, *self._pages))
 
     def times(self) -> Ints | None:
         """The row times."""
@@ -181,18 +259,18 @@ class _FileChunks:
         if packed is None:
             return None
         try:
-            return decompress_ints(packed, self._rows)
+            return decompress_times(packed, self._rows)
         except ValueError as err:
             self._file.report(self._file.path, str(err))
             return None
 
-    def chunk(self, number: int) -> bytes | None:
-        """The bytes of one slice of columns."""
-        return self._file.try_piece(self._chunks[number])
+    def page(self, number: int) -> bytes | None:
+        """The bytes of a page."""
+        return self._file.try_piece(self._pages[number])
 
     def reject(self, number: int, reason: str) -> None:
-        """Report a chunk that cannot be decompressed."""
-        self._file.report(self._file.path, f"chunk {number}: {reason}")
+        """Report a page that cannot be decompressed."""
+        self._file.report(self._file.path, f"page {number}: {reason}")
 
 
 class _Head(NamedTuple):
@@ -201,6 +279,7 @@ class _Head(NamedTuple):
     first: Ms
     last: Ms
     rows: int
+    page_columns: int
     layout: Layout
 
 
@@ -213,6 +292,8 @@ class Block:
         first: time of its oldest row.
         last: time of its newest row.
         size: bytes on disk.
+        replaces: names of the files whose rows it took over.
+        tombstones: what is deleted of it.
 
     """
 
@@ -221,7 +302,10 @@ class Block:
         self._cache = cache
         self.start, self.end = (int(t) for t in index["span"])
         self.first, self.last = int(index["first"]), int(index["last"])
+        self.replaces = tuple(str(name) for name in index["replaces"])
         self.size = size
+        self.tombstones: tuple[Tombstone, ...] = ()
+        self._groups: dict[int, Group] = {}
         self._heads: dict[int, tuple[tuple[_Head, ...], Place]] = {}
         self._segments: dict[int, tuple[Segment, ...]] = {}
 
@@ -230,9 +314,27 @@ class Block:
         """The file."""
         return self._file.path
 
-    def adopt(self, gid: int, heads: tuple[_Head, ...], directory: Place) -> None:
+    @property
+    def members(self) -> list[Group]:
+        """The groups that have rows in it."""
+        return list(self._groups.values())
+
+    @property
+    def failures(self) -> int:
+        """How many times a part of it could not be read."""
+        return self._file.failures
+
+    def adopt(self, group: Group, heads: tuple[_Head, ...], directory: Place) -> None:
         """Learn where a group's rows are."""
-        self._heads[gid] = (heads, directory)
+        self._groups[group.gid] = group
+        self._heads[group.gid] = (heads, directory)
+
+    def with_tombstones(self, tombstones: tuple[Tombstone, ...]) -> Block:
+        """The same block with other cells deleted; who holds this one goes on as before."""
+        other = copy.copy(self)
+        other.tombstones = tombstones
+        other._segments = {}  # noqa: SLF001  (a copy of ourselves)
+        return other
 
     def layouts(self, gid: int) -> list[Layout]:
         """The layouts of a group's rows."""
@@ -256,20 +358,56 @@ class Block:
             found = self._segments.setdefault(gid, self._load(gid)) if gid in self._heads else ()
         return found
 
+    def unlink_when_unused(self) -> None:
+        """Delete the file as soon as no reader holds the block any more."""
+        weakref.finalize(self._file, _unlink, self.path)
+
     def _load(self, gid: int) -> tuple[Segment, ...]:
         heads, place = self._heads[gid]
         text = self._file.try_piece(place)
         if text is None:
             return ()
         segments: list[Segment] = []
-        for head, (times, chunks, listed) in zip(heads, json.loads(text), strict=True):
-            holes = None
-            if listed:
-                holes = np.zeros(head.layout.width, dtype=np.bool_)
-                holes[listed] = True
-            source = _FileChunks(self._file, head.rows, tuple(times), [tuple(c) for c in chunks])
-            segments.append(Segment(head.layout, (head.first, head.last), head.rows, holes, source, self._cache))
+        try:
+            directory = _unpack(text)
+            for head, (times, pages, listed) in zip(heads, directory, strict=True):
+                holes = None
+                if listed:
+                    holes = np.zeros(head.layout.width, dtype=np.bool_)
+                    holes[listed] = True
+                source = _FilePages(self._file, head.rows, tuple(times), [tuple(p) for p in pages])
+                span, columns = (head.first, head.last), head.page_columns
+                segment = Segment(head.layout, span, head.rows, holes, source, self._cache, columns=columns)
+                self._bury(self._groups[gid], segment)
+                segments.append(segment)
+        except (ValueError, TypeError, IndexError) as err:
+            self._file.report(self.path, f"the directory of a group cannot be read: {err}")
         return tuple(segments)
+
+    def _bury(self, group: Group, segment: Segment) -> None:
+        """Apply the tombstones to a segment."""
+        for tombstone in self.tombstones:
+            if tombstone.end < segment.first or tombstone.start > segment.last:
+                continue
+            columns = np.array([_concerned(tombstone, group, n) for n in segment.layout.ids.tolist()], dtype=np.bool_)
+            if columns.any():
+                times = segment.times()
+                first, behind = np.searchsorted(times, (tombstone.start, tombstone.end + 1)).tolist()
+                if first < behind:
+                    segment.kill(Dead(columns, first, behind))
+
+
+def _concerned(tombstone: Tombstone, group: Group, number: int) -> bool:
+    labels = group.series.get(number)
+    if labels is None:
+        return False
+    return matches_all(tombstone.matchers, owner_of(labels)[0] if is_field(labels) else labels)
+
+
+def _unlink(path: Path) -> None:
+    # Nothing can be told at this point; what stays is deleted when the store opens, as its successor names it.
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 class BlockLoader:
@@ -299,31 +437,51 @@ class BlockLoader:
             raise BlockError(msg)
         offset, length, checksum, _ = _FOOTER.unpack(footer)
         file = _BlockFile(path, self._report)
+        index = _unpack(file.piece((offset, length, checksum)))
         try:
-            index = json.loads(zlib.decompress(file.piece((offset, length, checksum))))
             block = Block(file, index, size, self._cache)
-            groups = list(index["groups"])
-        except (zlib.error, ValueError, KeyError, TypeError) as err:
+            tables = _Tables(file, index["tables"])
+            for key, heads, *directory in index["groups"]:
+                self._open_group(tables, block, key, heads, (directory[0], directory[1], directory[2]))
+        except (ValueError, KeyError, TypeError, IndexError) as err:
             raise BlockError(str(err)) from err
-        for key, heads, *directory in groups:
-            self._open_group(file, block, key, heads, (directory[0], directory[1], directory[2]))
         return block
 
-    def _open_group(self, file: _BlockFile, block: Block, key: str, heads: list[Any], directory: Place) -> None:
+    def _open_group(self, tables: _Tables, block: Block, key: str, heads: list[Any], directory: Place) -> None:
         group = self._group_of(key)
         found: list[_Head] = []
-        for first, last, rows, digest, *place in heads:
+        for first, last, rows, width, columns, piece, place, digest in heads:
             layout = self._layouts.get((key, digest))
             if layout is None:
-                packed = file.try_piece((place[0], place[1], place[2]))
-                if packed is None:
+                table = tables.table(piece, place)
+                if table is None:
                     return
-                columns = [group.column(Labels(pairs)) for pairs in json.loads(zlib.decompress(packed))]
-                layout = group.layout(np.array(columns, dtype=np.int64))
+                numbers = [group.column(Labels(pairs)) for pairs in table]
+                layout = group.layout(np.array(numbers, dtype=np.int64))
                 self._layouts[key, digest] = layout
-            found.append(_Head(first, last, rows, layout))
-        block.adopt(group.gid, tuple(found), directory)
+            if layout.width != width:
+                raise BlockError("a table of label sets has another length than the index says")
+            found.append(_Head(first, last, rows, columns, layout))
+        block.adopt(group, tuple(found), directory)
 
     def forget(self) -> None:
         """Forget label tables, whose column numbers may have been given up."""
         self._layouts.clear()
+
+
+class _Tables:
+    """The tables of label sets of a block, read as they are needed."""
+
+    def __init__(self, file: _BlockFile, places: list[Any]) -> None:
+        self._file = file
+        self._places = places
+        self._read: dict[int, Any] = {}
+
+    def table(self, piece: int, place: int) -> Any | None:
+        """One table, or none where it cannot be read."""
+        if piece not in self._read:
+            offset, length, checksum = self._places[piece]
+            packed = self._file.try_piece((offset, length, checksum))
+            self._read[piece] = None if packed is None else _unpack(packed)
+        tables = self._read[piece]
+        return None if tables is None else tables[place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from bisect import bisect_left
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
@@ -10,15 +11,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hypercare.model.errors import Problem
+from hypercare.model.time import DAY
 from hypercare.tsdb.block import Block, BlockError, BlockLoader, BlockWriter, SealedRows
 from hypercare.tsdb.files import lock_directory
 from hypercare.tsdb.head import used_columns
+from hypercare.tsdb.merge import Merging, plan_merge
 from hypercare.tsdb.replay import Recovery, replay_directory
 from hypercare.tsdb.rows import join_pieces, overlap
+from hypercare.tsdb.tombstones import read_tombstones, tombstones_path, write_tombstones
 from hypercare.tsdb.wal import LogWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hypercare.model.samples import Floats, Ints
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.options import Options
     from hypercare.tsdb.segment import DecodedCache
+    from hypercare.tsdb.tombstones import Tombstone
 
 _PROBLEM_LIMIT: Final = 1000
 
@@ -47,7 +52,7 @@ class Sealing:
         self.end = end
         self.taken: set[int] = set()
         self._writer = BlockWriter(directory, start, end)
-        self._waiting = groups[::-1]
+        self._work = self._run(groups)
 
     def step(self, budget: int) -> bool:
         """Write groups until a number of samples is reached; returns whether all are written.
@@ -55,14 +60,20 @@ class Sealing:
         Raises:
             OSError: the disk is full or broken.
         """
-        while self._waiting and budget > 0:
-            group = self._waiting.pop()
+        while budget > 0:
+            cells = next(self._work, None)
+            if cells is None:
+                return True
+            budget -= cells
+        return False
+
+    def _run(self, groups: list[Group]) -> Iterator[int]:
+        for group in groups:
             self.taken.update(part.late for part in group.parts if part.late and self.start <= part.first < self.end)
             pieces = rows_within(group, self.start, self.end)
             if pieces:
-                self._writer.add(group.key, pieces)
-            budget -= sum(piece.values.size for piece in pieces) + 1
-        return not self._waiting
+                yield from self._writer.add(group.key, pieces)
+            yield 1
 
     def finish(self) -> Path:
         """Put the file in its place.
@@ -103,7 +114,23 @@ def rows_within(group: Group, start: Ms, end: Ms) -> list[SealedRows]:
     pieces = [(layout.ids, np.concatenate(times), np.concatenate(values)) for layout, times, values in found]
     if overlapping:
         pieces = [join_pieces([each for one in found for each in zip(repeat(one[0].ids), one[1], one[2])])]
-    return [SealedRows([group.series[n] for n in ids.tolist()], times, values) for ids, times, values in pieces]
+    return [
+        SealedRows([group.series[n] for n in ids.tolist()], times, _slice_of(values)) for ids, times, values in pieces
+    ]
+
+
+def _slice_of(values: Floats) -> Callable[[int, int], Floats]:
+    return lambda left, right: values[:, left:right]
+
+
+def delete_block(path: Path) -> None:
+    """Delete a block file and what is beside it.
+
+    Raises:
+        OSError: as the system says.
+    """
+    path.unlink(missing_ok=True)
+    tombstones_path(path).unlink(missing_ok=True)
 
 
 class Disk:
@@ -117,7 +144,13 @@ class Disk:
     """
 
     def __init__(
-        self, directory: Path, options: Options, head: Head, group_of: Callable[[str], Group], cache: DecodedCache
+        self,
+        directory: Path,
+        options: Options,
+        head: Head,
+        group_of: Callable[[str], Group],
+        cache: DecodedCache,
+        erase: Callable[[Tombstone], object],
     ) -> None:
         self._options = options
         self._head = head
@@ -130,6 +163,10 @@ class Disk:
         self.recovery = Recovery()
         self._loader = BlockLoader(group_of, cache, self.report)
         self._sealing: Sealing | None = None
+        self._merging: Merging | None = None
+        # Blocks with damage, which stay as they are; blocks to be written anew without what is deleted.
+        self._unmergeable: set[str] = set()
+        self._unclean: set[str] = set()
         # Since when there are rows that came late to spans whose blocks are written.
         self._late_since: Ms | None = None
         try:
@@ -137,7 +174,7 @@ class Disk:
             self._set_blocks(self._open_blocks())
             self.sealed_until: Ms = max((block.end for block in self.blocks), default=0)
             head.min_valid = self.sealed_until or None
-            files = replay_directory(self._log_directory, head, group_of, self.recovery)
+            files = replay_directory(self._log_directory, head, group_of, erase, self.recovery)
         except BaseException:
             os.close(self._lock)
             raise
@@ -175,8 +212,17 @@ class Disk:
             except (BlockError, OSError) as err:
                 self.report(path, f"the block cannot be read and is left out: {err}")
                 continue
+            try:
+                block = block.with_tombstones(read_tombstones(path))
+            except (ValueError, OSError) as err:
+                self.report(tombstones_path(path), str(err))
             found.append(block)
-        return tuple(found)
+        replaced = {name for block in found for name in block.replaces}
+        for block in found:
+            # A crash came between the new file and the deletion of the old ones.
+            if block.path.name in replaced:
+                delete_block(block.path)
+        return tuple(block for block in found if block.path.name not in replaced)
 
     def flush(self, now: Ms) -> bool:
         """Write the log; a failure is reported and tried again at the next call. Returns whether it succeeded."""
@@ -219,7 +265,7 @@ class Disk:
             if group.raw is not None and group.raw.count:
                 oldest.append(group.raw.clock[0])
             for part in group.parts:
-                (late if closed is not None and part.first < closed else oldest).append(part.first)
+                (late if part.late and closed is not None and part.first < closed else oldest).append(part.first)
         start = min(oldest) // span * span if oldest else None
         # Half a span of grace, as late rows are refused once their block is begun.
         due = start is not None and now >= start + span + span // 2
@@ -250,17 +296,121 @@ class Disk:
         waiting = [part.late for group in self._head.active.values() for part in group.parts if part.late]
         self.log.delete_before(self.sealed_until, min(waiting, default=self._head.late + 1))
 
+    def merge(self) -> bool:
+        """Go on merging blocks; returns whether a merge was completed."""
+        try:
+            if self._merging is None:
+                self._merging = self._begin_merge()
+            if self._merging is None or not self._merging.step(self._options.seal_budget):
+                return False
+            merging, self._merging = self._merging, None
+            return self._replace(merging)
+        except (OSError, BlockError) as err:
+            self.report(self._block_directory, f"a block cannot be written: {err}")
+            self.abort(sealing=False)
+            return False
+
+    def _begin_merge(self) -> Merging | None:
+        usable = [block for block in self.blocks if block.path.name not in self._unmergeable]
+        unclean = [block for block in usable if block.path.name in self._unclean]
+        limit = self._options.merge_span or min(31 * DAY, self._options.retention // 10)
+        chosen = unclean[:1] or plan_merge(usable, self._options.block_span, limit)
+        return Merging(self._block_directory, chosen) if chosen else None
+
+    def _replace(self, merging: Merging) -> bool:
+        """Put the new block in the place of the old ones."""
+        if merging.harmed:
+            # What cannot be read now may be readable another time, or by other means.
+            merging.abort()
+            self._unmergeable.update(block.path.name for block in merging.blocks)
+            return False
+        try:
+            path = merging.finish()
+            added = [] if path is None else [self._loader.open(path)]
+        except OSError:
+            merging.abort()
+            raise
+        gone = frozenset(block.path for block in merging.blocks)
+        with self._head.lock:
+            kept = [block for block in self.blocks if block.path not in gone]
+            self._set_blocks(tuple(sorted([*kept, *added], key=lambda each: (each.start, each.path.name))))
+        for block in merging.blocks:
+            self._unclean.discard(block.path.name)
+            tombstones_path(block.path).unlink(missing_ok=True)
+            block.unlink_when_unused()
+        return True
+
+    def abort(self, *, sealing: bool = True) -> None:
+        """Give up what is being written; it is begun anew later."""
+        if self._merging is not None:
+            self._merging.abort()
+            self._merging = None
+        if sealing and self._sealing is not None:
+            self._sealing.abort()
+            self._sealing = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work that could go on at once."""
+        return self._sealing is not None or self._merging is not None
+
+    def bury(self, tombstone: Tombstone, concerned: Callable[[Block], bool]) -> None:
+        """Delete samples of all blocks.
+
+        Raises:
+            OSError: a tombstone cannot be written; those of older blocks are.
+        """
+        changed: list[Block] = []
+        try:
+            for block in self.blocks:
+                if block.first <= tombstone.end and block.last >= tombstone.start and concerned(block):
+                    tombstones = (*block.tombstones, tombstone)
+                    write_tombstones(block.path, tombstones)
+                    changed.append(block.with_tombstones(tombstones))
+        finally:
+            by_path = {block.path: block for block in changed}
+            with self._head.lock:
+                self._set_blocks(tuple(by_path.get(block.path, block) for block in self.blocks))
+
+    def clean(self) -> int:
+        """Have blocks with tombstones written anew by the next calls of ``merge``; returns how many there are."""
+        self._unclean = {block.path.name for block in self.blocks if block.tombstones}
+        return len(self._unclean)
+
+    def link_to(self, directory: Path) -> None:
+        """Put hard links of all blocks, and a copy of the log, into a new directory.
+
+        Raises:
+            OSError: as the system says; another file system cannot have hard links.
+        """
+        (directory / "blocks").mkdir(parents=True)
+        (directory / "wal").mkdir()
+        for block in self.blocks:
+            os.link(block.path, directory / "blocks" / block.path.name)
+            if block.tombstones:
+                beside = tombstones_path(block.path)
+                os.link(beside, directory / "blocks" / beside.name)
+        self.log.flush()
+        # Log files grow and are cut: links would change with them.
+        for file in self.log.files:
+            shutil.copyfile(file.path, directory / "wal" / file.path.name)
+
     def expire(self, now: Ms) -> bool:
         """Delete blocks beyond retention; returns whether any went."""
         limit = self._options.retention_bytes
         kept = list(self.blocks)
-        while kept and (kept[0].last < now - self._options.retention or (limit and self.size_of(kept) > limit)):
-            try:
-                kept[0].path.unlink(missing_ok=True)
-            except OSError as err:
-                self.report(kept[0].path, f"cannot be deleted: {err}")
+        while kept:
+            oldest = min(kept, key=lambda block: block.last)
+            if oldest.last >= now - self._options.retention and not (limit and self.size_of(kept) > limit):
                 break
-            del kept[0]
+            if self._merging is not None and oldest in self._merging.blocks:
+                self.abort(sealing=False)
+            try:
+                delete_block(oldest.path)
+            except OSError as err:
+                self.report(oldest.path, f"cannot be deleted: {err}")
+                break
+            kept.remove(oldest)
         gone = len(kept) < len(self.blocks)
         self._set_blocks(tuple(kept))
         return gone
@@ -275,9 +425,7 @@ class Disk:
 
     def close(self) -> None:
         """Write what is left and let the directory go."""
-        if self._sealing is not None:
-            self._sealing.abort()
-            self._sealing = None
+        self.abort()
         try:
             self.log.close()
         except OSError as err:

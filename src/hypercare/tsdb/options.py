@@ -19,7 +19,8 @@ class Options:
         seal_rows: rows of a group that are compressed together in memory.
         keep_rows: rows of a group that always stay uncompressed, for the windows that rules look at.
         cache_bytes: upper limit of decompressed values kept for readers.
-        seal_budget: samples that one call of ``maintain`` moves into a block at most, so that no call takes long.
+        seal_budget: samples that one call of ``maintain`` writes to a block at most, so that no call takes long.
+        merge_span: blocks are merged until they cover at most this much, ms; 0: a tenth of retention, at most 31 d.
         wal_segment_bytes: size at which a new log file is begun.
         out_of_order_window: how much older than the newest sample of the store a sample may be that is older than
             the newest of its series; 0: such samples are refused; ms.
@@ -34,7 +35,8 @@ class Options:
     seal_rows: int = 120
     keep_rows: int = 120
     cache_bytes: int = 32 << 20
-    seal_budget: int = 2_000_000
+    seal_budget: int = 400_000
+    merge_span: Ms = 0
     wal_segment_bytes: int = 128 << 20
     out_of_order_window: Ms = 0
     fsync: bool = True

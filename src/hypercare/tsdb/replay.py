@@ -11,7 +11,16 @@ import numpy as np
 from hypercare.model.errors import Problem
 from hypercare.model.labels import Labels
 from hypercare.tsdb.rows import NEVER, write_rows
-from hypercare.tsdb.wal import ColumnsRecord, Damage, LogFile, RowRecord, RowsRecord, SeriesRecord, read_log
+from hypercare.tsdb.wal import (
+    ColumnsRecord,
+    Damage,
+    DeletionRecord,
+    LogFile,
+    RowRecord,
+    RowsRecord,
+    SeriesRecord,
+    read_log,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Ints
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.head import Head
+    from hypercare.tsdb.tombstones import Tombstone
 
 
 @dataclasses.dataclass(slots=True)
@@ -121,7 +131,11 @@ class _FileReplay:
 
 
 def replay_directory(
-    directory: Path, head: Head, group_of: Callable[[str], Group], recovery: Recovery
+    directory: Path,
+    head: Head,
+    group_of: Callable[[str], Group],
+    erase: Callable[[Tombstone], object],
+    recovery: Recovery,
 ) -> list[LogFile]:
     """Append all rows of the log to the head, cut torn tails, and return the files that hold rows.
 
@@ -130,7 +144,7 @@ def replay_directory(
     """
     files: list[LogFile] = []
     for path in sorted(p for p in directory.glob("*.wal") if p.stem.isdigit()):
-        file = _replay_file(path, _FileReplay(head, group_of, recovery), recovery)
+        file = _replay_file(path, _FileReplay(head, group_of, recovery), erase, recovery)
         if file.last is None:
             path.unlink()
         else:
@@ -139,7 +153,7 @@ def replay_directory(
     return files
 
 
-def _replay_file(path: Path, replay: _FileReplay, recovery: Recovery) -> LogFile:
+def _replay_file(path: Path, replay: _FileReplay, erase: Callable[[Tombstone], object], recovery: Recovery) -> LogFile:
     data = path.read_bytes()
     file = LogFile(path, size=len(data))
     lost_before = recovery.lost_samples
@@ -154,6 +168,9 @@ def _replay_file(path: Path, replay: _FileReplay, recovery: Recovery) -> LogFile
             # The segments of this run have numbers of their own.
             if record.late:
                 file.late = max(file.late, replay.late)
+        elif isinstance(record, DeletionRecord):
+            erase(record.tombstone)
+            file.last = record.newest if file.last is None else max(file.last, record.newest)
         elif isinstance(record, ColumnsRecord):
             replay.columns(record)
         elif isinstance(record, SeriesRecord):

@@ -1,85 +1,62 @@
-"""Compressed rows of a group, decompressed on demand by slices of columns."""
+"""Compressed rows of a group, decompressed on demand: pages of columns, and of these the chunks that are asked for."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from pcodec import ChunkConfig, standalone
 
 from hypercare.model.samples import ABSENT
+from hypercare.tsdb.codec import Page, encode, page_columns
 from hypercare.tsdb.raw import holes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.layout import Layout, Slots
 
-CHUNK_COLUMNS: Final = 32
-"""Columns compressed together: few enough that one metric's query decodes little, enough for a good ratio."""
-
-_LEVEL: Final = 4
+_LEVEL: Final = 8
+_PAGE_COST: Final = 64
+"""Bytes of memory that a column of an opened page takes beside its data."""
 _uids = itertools.count()
 
 
-def compress(values: Floats | Ints) -> bytes:
-    """Compress numbers of any shape, column after column; bit patterns of NaNs survive."""
-    flat = np.ascontiguousarray(values.ravel("F"))
-    packed: bytes = standalone.simple_compress(flat, ChunkConfig(compression_level=_LEVEL))
+def compress_times(times: Ints) -> bytes:
+    """Compress row times."""
+    packed: bytes = standalone.simple_compress(np.ascontiguousarray(times), ChunkConfig(compression_level=_LEVEL))
     return packed
 
 
-def decompress_matrix(packed: bytes, rows: int) -> Floats:
-    """The matrix of ``rows`` rows that :func:`compress` took.
-
-    Raises:
-        ValueError: the bytes are not of such a matrix.
-    """
-    flat = _decompress(packed)
-    if flat.dtype != np.float64 or rows == 0 or len(flat) % rows:
-        msg = "compressed values have another shape than their index says"
-        raise ValueError(msg)
-    matrix: Floats = flat.reshape(-1, rows).T
-    matrix.flags.writeable = False
-    return matrix
-
-
-def decompress_ints(packed: bytes, rows: int) -> Ints:
-    """The ``rows`` integers that :func:`compress` took.
+def decompress_times(packed: bytes, rows: int) -> Ints:
+    """The ``rows`` times that :func:`compress_times` took.
 
     Raises:
         ValueError: the bytes are not of such numbers.
     """
-    flat = _decompress(packed)
-    if flat.dtype != np.int64 or len(flat) != rows:
-        msg = "compressed times have another shape than their index says"
-        raise ValueError(msg)
-    flat.flags.writeable = False
-    return flat
-
-
-def _decompress(packed: bytes) -> npt.NDArray[Any]:
     try:
         flat = standalone.simple_decompress(packed)
     except (RuntimeError, TypeError) as err:
         raise ValueError(str(err)) from err
-    return np.empty(0) if flat is None else flat
+    if flat is None or flat.dtype != np.int64 or len(flat) != rows:
+        raise ValueError("compressed times have another shape than their index says")
+    times: Ints = flat
+    times.flags.writeable = False
+    return times
 
 
 class DecodedCache:
-    """Recently decompressed arrays, up to a limit of bytes; used from every thread."""
+    """Recently opened pages and decompressed arrays, up to a limit of bytes; used from every thread."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._size = 0
-        self._held: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
+        self._held: OrderedDict[tuple[int, int, int], tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -87,27 +64,28 @@ class DecodedCache:
         """Bytes held."""
         return self._size
 
-    def get(self, key: tuple[int, int]) -> npt.NDArray[Any] | None:
-        """The array kept under a key."""
+    def get(self, key: tuple[int, int, int]) -> Any | None:
+        """What is kept under a key."""
         with self._lock:
             found = self._held.get(key)
-            if found is not None:
-                self._held.move_to_end(key)
-            return found
+            if found is None:
+                return None
+            self._held.move_to_end(key)
+            return found[0]
 
-    def put(self, key: tuple[int, int], value: npt.NDArray[Any]) -> None:
-        """Keep an array; the ones not used for longest make room."""
+    def put(self, key: tuple[int, int, int], value: Any, size: int) -> None:
+        """Keep something; what was not used for longest makes room."""
         with self._lock:
             if key in self._held:
                 return
-            self._held[key] = value
-            self._size += value.nbytes
+            self._held[key] = (value, size)
+            self._size += size
             while self._size > self.limit and len(self._held) > 1:
-                _, dropped = self._held.popitem(last=False)
-                self._size -= dropped.nbytes
+                _, (_, dropped) = self._held.popitem(last=False)
+                self._size -= dropped
 
 
-class ChunkSource(Protocol):
+class PageSource(Protocol):
     """Where the compressed bytes of a segment come from: memory or a block file."""
 
     @property
@@ -124,33 +102,33 @@ class ChunkSource(Protocol):
         """The row times, or none where they cannot be read."""
         ...
 
-    def chunk(self, number: int) -> bytes | None:
-        """The compressed bytes of a slice of columns, or none where they cannot be read."""
+    def page(self, number: int) -> bytes | None:
+        """The bytes of a page, or none where they cannot be read."""
         ...
 
     def reject(self, number: int, reason: str) -> None:
-        """Hear that a chunk's bytes were not what they should be."""
+        """Hear that a page's bytes were not what they should be."""
         ...
 
 
-class MemoryChunks:
+class MemoryPages:
     """Compressed bytes in memory."""
 
-    __slots__ = ("_chunks", "_times")
+    __slots__ = ("_pages", "_times")
 
     stored = 0
 
-    def __init__(self, times: Ints, chunks: Sequence[bytes]) -> None:
+    def __init__(self, times: Ints, pages: Sequence[bytes]) -> None:
         self._times = times
-        self._chunks = tuple(chunks)
+        self._pages = tuple(pages)
 
     def times(self) -> Ints:
         """The row times."""
         return self._times
 
-    def chunk(self, number: int) -> bytes:
-        """The bytes of one slice of columns."""
-        return self._chunks[number]
+    def page(self, number: int) -> bytes:
+        """The bytes of a page."""
+        return self._pages[number]
 
     def reject(self, number: int, reason: str) -> None:
         """Cannot happen to bytes that never left the process.
@@ -158,13 +136,28 @@ class MemoryChunks:
         Raises:
             RuntimeError: always.
         """
-        msg = f"chunk {number} in memory is broken: {reason}"
+        msg = f"page {number} in memory is broken: {reason}"
         raise RuntimeError(msg)
 
     @property
     def size(self) -> int:
         """Bytes held."""
-        return sum(map(len, self._chunks)) + int(self._times.nbytes)
+        return sum(map(len, self._pages)) + int(self._times.nbytes)
+
+
+class Dead(NamedTuple):
+    """Cells that are deleted.
+
+    Attributes:
+        columns: whether each column is concerned.
+        first: the first such row.
+        behind: the row after the last.
+
+    """
+
+    columns: Bools
+    first: int
+    behind: int
 
 
 class Segment:
@@ -177,10 +170,24 @@ class Segment:
         last: time of the last row.
         holes: for each column whether any cell is stale or absent; none: no column has one.
         late: 0, or a number that grows: the rows may lie among those of other segments.
+        page_columns: columns of a page.
+        dead: cells that are deleted, and read as absent.
 
     """
 
-    __slots__ = ("_cache", "_source", "_uid", "first", "holes", "last", "late", "layout", "rows")
+    __slots__ = (
+        "_cache",
+        "_source",
+        "_uid",
+        "dead",
+        "first",
+        "holes",
+        "last",
+        "late",
+        "layout",
+        "page_columns",
+        "rows",
+    )
 
     def __init__(
         self,
@@ -188,102 +195,158 @@ class Segment:
         span: tuple[Ms, Ms],
         rows: int,
         holes: Bools | None,
-        source: ChunkSource,
+        source: PageSource,
         cache: DecodedCache,
         late: int = 0,
+        columns: int = 0,
     ) -> None:
         self.layout = layout
         self.late = late
         self.first, self.last = span
         self.rows = rows
+        self.page_columns = columns or page_columns(rows)
         self.holes = holes
+        self.dead: tuple[Dead, ...] = ()
         self._source = source
         self._cache = cache
         self._uid = next(_uids)
 
     @property
-    def source(self) -> ChunkSource:
+    def source(self) -> PageSource:
         """Where the compressed bytes are."""
         return self._source
 
     def times(self) -> Ints:
         """The row times; empty where they cannot be read any more."""
-        if isinstance(self._source, MemoryChunks):
+        if isinstance(self._source, MemoryPages):
             return self._source.times()
-        key = (self._uid, -1)
-        held = self._cache.get(key)
+        key = (self._uid, -1, -1)
+        held: Ints | None = self._cache.get(key)
         if held is None:
             held = self._source.times()
             if held is None:
                 return np.empty(0, dtype=np.int64)
-            self._cache.put(key, held)
+            self._cache.put(key, held, held.nbytes)
         return held
+
+    def kill(self, dead: Dead) -> None:
+        """Take cells for deleted. Only before others see the segment."""
+        self.dead = (*self.dead, dead)
+        holes = np.zeros(self.layout.width, dtype=np.bool_) if self.holes is None else self.holes
+        self.holes = holes | dead.columns
+
+    @property
+    def gone(self) -> Bools:
+        """Which columns are deleted from the first row to the last."""
+        gone = np.zeros(self.layout.width, dtype=np.bool_)
+        for each in self.dead:
+            if each.first == 0 and each.behind == self.rows:
+                gone |= each.columns
+        return gone
 
     def dense(self, slots: Slots) -> bool:
         """Whether no cell of these columns is stale or absent."""
         return self.holes is None or not self.holes[slots].any()
 
-    def read(self, slots: Slots, start: int, end: int) -> Floats:
-        """The cells of some columns in the rows from ``start`` to before ``end``."""
-        if isinstance(slots, slice):
-            return self._read_slice(slots.start, slots.stop, start, end)
-        out = np.empty((end - start, len(slots)), order="F")
-        numbers = slots // CHUNK_COLUMNS
+    def read(self, slots: Slots, start: int, end: int, *, keep: bool = True) -> Floats:
+        """The cells of some columns in the rows from ``start`` to before ``end``.
+
+        Args:
+            slots: the columns.
+            start: the first row.
+            end: the row after the last.
+            keep: whether what is decompressed is worth remembering, or this reader looks at more than fits.
+        """
+        columns = np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots
+        numbers = columns // self.page_columns
+        if not self.dead and len(numbers) and numbers[0] == numbers[-1]:
+            # The columns of one metric mostly are one chunk.
+            return self._read_page(int(numbers[0]), columns % self.page_columns, start, end, keep=keep).T
+        out = np.empty((len(columns), end - start))
         for number in np.unique(numbers).tolist():
             here = np.flatnonzero(numbers == number)
-            out[:, here] = self._chunk(number)[start:end, slots[here] - number * CHUNK_COLUMNS]
-        return out
-
-    def matrix(self) -> Floats:
-        """All cells, past the cache."""
-        return np.concatenate(
-            [self._decode(number) for number in range(-(-self.layout.width // CHUNK_COLUMNS))], axis=1
-        )
-
-    def _read_slice(self, left: int, right: int, start: int, end: int) -> Floats:
-        pieces: list[Floats] = []
-        for number in range(left // CHUNK_COLUMNS, (right - 1) // CHUNK_COLUMNS + 1):
-            base = number * CHUNK_COLUMNS
-            pieces.append(self._chunk(number)[start:end, max(left - base, 0) : right - base])
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
-
-    def _chunk(self, number: int) -> Floats:
-        return self.chunk(number, keep=True)
-
-    def chunk(self, number: int, *, keep: bool) -> Floats:
-        """All rows of one slice of columns; kept for other readers, or not, as by one that looks at more than fits."""
-        key = (self._uid, number)
-        held = self._cache.get(key)
-        if held is not None:
-            return held
-        matrix = self._decode(number)
-        if keep:
-            self._cache.put(key, matrix)
-        return matrix
+            out[here] = self._read_page(number, columns[here] % self.page_columns, start, end, keep=keep)
+        for dead in self.dead:
+            first, behind = max(dead.first - start, 0), min(dead.behind, end) - start
+            if first < behind:
+                out[dead.columns[columns], first:behind] = ABSENT
+        return out.T
 
     @property
     def cache_limit(self) -> int:
         """How many bytes of decompressed values are kept for readers."""
         return self._cache.limit
 
-    def _decode(self, number: int) -> Floats:
-        width = min(CHUNK_COLUMNS, self.layout.width - number * CHUNK_COLUMNS)
-        packed = self._source.chunk(number)
-        if packed is not None:
-            try:
-                matrix = decompress_matrix(packed, self.rows)
-            except ValueError as err:
-                self._source.reject(number, str(err))
+    def matrix(self) -> Floats:
+        """All cells, past the cache."""
+        return self.read(slice(0, self.layout.width), 0, self.rows, keep=False)
+
+    def _read_page(self, number: int, columns: Ints, start: int, end: int, *, keep: bool) -> Floats:
+        """Some columns of a page: float64[columns, rows]."""
+        page = self._page(number, keep=keep)
+        out = np.empty((len(columns), end - start))
+        if page is None:
+            out[:] = ABSENT
+            return out
+        for chunk, places in page.chunks_of(columns):
+            if chunk < 0:
+                out[places] = page.constants(columns[places])[:, start:end]
+                continue
+            cells = self._chunk(page, number, chunk, keep=keep)
+            if cells is None:
+                out[places] = ABSENT
+                continue
+            wanted = np.searchsorted(page.members[chunk], columns[places])
+            first, last = int(wanted[0]), int(wanted[-1])
+            if last - first + 1 == len(wanted):
+                if len(places) == len(columns):
+                    return cells[first : last + 1, start:end]
+                out[places] = cells[first : last + 1, start:end]
             else:
-                if matrix.shape[1] == width:
-                    return matrix
-                self._source.reject(number, "another number of columns than the index says")
-        return np.full((self.rows, width), ABSENT)
+                out[places] = cells[wanted, start:end]
+        return out
+
+    def _page(self, number: int, *, keep: bool) -> Page | None:
+        key = (self._uid, number, -1)
+        held: Page | None = self._cache.get(key)
+        if held is not None:
+            return held
+        packed = self._source.page(number)
+        if packed is None:
+            return None
+        try:
+            page = Page(packed)
+        except ValueError as err:
+            self._source.reject(number, str(err))
+            return None
+        if page.rows != self.rows or page.width != min(
+            self.page_columns, self.layout.width - number * self.page_columns
+        ):
+            self._source.reject(number, "another shape than the index says")
+            return None
+        if keep:
+            self._cache.put(key, page, len(packed) + _PAGE_COST * page.width)
+        return page
+
+    def _chunk(self, page: Page, number: int, chunk: int, *, keep: bool) -> Floats | None:
+        key = (self._uid, number, chunk)
+        held: Floats | None = self._cache.get(key)
+        if held is not None:
+            return held
+        try:
+            cells = page.decode(chunk)
+        except ValueError as err:
+            self._source.reject(number, str(err))
+            return None
+        if keep:
+            self._cache.put(key, cells, cells.nbytes)
+        return cells
 
 
-def pack_chunks(values: Floats) -> list[bytes]:
-    """Compress a matrix by slices of columns."""
-    return [compress(values[:, at : at + CHUNK_COLUMNS]) for at in range(0, values.shape[1], CHUNK_COLUMNS)]
+def pack_pages(values: Floats) -> list[bytes]:
+    """Compress a matrix page by page."""
+    width = page_columns(len(values))
+    return [encode(values[:, at : at + width]) for at in range(0, values.shape[1], width)]
 
 
 def column_holes(values: Floats) -> Bools | None:
@@ -295,5 +358,5 @@ def column_holes(values: Floats) -> Bools | None:
 def seal(layout: Layout, times: Ints, values: Floats, cache: DecodedCache, late: int = 0) -> Segment:
     """Compress rows into a segment in memory."""
     own = times.copy()
-    source = MemoryChunks(own, pack_chunks(values))
+    source = MemoryPages(own, pack_pages(values))
     return Segment(layout, (int(own[0]), int(own[-1])), len(own), column_holes(values), source, cache, late)

@@ -15,6 +15,7 @@ from hypercare.tsdb.fields import owner_of, plans_of
 from hypercare.tsdb.index import Match
 from hypercare.tsdb.raw import RawRows, holes_of
 from hypercare.tsdb.rows import EVER
+from hypercare.tsdb.segment import Segment
 from hypercare.tsdb.stats import Stats, count_series
 from hypercare.tsdb.strips import Piece, Strip, share_cache
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.index import Index
     from hypercare.tsdb.layout import Layout
-    from hypercare.tsdb.segment import Segment
 
 Sheaves: TypeAlias = "dict[tuple[tuple[int, ...], Span], Sheaf | None]"
 _MANY: Final = 4
@@ -284,6 +284,9 @@ class Snapshot:
             if labels and isinstance(part.rows, RawRows):
                 present = np.any(~is_absent(_read(part, slots)), axis=0)
                 yield from (label for label, here in zip(labels, present, strict=True) if here)
+            elif labels and isinstance(part.rows, Segment) and part.rows.dead:
+                gone = part.rows.gone[slots]
+                yield from (label for label, dead in zip(labels, gone, strict=True) if not dead)
             else:
                 yield from labels
 

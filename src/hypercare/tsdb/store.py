@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from hypercare.model.samples import is_absent
+from hypercare.tsdb.deletion import delete_cells, with_fields
 from hypercare.tsdb.disk import Disk
 from hypercare.tsdb.fields import START
 from hypercare.tsdb.group import Group
@@ -19,6 +20,7 @@ from hypercare.tsdb.rows import settle_deferred
 from hypercare.tsdb.segment import DecodedCache
 from hypercare.tsdb.snapshot import Snapshot, Totals
 from hypercare.tsdb.tail import LogTail, MemoryLog, MemoryTail, hold
+from hypercare.tsdb.tombstones import Tombstone
 from hypercare.tsdb.verify import verify_block
 from hypercare.tsdb.write import Writer
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from hypercare.model.errors import Problem
     from hypercare.model.histograms import Histogram
     from hypercare.model.ingest import WriteBatch, WriteResult
+    from hypercare.model.matchers import Matcher
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.tail import Position, Tail
@@ -54,7 +57,7 @@ class Tsdb:
         self._writer = Writer(self._head, self.group, self._index.groups)
         self._disk: Disk | None = None
         if directory is not None:
-            self._disk = Disk(directory, options, self._head, self.group, self._cache)
+            self._disk = Disk(directory, options, self._head, self.group, self._cache, self._erase)
             self._head.journal = self._disk.log
 
     @classmethod
@@ -197,8 +200,11 @@ class Tsdb:
         """
         return self._disk is None or self._disk.flush(now)
 
-    def maintain(self, now: Ms) -> None:
-        """Move rows of past spans into blocks, a bounded amount a call, and delete what is beyond retention."""
+    def maintain(self, now: Ms) -> bool:
+        """Move rows of past spans into blocks, merge blocks, delete what is beyond retention: a bounded amount a call.
+
+        Returns whether there is more to do at once.
+        """
         head, disk = self._head, self._disk
         if disk is None:
             before = [group.parts for group in head.active.values()]
@@ -206,14 +212,85 @@ class Tsdb:
                 head.trim(group, now - self._options.retention, exact=False)
             changed = before != [group.parts for group in head.active.values()]
         else:
-            sealed = disk.seal(now)
-            changed = disk.expire(now) or sealed
-            if changed:
-                head.changed = True
+            changed = disk.expire(now)
+            changed = disk.seal(now) or changed
             if not disk.sealing:
                 settle_deferred(head)
+                changed = disk.merge() or changed
+            if changed:
+                head.changed = True
         if changed or self._spared:
             self._retire()
+        return disk is not None and (disk.busy or changed)
+
+    def delete(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> int:
+        """Delete the samples that the matching series have from ``start`` to ``end``, both included.
+
+        Memory forgets them at once; beside each block that has some a file says that they are deleted, so that
+        they are in no answer any more, and their room is given back when the block is merged or cleaned. Samples
+        that come later are not concerned, whatever their times.
+
+        Returns:
+            How many series were looked at; some may have had no sample in the span.
+
+        Raises:
+            OSError: it could not be recorded for all blocks; try again.
+        """
+        newest = max((group.last or 0 for group in self._index.groups()), default=0)
+        blocks = () if self._disk is None else self._disk.blocks
+        newest = max([newest, *(block.last for block in blocks)])
+        tombstone = Tombstone(matchers, start, min(end, newest))
+        if self._disk is not None:
+            self._disk.abort()
+        count = self._erase(tombstone)
+        if self._disk is not None and count:
+            self._disk.log.deletion(tombstone, newest)
+            found = {match.gid: match for match in self._index.find(matchers).matches}
+            self._disk.bury(
+                tombstone,
+                lambda block: any(
+                    len(layout.slots_of(with_fields(match.group, match.ids)))
+                    for gid, match in found.items()
+                    for layout in block.layouts(gid)
+                ),
+            )
+        self._head.changed = True
+        return count
+
+    def _erase(self, tombstone: Tombstone) -> int:
+        """Delete samples in memory; returns of how many series."""
+        count = 0
+        for match in self._index.find(tombstone.matchers).matches:
+            columns = with_fields(match.group, match.ids)
+            delete_cells(self._head, match.group, columns, tombstone.start, tombstone.end)
+            count += len(match.ids)
+        return count
+
+    def clean_tombstones(self) -> int:
+        """Have blocks written anew without what is deleted of them, by the next calls of :meth:`maintain`.
+
+        Returns:
+            How many blocks that is.
+        """
+        return 0 if self._disk is None else self._disk.clean()
+
+    def snapshot_to(self, directory: Path) -> None:
+        """Copy the store as it is now into a new directory that another store can be opened in.
+
+        Blocks are hard links, which take no room; the log is copied.
+
+        Raises:
+            ValueError: the store has no directory.
+            OSError: as the system says; the new directory must not exist and be on the same file system.
+        """
+        if self._disk is None:
+            raise ValueError("a store in memory has no files")
+        self._disk.link_to(directory)
+
+    def finish(self, now: Ms) -> None:
+        """Do all that :meth:`maintain` would do in its next calls; for imports and tools, it may take long."""
+        while self.maintain(now):
+            pass
 
     def _retire(self) -> None:
         """Forget series of which nothing is stored any more."""

@@ -14,7 +14,6 @@ import numpy as np
 from hypercare.model.samples import ABSENT
 from hypercare.tsdb.layout import as_slots
 from hypercare.tsdb.raw import RawRows
-from hypercare.tsdb.segment import CHUNK_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 _PORTION: Final = 1 << 18
 """Cells read at once: what fits the processor's own cache."""
+_LEAST: Final = 32
+"""Columns read at once at least."""
 
 
 class Piece(NamedTuple):
@@ -67,12 +68,14 @@ class Strip:
     def portions(self) -> list[tuple[int, int]]:
         """Columns to be read at once, as first and behind: of neighbouring compressed chunks."""
         width = len(self.labels)
-        most = max(CHUNK_COLUMNS, _PORTION // max(1, len(self.times)))
-        # The newest sealed rows tell where chunks begin.
-        source = next((p.source for p in reversed(self._pieces) if not isinstance(p.rows, RawRows)), None)
-        if source is None or width <= most:
+        most = max(_LEAST, _PORTION // max(1, len(self.times)))
+        # The newest sealed rows tell where pages begin.
+        sealed = [(p.source, p.rows.page_columns) for p in self._pieces if not isinstance(p.rows, RawRows)]
+        if not sealed or width <= most:
             return [(at, min(at + most, width)) for at in range(0, width, most)]
-        edges = [0, *(np.flatnonzero(np.diff(source // CHUNK_COLUMNS)) + 1).tolist(), width]
+        source, columns = sealed[-1]
+        most = max(most, columns)
+        edges = [0, *(np.flatnonzero(np.diff(source // columns)) + 1).tolist(), width]
         found: list[tuple[int, int]] = []
         for first, behind in pairwise(edges):
             if found and behind - found[-1][0] <= most:
@@ -86,24 +89,24 @@ class Strip:
         out = np.empty((len(self.times), behind - first), order="F")
         at = 0
         known: Ints | None = None
-        moves: list[_Move] = []
+        move = _Move(slice(0, 0), np.empty(0, dtype=np.int64))
         for piece in self._pieces:
             rows = out[at : at + piece.end - piece.start]
             at += piece.end - piece.start
             if piece.source is not known:
                 known = piece.source
-                moves = _moves(known[first:behind])
-            if sum(len(move.slots) for move in moves) < behind - first:
+                move = _move(known[first:behind])
+            if len(move.slots) < behind - first:
                 rows[:] = ABSENT
-            for move in moves:
+            if len(move.slots):
                 rows[:, move.target] = self._cells(piece, move)
         return out
 
     def _cells(self, piece: Piece, move: _Move) -> Floats:
+        slots = as_slots(move.slots)
         if isinstance(piece.rows, RawRows):
-            return piece.rows.values[piece.start : piece.end, as_slots(move.slots)]
-        chunk = piece.rows.chunk(move.number, keep=self.keep)
-        return chunk[piece.start : piece.end, as_slots(move.slots - move.number * CHUNK_COLUMNS)]
+            return piece.rows.values[piece.start : piece.end, slots]
+        return piece.rows.read(slots, piece.start, piece.end, keep=self.keep)
 
     def cache_limit(self) -> int | None:
         """How many bytes of decompressed values are kept for readers; none where nothing is compressed."""
@@ -117,28 +120,19 @@ class Strip:
 
 
 class _Move(NamedTuple):
-    """Columns of one chunk (``slots``, ascending), and where they go."""
+    """Columns (``slots``, ascending), and where they go."""
 
-    number: int
     target: Slots
     slots: Ints
 
 
-def _moves(source: Ints) -> list[_Move]:
-    """The columns of a portion by chunk; missing ones left out."""
+def _move(source: Ints) -> _Move:
+    """The columns of a portion; missing ones left out."""
     places = np.flatnonzero(source >= 0)
-    slots = source[places]
-    order = np.argsort(slots, kind="stable")
-    places, slots = places[order], slots[order]
-    numbers = slots // CHUNK_COLUMNS
-    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(slots)]
-    found = []
-    for first, behind in pairwise(edges):
-        if first < behind:
-            target = places[first:behind]
-            ascending = bool((target[1:] > target[:-1]).all())
-            found.append(_Move(int(numbers[first]), as_slots(target) if ascending else target, slots[first:behind]))
-    return found
+    order = np.argsort(source[places], kind="stable")
+    places = places[order]
+    ascending = bool((places[1:] > places[:-1]).all())
+    return _Move(as_slots(places) if ascending else places, source[places])
 
 
 def share_cache(strips: Sequence[Strip]) -> None:

@@ -83,7 +83,7 @@ def verify_block(block: Block, name_of: Callable[[int], str]) -> BlockCheck:
 def _verify_group(block: Block, gid: int, key: str) -> GroupCheck:
     samples = lost = size = readable = 0
     for segment in block.segments(gid):
-        found, gone = _verify_segment(segment)
+        found, gone = _verify_segment(block, segment)
         samples += found
         lost += gone
         size += segment.source.stored
@@ -94,13 +94,14 @@ def _verify_group(block: Block, gid: int, key: str) -> GroupCheck:
     return GroupCheck(key, series, samples, lost, size)
 
 
-def _verify_segment(segment: Segment) -> tuple[int, int]:
+def _verify_segment(block: Block, segment: Segment) -> tuple[int, int]:
     """Samples that are there, and cells that cannot be read."""
+    before = block.failures
     rows = len(segment.times())
     there = ~is_absent(segment.matrix())
     if not rows:
         return 0, segment.rows * segment.layout.width
     counts = there.sum(axis=0)
-    # A column without any sample is never written: one that reads so is damaged.
-    empty = int(np.count_nonzero(counts == 0))
+    # Columns that cannot be read have no samples; others have none only where they are deleted.
+    empty = int(np.count_nonzero((counts == 0) & ~segment.gone)) if block.failures > before else 0
     return int(counts.sum()), empty * segment.rows

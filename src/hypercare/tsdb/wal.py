@@ -7,7 +7,8 @@ anew which groups and series its numbers mean, so that older files can be delete
 * columns: group number, number of the list, column numbers (uint32): what the rows after it consist of;
 * row: group number, number of the list, time (int64), values (float64);
 * rows: group number, number of the list, number of the late segment (int64, 0: not late), how many rows (uint32),
-  times, values row after row.
+  times, values row after row;
+* deletion: JSON ``[newest sample time at that moment, tombstone]``.
 
 A row names its list of columns by number, so that a lost list makes rows unreadable rather than wrong.
 """
@@ -24,6 +25,7 @@ from zlib import crc32
 import numpy as np
 
 from hypercare.tsdb.files import sync_directory
+from hypercare.tsdb.tombstones import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.group import Group
+    from hypercare.tsdb.tombstones import Tombstone
 
 FILE_HEADER: Final = b"HCWAL 1\n"
 MARKER: Final = b"\xc7HWr"
@@ -44,6 +47,7 @@ _COLUMNS: Final = 2
 _ROW: Final = 3
 _ROWS_HEAD: Final = struct.Struct("<BIIqI")
 _ROWS: Final = 4
+_DELETION: Final = 5
 _BUFFER_LIMIT: Final = 64 << 20
 
 
@@ -119,6 +123,12 @@ class LogWriter:
         if self._last is None or newest > self._last:
             self._last = newest
         self._late = max(self._late, late)
+
+    def deletion(self, tombstone: Tombstone, newest: Ms) -> None:
+        """Record that samples in memory were deleted, none of them newer than a time."""
+        self._record(bytes((_DELETION,)) + json.dumps([newest, to_json(tombstone)]).encode())
+        if self._last is None or newest > self._last:
+            self._last = newest
 
     def _introduce(self, group: Group, columns: Ints) -> None:
         """Record what the numbers of the next row mean, as far as this file does not say so yet."""
@@ -272,6 +282,14 @@ class RowsRecord:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class DeletionRecord:
+    """Samples that were deleted from memory; ``newest``: none of them was newer."""
+
+    newest: Ms
+    tombstone: Tombstone
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Damage:
     """Bytes that are not records.
 
@@ -285,7 +303,7 @@ class Damage:
     torn: bool
 
 
-Record = SeriesRecord | ColumnsRecord | RowRecord | RowsRecord
+Record = SeriesRecord | ColumnsRecord | RowRecord | RowsRecord | DeletionRecord
 
 
 def read_log(data: bytes) -> Iterator[Record | Damage]:
@@ -338,6 +356,9 @@ def _parse(body: bytes) -> Record:
             msg = "rows without their times"
             raise ValueError(msg)
         return RowsRecord(gid, layout, late, times, body[behind:])
+    if kind == _DELETION:
+        newest, tombstone = json.loads(body[1:])
+        return DeletionRecord(int(newest), from_json(tombstone))
     if kind == _COLUMNS:
         _, gid, layout = _COLUMNS_HEAD.unpack_from(body)
         return ColumnsRecord(gid, layout, tuple(np.frombuffer(body[_COLUMNS_HEAD.size :], dtype="<u4").tolist()))
