@@ -173,13 +173,13 @@ def test_included_files_and_relative_paths():
 def test_what_is_not_acted_on_is_announced_with_its_place():
     text = (
         "global:\n  query_log_file: q.log\nremote_write:\n- url: http://r/push\n  name: far\nscrape_configs:\n"
-        "- job_name: a\n  scrape_native_histograms: true\n  ec2_sd_configs:\n  - region: eu\n    port: 9100\n"
+        "- job_name: a\n  track_timestamps_staleness: true\n  ec2_sd_configs:\n  - region: eu\n    port: 9100\n"
     )
     found = config_of("prometheus: p.yml", p__yml=text).announcements
     assert [(a.line, a.column, a.key) for a in found] == [
         (2, 3, "global.query_log_file"),
         (4, 3, "remote_write"),
-        (8, 3, "scrape_configs.scrape_native_histograms"),
+        (8, 3, "scrape_configs.track_timestamps_staleness"),
         (10, 5, "scrape_configs.ec2_sd_configs"),
     ]
     assert all(a.text and a.file == "p.yml" for a in found)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hypercare.collectors.discovery import DnsDiscovery, FileDiscovery, HttpDiscovery, StaticDiscovery
+from hypercare.collectors.exposition import NativeLimits, ProtobufOptions
 from hypercare.collectors.host import HostSources
 from hypercare.collectors.own import OwnSources
 from hypercare.collectors.probes import Check, ProbeSources
@@ -83,9 +84,16 @@ def scrape_setup(given: ScrapeJob, around: Surroundings) -> JobSetup:
         ),
         compression=config.enable_compression,
         fallback=config.fallback_scrape_protocol or "",
-        accept=accept_header(given.protocols),
-        extra_metrics=bool(config.extra_scrape_metrics),
+        accept=accept_header(given.protocols, given.metric_name_escaping_scheme),
+        extra_metrics=given.extra_scrape_metrics,
         http=http_settings(config, around.secrets),
+        native=ProtobufOptions(
+            native=given.native_histograms,
+            classic_too=given.classic_histograms_too,
+            convert=given.convert_classic_histograms,
+            limits=NativeLimits(config.native_histogram_bucket_limit, config.native_histogram_min_bucket_factor),
+        ),
+        legacy_names=given.metric_name_validation_scheme == "legacy",
     )
     return JobSetup(job, tuple(discoveries))
 

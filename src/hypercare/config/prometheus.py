@@ -46,6 +46,10 @@ class ScrapeJob:
     label_value_length_limit: int
     metric_name_validation_scheme: str
     metric_name_escaping_scheme: str
+    native_histograms: bool = False
+    classic_histograms_too: bool = False
+    convert_classic_histograms: bool = False
+    extra_scrape_metrics: bool = False
 
     @property
     def name(self) -> str:
@@ -117,15 +121,30 @@ def job_of(config: ScrapeConfig, defaults: PrometheusGlobal) -> ScrapeJob:
     limits = {name: getattr(config, name) or getattr(defaults, name) for name in _LIMITS[:-1]}
     scheme = config.metric_name_validation_scheme or defaults.metric_name_validation_scheme or "utf8"
     escaping = config.metric_name_escaping_scheme or defaults.metric_name_escaping_scheme
+    native = _either(config.scrape_native_histograms, defaults.scrape_native_histograms)
+    classic = config.always_scrape_classic_histograms
+    classic = config.scrape_classic_histograms if classic is None else classic
+    protocols = config.scrape_protocols or defaults.scrape_protocols
     return ScrapeJob(
         config=config,
         interval=interval,
         timeout=config.scrape_timeout or min(defaults.timeout, interval),
-        protocols=config.scrape_protocols or defaults.scrape_protocols or DEFAULT_PROTOCOLS,
+        # Native histograms travel in the protobuf format alone.
+        protocols=protocols or (("PrometheusProto", *DEFAULT_PROTOCOLS) if native else DEFAULT_PROTOCOLS),
         metric_name_validation_scheme=scheme,
         metric_name_escaping_scheme=escaping or _ESCAPING[scheme],
+        native_histograms=native,
+        classic_histograms_too=_either(classic, defaults.always_scrape_classic_histograms),
+        convert_classic_histograms=_either(
+            config.convert_classic_histograms_to_nhcb, defaults.convert_classic_histograms_to_nhcb
+        ),
+        extra_scrape_metrics=_either(config.extra_scrape_metrics, defaults.extra_scrape_metrics),
         **limits,
     )
+
+
+def _either(own: bool | None, default: bool) -> bool:  # noqa: FBT001 - two settings of one kind
+    return default if own is None else own
 
 
 def check_jobs(configs: tuple[ScrapeConfig, ...], defaults: PrometheusGlobal, *at: str) -> None:

@@ -31,7 +31,6 @@ DEFAULT_PROTOCOLS: Final[tuple[ScrapeProtocol, ...]] = (
     "PrometheusText1.0.0",
     "PrometheusText0.0.4",
 )
-_NO_NATIVE: Final = Announced("native histograms are not stored; classic buckets are")
 
 
 class ScrapeLimits(StrictModel):
@@ -74,11 +73,11 @@ class PrometheusGlobal(ScrapeLimits):
     external_labels: LabelMap = Field(default_factory=dict)
     runtime: Runtime = Runtime()
     metric_name_validation_scheme: Literal["", "utf8", "legacy"] = ""
-    metric_name_escaping_scheme: Annotated[EscapingScheme, Announced("names are asked for as they are")] = ""
-    scrape_native_histograms: Annotated[bool, _NO_NATIVE] = False
-    convert_classic_histograms_to_nhcb: Annotated[bool, _NO_NATIVE] = False
-    always_scrape_classic_histograms: Annotated[bool, _NO_NATIVE] = False
-    extra_scrape_metrics: Annotated[bool, Announced("only the key of a single job is acted on")] = False
+    metric_name_escaping_scheme: EscapingScheme = ""
+    scrape_native_histograms: bool = False
+    convert_classic_histograms_to_nhcb: bool = False
+    always_scrape_classic_histograms: bool = False
+    extra_scrape_metrics: bool = False
 
     @model_validator(mode="after")
     def _timing(self) -> Self:
@@ -161,19 +160,19 @@ class ScrapeConfig(HttpClientConfig, DiscoveryConfigs, ScrapeLimits):
     scrape_timeout: Duration = 0
     scrape_protocols: tuple[ScrapeProtocol, ...] | None = Field(default=None, min_length=1)
     fallback_scrape_protocol: ScrapeProtocol | None = None
-    scrape_native_histograms: Annotated[bool | None, _NO_NATIVE] = None
-    scrape_classic_histograms: Annotated[bool | None, _NO_NATIVE] = None
-    always_scrape_classic_histograms: Annotated[bool | None, _NO_NATIVE] = None
-    convert_classic_histograms_to_nhcb: Annotated[bool | None, _NO_NATIVE] = None
-    native_histogram_bucket_limit: Annotated[int, _NO_NATIVE] = Field(default=0, ge=0)
-    native_histogram_min_bucket_factor: Annotated[float, _NO_NATIVE] = 0.0
+    scrape_native_histograms: bool | None = None
+    scrape_classic_histograms: bool | None = None
+    always_scrape_classic_histograms: bool | None = None
+    convert_classic_histograms_to_nhcb: bool | None = None
+    native_histogram_bucket_limit: int = Field(default=0, ge=0)
+    native_histogram_min_bucket_factor: float = 0.0
     extra_scrape_metrics: bool | None = None
     scrape_failure_log_file: Annotated[PathText, Announced("failures show in the target's state")] = ""
     metrics_path: str = "/metrics"
     scheme: str = "http"
     enable_compression: bool = True
     metric_name_validation_scheme: Literal["", "utf8", "legacy"] = ""
-    metric_name_escaping_scheme: Annotated[EscapingScheme, Announced("names are asked for as they are")] = ""
+    metric_name_escaping_scheme: EscapingScheme = ""
     relabel_configs: RelabelConfigs = ()
     metric_relabel_configs: RelabelConfigs = ()
 

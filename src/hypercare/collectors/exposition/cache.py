@@ -25,6 +25,7 @@ from hypercare.collectors.exposition.parser import Parser, parse_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hypercare.model.histograms import Histogram
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
@@ -51,6 +52,9 @@ class Parsed:
         kept: those left after relabelling.
         added: series that the last good scrape did not have.
         vanished: columns of the last scrape that this one lacks.
+        histograms: native histograms without a timestamp, as (column, histogram); their columns are not in ``columns``.
+        timed_histograms: those with one, as (timestamp, column, histogram).
+        starts: when the counting of a column began, as (column, ms), where the target tells.
 
     """
 
@@ -61,6 +65,9 @@ class Parsed:
     kept: int
     added: int
     vanished: Ints
+    histograms: tuple[tuple[int, Histogram], ...] = ()
+    timed_histograms: tuple[tuple[Ms, int, Histogram], ...] = ()
+    starts: tuple[tuple[int, Ms], ...] = ()
 
 
 _ShapeKey: TypeAlias = "tuple[bool, tuple[int, ...], tuple[bytes, ...], tuple[bytes, ...]]"
@@ -145,7 +152,7 @@ class ScrapeCache:
     """
 
     def __init__(self, resolve: Callable[[Labels], int]) -> None:
-        self._resolve = resolve
+        self.resolve = resolve
         self._layout: _Layout | None = None
         self._metas: list[Meta] = []
         self._live: Ints = _NO_INTS
@@ -187,7 +194,7 @@ class ScrapeCache:
         if layout is not None and layout.shape.openmetrics is openmetrics:
             values = _read_as(layout.shape, lines, len(body))
             if values is not None:
-                _check_limit(layout.kept, sample_limit)
+                check_limit(layout.kept, sample_limit)
                 return self._from_layout(layout, values)
         if layout is not None and layout.shared and not self.known:
             self.known = layout.lines()
@@ -195,21 +202,30 @@ class ScrapeCache:
 
     def learn(self, text: bytes, labels: Labels) -> int:
         """Resolve a new series and remember it."""
-        column = self.known[text] = self._resolve(labels)
+        column = self.known[text] = self.resolve(labels)
         return column
 
     def take(self, layout: _Layout, metas: list[Meta], timed: Ints, *, odd: bool) -> tuple[int, Ints]:
         """Take over what a good pass found; ``odd``: some lines have more than ``series value``."""
         self._layout = None if odd else layout
-        if metas != self._metas:
-            self._metas = metas
-            self.metadata = _families(metas)
+        self._describe(metas)
         if len(self.comments) > 2 * len(metas) + 100:
             self.comments.clear()
         if len(self.known) > 2 * layout.shape.line_count + 100:
             # Lines that no longer come outnumber those that do; the next pass learns the rest again.
             self.known = {p[:-1]: self.known[p[:-1]] for p in layout.shape.prefixes if p[:-1] in self.known}
         return self._turn(layout.columns, timed)
+
+    def take_columns(self, plain: Ints, stamped: Ints, metas: list[Meta]) -> tuple[int, Ints]:
+        """Take over what a good pass over another format found: how many columns are new, which have vanished."""
+        self._layout = None
+        self._describe(metas)
+        return self._turn(plain, stamped)
+
+    def _describe(self, metas: list[Meta]) -> None:
+        if metas != self._metas:
+            self._metas = metas
+            self.metadata = _families(metas)
 
     def _from_layout(self, layout: _Layout, values: Floats) -> Parsed:
         scraped = len(values)
@@ -243,7 +259,13 @@ def _families(metas: list[Meta]) -> dict[str, Metadata]:
     return found
 
 
-def _check_limit(kept: int, limit: int) -> None:
+def check_limit(kept: int, limit: int) -> None:
+    """Refuse more samples than the limit, where there is one.
+
+    Raises:
+        TooManySamples: there are more.
+
+    """
     if limit and kept > limit:
         msg = f"sample limit exceeded: more than {limit} samples after relabelling"
         raise TooManySamples(msg)
@@ -320,7 +342,7 @@ class _Slow:
     def _done(self, lines: list[bytes]) -> Parsed:
         layout = _Layout(_Shape(lines, self.at, openmetrics=self.parser.openmetrics), self.columns)
         timed = tuple(sorted(t for t in self.timed if t[1] != DROPPED))
-        _check_limit(layout.kept + len(timed), self.limit)
+        check_limit(layout.kept + len(timed), self.limit)
         values = np.array(self.values, np.float64)
         scraped = len(values) + len(self.timed)
         if layout.keep is not None:
@@ -377,7 +399,7 @@ class _Slow:
             if self.limit:
                 self.dropped += self.columns[self.counted :].count(DROPPED)
                 self.counted = len(self.columns)
-                _check_limit(self.counted + len(self.timed) - self.dropped, self.limit)
+                check_limit(self.counted + len(self.timed) - self.dropped, self.limit)
             column = self.cache.learn(text, series.labels)
         if series.timestamp is not None:
             self._stamped(column, series.value, series.timestamp, i)

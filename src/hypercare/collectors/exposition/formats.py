@@ -23,6 +23,7 @@ class Format(enum.Enum):
 
     TEXT = "text"
     OPENMETRICS = "openmetrics"
+    PROTOBUF = "protobuf"
 
 
 _FALLBACKS: Final = {
@@ -30,6 +31,7 @@ _FALLBACKS: Final = {
     "PrometheusText1.0.0": Format.TEXT,
     "OpenMetricsText0.0.1": Format.OPENMETRICS,
     "OpenMetricsText1.0.0": Format.OPENMETRICS,
+    "PrometheusProto": Format.PROTOBUF,
 }
 
 
@@ -77,6 +79,8 @@ def choose_format(content_type: str, fallback: str = "") -> Format:
         media = ""
     if media == "application/openmetrics-text":
         return Format.OPENMETRICS
+    if media == "application/vnd.google.protobuf":
+        return Format.PROTOBUF
     if media == "text/plain":
         return Format.TEXT
     return _FALLBACKS.get(fallback, Format.TEXT)

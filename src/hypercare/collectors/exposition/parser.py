@@ -131,9 +131,13 @@ class Parser:
 def canonical_bound(text: str) -> str:
     """A bound as Prometheus 3 and OpenMetrics write it: ``1`` becomes ``1.0``; what is no number stays."""
     try:
-        value = number(text)
+        return bound_text(number(text))
     except ExpositionError:
         return text
+
+
+def bound_text(value: float) -> str:
+    """A bound as OpenMetrics writes it."""
     if value != value:  # noqa: PLR0124 - NaN
         return "NaN"
     if value in {float("inf"), float("-inf")}:

@@ -16,17 +16,26 @@ if TYPE_CHECKING:
     from hypercare.collectors.scrape.target import Target
     from hypercare.ports import Http, HttpReply
 
+_PROTOBUF: Final = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 _MEDIA: Final = {
-    "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+    "PrometheusProto": _PROTOBUF,
+    "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0",
     "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
-    "PrometheusText1.0.0": "text/plain;version=1.0.0;escaping=allow-utf-8",
+    "PrometheusText1.0.0": "text/plain;version=1.0.0",
     "PrometheusText0.0.4": "text/plain;version=0.0.4",
 }
+_WITH_ESCAPING: Final = frozenset({"OpenMetricsText1.0.0", "PrometheusText1.0.0"})
 
 
-def accept_header(protocols: Sequence[str]) -> str:
-    """An Accept header that asks for the formats in this order; formats that we do not read are left out."""
-    media = [_MEDIA[name] for name in protocols if name in _MEDIA] or [_MEDIA["PrometheusText0.0.4"]]
+def accept_header(protocols: Sequence[str], escaping: str = "allow-utf-8") -> str:
+    """An Accept header that asks for the formats in this order.
+
+    Args:
+        protocols: ``scrape_protocols``.
+        escaping: how the target is to write names that are not of the old kind (``metric_name_escaping_scheme``).
+
+    """
+    media = [_MEDIA[name] + (f";escaping={escaping}" if name in _WITH_ESCAPING else "") for name in protocols]
     ranked = [f"{text};q=0.{len(media) + 1 - i}" for i, text in enumerate(media)]
     return ",".join([*ranked, "*/*;q=0.1"])
 

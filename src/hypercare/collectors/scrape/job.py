@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hypercare.collectors.exposition import ProtobufOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.ports import BasicAuth, HttpReply, Tls
 
+CLASSIC_ONLY: Final = ProtobufOptions()
 DEFAULT_BODY_LIMIT = 32 << 20
 """Largest body where the job sets no body_size_limit: about 350,000 samples."""
 
@@ -69,6 +72,8 @@ class Job:
         interval: ms; a target's ``__scrape_interval__`` may say otherwise.
         fallback: ``fallback_scrape_protocol``.
         extra_metrics: also write scrape_timeout_seconds, scrape_sample_limit and scrape_body_size_bytes.
+        native: what becomes of histograms.
+        legacy_names: ``metric_name_validation_scheme: legacy``: other names than letters, digits, _ and : are refused.
         make_source: what to read a target through; equal where it gives equal sources.
 
     """
@@ -90,3 +95,5 @@ class Job:
     accept: str = ""
     extra_metrics: bool = False
     http: HttpSettings = HttpSettings()
+    native: ProtobufOptions = CLASSIC_ONLY
+    legacy_names: bool = False

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hypercare.collectors.exposition import DROPPED, ExpositionError, Format, Parsed, ScrapeCache, choose_format
+from hypercare.collectors.exposition import (
+    DROPPED,
+    ExpositionError,
+    Format,
+    Parsed,
+    ProtobufReader,
+    ScrapeCache,
+    choose_format,
+)
 from hypercare.collectors.scrape.status import LastScrape
 from hypercare.collectors.scrape.target import SampleLabels
 from hypercare.model.labels import METRIC_NAME, Labels
@@ -18,6 +27,7 @@ from hypercare.ports import PortError
 if TYPE_CHECKING:
     from hypercare.collectors.scrape.job import Job, Source
     from hypercare.collectors.scrape.target import Target
+    from hypercare.model.histograms import Histogram
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.ports import HttpResponse
@@ -31,13 +41,15 @@ _REPORTS: Final = (
     "scrape_series_added",
 )
 _EXTRA_REPORTS: Final = ("scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes")
+_LEGACY_METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
+_LEGACY_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _NONE: Final[Ints] = np.zeros(0, np.int64)
 _NO_VALUES: Final[Floats] = np.zeros(0, np.float64)
 _NOTHING: Final = Parsed(_NONE, _NO_VALUES, (), 0, 0, 0, _NONE)
 
 
 class LimitExceeded(ValueError):  # noqa: N818 - reads as what happened
-    """A series beyond the label limits, or without a name after relabelling."""
+    """A series beyond the label limits, without a name after relabelling, or with one that the job does not allow."""
 
 
 class TargetRun:
@@ -68,6 +80,7 @@ class TargetRun:
         self._report_columns: frozenset[int] = frozenset()
         self._row: tuple[Ints | None, Ints] = (None, _NONE)
         self.cache = ScrapeCache(self._resolve)
+        self._protobuf: ProtobufReader | None = None
         self.use(job, source)
 
     def use(self, job: Job, source: Source) -> None:
@@ -75,8 +88,13 @@ class TargetRun:
         self.job = job
         self.source = source
         self._join = SampleLabels(self.target.labels, honor=job.honor_labels)
-        self.cache.forget_lines()
+        self._forget()
         self._number_reports()
+
+    def _forget(self) -> None:
+        self.cache.forget_lines()
+        if self._protobuf is not None:
+            self._protobuf.forget()
 
     def _number_reports(self) -> None:
         names = _REPORTS + (_EXTRA_REPORTS if self.job.extra_metrics else ())
@@ -110,6 +128,8 @@ class TargetRun:
 
     def _check(self, labels: Labels) -> None:
         limits = self.job.limits
+        if self.job.legacy_names:
+            _check_legacy(labels)
         if limits.labels and len(labels) > limits.labels:
             msg = f"label_limit exceeded: {len(labels)} labels, limit {limits.labels}: {labels!s:.200}"
             raise LimitExceeded(msg)
@@ -137,7 +157,7 @@ class TargetRun:
         """Store what a scrape brought."""
         if self._group.generation != self._generation:
             self._generation = self._group.generation
-            self.cache.forget_lines()
+            self._forget()
             self._number_reports()
         error, size, parsed = "", 0.0, _NOTHING
         if isinstance(answer, PortError):
@@ -156,6 +176,14 @@ class TargetRun:
 
     def _parse(self, answer: HttpResponse) -> Parsed:
         fmt = choose_format(answer.headers.get("content-type", ""), self.job.fallback)
+        if fmt is Format.PROTOBUF:
+            self._protobuf = self._protobuf or ProtobufReader(self.cache)
+            return self._protobuf.parse(
+                answer.body,
+                self.job.native,
+                sample_limit=self.job.limits.samples,
+                honor_timestamps=self.job.honor_timestamps,
+            )
         return self.cache.parse(
             answer.body,
             openmetrics=fmt is Format.OPENMETRICS,
@@ -174,19 +202,27 @@ class TargetRun:
         # The store takes its short way when it gets the very array of the row before.
         if self._row[0] is not parsed.columns:
             self._row = (parsed.columns, np.concatenate([parsed.columns, self._reports]))
-        self._tsdb.append(self._group, at, self._row[1], values, stale=stale.tolist())
-        if parsed.timed:
+        self._tsdb.append(
+            self._group, at, self._row[1], values,
+            stale=stale.tolist(), histograms=parsed.histograms, starts=parsed.starts,
+        )  # fmt: skip
+        if parsed.timed or parsed.timed_histograms:
             self._store_timed(parsed)
 
     def _store_timed(self, parsed: Parsed) -> None:
         """Samples with times of their own go to a group of their own, a row for each time."""
         group = self._tsdb.group(f"scrape/{self.target.key}/timed")
         rows: dict[Ms, dict[int, float]] = {}
+        natives: dict[Ms, dict[int, Histogram]] = {}
         for stamp, column, value in parsed.timed:
             number = group.column(self._group.series[column])
             rows.setdefault(stamp, {}).setdefault(number, value)
-        for stamp, row in sorted(rows.items()):
-            self._tsdb.append(group, stamp, list(row), list(row.values()))
+        for stamp, column, histogram in parsed.timed_histograms:
+            number = group.column(self._group.series[column])
+            natives.setdefault(stamp, {}).setdefault(number, histogram)
+        for stamp in sorted({*rows, *natives}):
+            row, native = rows.get(stamp, {}), natives.get(stamp, {})
+            self._tsdb.append(group, stamp, list(row), list(row.values()), histograms=list(native.items()))
 
     def end(self, now: Ms) -> None:
         """Mark all series of the target as ended, the report series included."""
@@ -198,6 +234,14 @@ class TargetRun:
         stale = [*gone.tolist(), *self._reports.tolist()]
         self._tsdb.append(self._group, at, _NONE, _NO_VALUES, stale=stale)
         self._last_at = at
+
+
+def _check_legacy(labels: Labels) -> None:
+    for name, value in labels:
+        form, text = (_LEGACY_METRIC, value) if name == METRIC_NAME else (_LEGACY_LABEL, name)
+        if form.fullmatch(text) is None:
+            msg = f"{text!r} is no name under metric_name_validation_scheme: legacy, in {labels!s:.200}"
+            raise LimitExceeded(msg)
 
 
 def _phrase(status: int) -> str:
