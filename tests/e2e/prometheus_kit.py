@@ -6,8 +6,10 @@ import gzip
 import http.client
 import json
 import shutil
+import socket
 import struct
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +20,12 @@ import numpy as np
 
 from hypercare.model.labels import Labels
 from hypercare.tsdb import Tsdb
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _varint(value):
@@ -82,23 +90,17 @@ class Asking:
         return status, json.loads(body)
 
 
-class Prometheus(Asking):
-    """Debian's Prometheus, with a receiver for remote write."""
+class _Peer(Asking):
+    """A server of our own making, up once it says that it is ready."""
 
-    def __init__(self, folder, port, config="global: {scrape_interval: 1h}\n", *flags):
-        assert shutil.which("prometheus"), "install Debian's prometheus"
+    def __init__(self, port, command, folder):
         super().__init__(f"http://127.0.0.1:{port}")
-        folder.mkdir()
-        (folder / "prometheus.yml").write_text(config)
-        self._process = subprocess.Popen(
-            ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-             f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver", "--web.enable-admin-api",
-             "--log.level=error", *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        with (folder / "peer.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
         end = time.monotonic() + 60
         while not self._ready():
-            assert time.monotonic() < end, "Prometheus does not start"
-            assert self._process.poll() is None, "Prometheus ended"
+            assert self._process.poll() is None, (folder / "peer.log").read_text()
+            assert time.monotonic() < end, f"{command[0]} does not start"
             time.sleep(0.05)
 
     def _ready(self):
@@ -107,6 +109,36 @@ class Prometheus(Asking):
         except OSError:
             return False
 
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(20)
+
+
+class Hypercare(_Peer):
+    """A hypercare of its own, for tests that share one."""
+
+    def __init__(self, folder, port, files):
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        listen, config, data = f"127.0.0.1:{port}", str(folder / "hypercare.yml"), str(folder / "data")
+        command = [sys.executable, "-m", "hypercare", "serve", "--config", config, "--data", data, "--listen", listen]
+        super().__init__(port, command, folder)
+
+
+class Prometheus(_Peer):
+    """Debian's Prometheus, with a receiver for remote write."""
+
+    def __init__(self, folder, port, config="global: {scrape_interval: 1h}\n", *flags):
+        assert shutil.which("prometheus"), "install Debian's prometheus"
+        folder.mkdir()
+        (folder / "prometheus.yml").write_text(config)
+        command = [
+            "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+            f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver", "--web.enable-admin-api",
+            "--log.level=error", *flags,
+        ]  # fmt: skip
+        super().__init__(port, command, folder)
+
     def write(self, series):
         """Samples as of now on; those of one series must come in the order of time."""
         status, _, body = self.ask("POST", "/api/v1/write", write_request(series), {
@@ -114,10 +146,6 @@ class Prometheus(Asking):
             "X-Prometheus-Remote-Write-Version": "0.1.0",
         })  # fmt: skip
         assert status in {200, 204}, body
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait(20)
 
 
 def fill(folder, matrices):
@@ -148,4 +176,4 @@ def doubles(*values):
     return struct.unpack(f"<{len(values)}d", struct.pack(f"<{len(values)}Q", *values))
 
 
-__all__ = ["Asking", "Labels", "Prometheus", "doubles", "fill", "series_of", "write_request"]
+__all__ = ["Asking", "Hypercare", "Labels", "Prometheus", "doubles", "fill", "free_port", "series_of", "write_request"]

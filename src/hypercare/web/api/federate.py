@@ -62,7 +62,8 @@ def lines(found: Iterable[tuple[Labels, _Newest]], external: Mapping[str, str]) 
             known = name
         own = [(_plain(label), text) for label, text in labels.pairs if label != METRIC_NAME]
         more = [pair for pair in added if pair[0] not in labels]
-        yield f"{series_text(name, [*own, *more])} {format_float(value)} {at}"
+        # Prometheus' text format knows no negative zero.
+        yield f"{series_text(name, [*own, *more])} {format_float(value or 0.0)} {at}"
 
 
 def federate(asked: Asked) -> Page:
