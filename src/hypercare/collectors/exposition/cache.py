@@ -146,6 +146,7 @@ class ScrapeCache:
 
     Attributes:
         metadata: families that the target described; replaced as a whole when one changes.
+        part: asked first about series of histogram families: the number of a part of a histogram, or none.
         known: columns by series text; empty while bodies are read by their layout, which has them, too.
         comments: metadata by line.
 
@@ -153,6 +154,7 @@ class ScrapeCache:
 
     def __init__(self, resolve: Callable[[Labels], int]) -> None:
         self.resolve = resolve
+        self.part: Callable[[Labels, str], int | None] | None = None
         self._layout: _Layout | None = None
         self._metas: list[Meta] = []
         self._live: Ints = _NO_INTS
@@ -200,9 +202,12 @@ class ScrapeCache:
             self.known = layout.lines()
         return _Slow(self, openmetrics=openmetrics, limit=sample_limit, honor=honor_timestamps).run(lines)
 
-    def learn(self, text: bytes, labels: Labels) -> int:
+    def learn(self, text: bytes, labels: Labels, parser: Parser) -> int:
         """Resolve a new series and remember it."""
-        column = self.known[text] = self.resolve(labels)
+        part = None
+        if self.part is not None and parser.type == "histogram":
+            part = self.part(labels, parser.family)
+        column = self.known[text] = self.resolve(labels) if part is None else part
         return column
 
     def take(self, layout: _Layout, metas: list[Meta], timed: Ints, *, odd: bool) -> tuple[int, Ints]:
@@ -369,7 +374,7 @@ class _Slow:
     def _meta(self, meta: Meta) -> None:
         self.metas.append(meta)
         if meta.kind == "type":
-            self.parser.type = meta.text
+            self.parser.type, self.parser.family = meta.text, meta.metric
 
     def _known_with_more(self, line: bytes, i: int) -> bool:
         """A series seen before, with an exemplar or a timestamp in ms after its value."""
@@ -400,7 +405,7 @@ class _Slow:
                 self.dropped += self.columns[self.counted :].count(DROPPED)
                 self.counted = len(self.columns)
                 check_limit(self.counted + len(self.timed) - self.dropped, self.limit)
-            column = self.cache.learn(text, series.labels)
+            column = self.cache.learn(text, series.labels, self.parser)
         if series.timestamp is not None:
             self._stamped(column, series.value, series.timestamp, i)
         elif line.startswith(text + b" ") and series.exemplar is None and line.count(b" ", len(text)) == 1:

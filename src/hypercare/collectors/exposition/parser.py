@@ -48,6 +48,7 @@ class Parser:
     def __init__(self, *, openmetrics: bool) -> None:
         self.openmetrics = openmetrics
         self.type = "unknown"
+        self.family = ""
         self._ended = False
 
     def line(self, line: str) -> Meta | Comment | Series | None:
@@ -88,7 +89,7 @@ class Parser:
         if text not in TEXT_TYPES:
             msg = f"invalid metric type {text!r}"
             raise ExpositionError(msg)
-        self.type = TEXT_TYPES[text]
+        self.type, self.family = TEXT_TYPES[text], name
         return Meta("type", name, self.type)
 
     def _openmetrics(self, line: str) -> Meta | Comment | Series | None:
@@ -116,7 +117,7 @@ class Parser:
         if text not in OPENMETRICS_TYPES:
             msg = f"invalid metric type {text!r}"
             raise ExpositionError(msg)
-        self.type = text
+        self.type, self.family = text, name
         return Meta("type", name, text)
 
     def _bounds(self, series: Series) -> Series:

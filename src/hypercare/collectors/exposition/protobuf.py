@@ -448,4 +448,9 @@ def _decode(data: bytes, start: int, stop: int) -> Any:
 
 
 def _pairs(metric: Any) -> list[tuple[str, str]]:
-    return [(label.name, label.value) for label in metric.label]
+    pairs = [(label.name, label.value) for label in metric.label]
+    # What is not UTF-8 is given as bytes.
+    if not all(isinstance(text, str) for pair in pairs for text in pair):
+        msg = f"not valid UTF-8 in the labels {pairs!s:.200}"
+        raise ExpositionError(msg)
+    return pairs

@@ -16,8 +16,10 @@ from hypercare.collectors.exposition import (
     Parsed,
     ProtobufReader,
     ScrapeCache,
+    check_limit,
     choose_format,
 )
+from hypercare.collectors.scrape.nhcb import ClassicParts
 from hypercare.collectors.scrape.status import LastScrape
 from hypercare.collectors.scrape.target import SampleLabels
 from hypercare.model.labels import METRIC_NAME, Labels
@@ -41,6 +43,8 @@ _REPORTS: Final = (
     "scrape_series_added",
 )
 _EXTRA_REPORTS: Final = ("scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes")
+_PARTS: Final = 64
+"""Lines that a histogram may have where lines are counted before they are put together."""
 _LEGACY_METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _LEGACY_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _NONE: Final[Ints] = np.zeros(0, np.int64)
@@ -81,6 +85,7 @@ class TargetRun:
         self._row: tuple[Ints | None, Ints] = (None, _NONE)
         self.cache = ScrapeCache(self._resolve)
         self._protobuf: ProtobufReader | None = None
+        self._parts: ClassicParts | None = None
         self.use(job, source)
 
     def use(self, job: Job, source: Source) -> None:
@@ -89,12 +94,19 @@ class TargetRun:
         self.source = source
         self._join = SampleLabels(self.target.labels, honor=job.honor_labels)
         self._forget()
+        wanted = job.native
+        self._parts = (
+            ClassicParts(self._resolve, wanted.limits, classic_too=wanted.classic_too) if wanted.convert else None
+        )
+        self.cache.part = self._parts.part if self._parts is not None else None
         self._number_reports()
 
     def _forget(self) -> None:
         self.cache.forget_lines()
         if self._protobuf is not None:
             self._protobuf.forget()
+        if self._parts is not None:
+            self._parts.forget()
 
     def _number_reports(self) -> None:
         names = _REPORTS + (_EXTRA_REPORTS if self.job.extra_metrics else ())
@@ -170,7 +182,7 @@ class TargetRun:
                 parsed = self._parse(answer)
             except (ExpositionError, LimitExceeded) as err:
                 error = str(err)
-        stale = parsed.vanished if not error else self.cache.failed()
+        stale = parsed.vanished if not error else self._failed()
         self._store(at, answer.duration, parsed, stale, ok=not error, size=size)
         self.last = LastScrape(at, answer.duration, error, parsed.scraped)
 
@@ -184,12 +196,23 @@ class TargetRun:
                 sample_limit=self.job.limits.samples,
                 honor_timestamps=self.job.honor_timestamps,
             )
-        return self.cache.parse(
+        limit = self.job.limits.samples
+        parsed = self.cache.parse(
             answer.body,
             openmetrics=fmt is Format.OPENMETRICS,
-            sample_limit=self.job.limits.samples,
+            sample_limit=limit * (_PARTS if self._parts is not None else 1),
             honor_timestamps=self.job.honor_timestamps,
         )
+        if self._parts is None:
+            return parsed
+        joined = self._parts.join(parsed)
+        check_limit(joined.kept, limit)
+        return joined
+
+    def _failed(self) -> Ints:
+        """Note a failed scrape; the columns that now need a staleness marker."""
+        stale = self.cache.failed()
+        return stale if self._parts is None else self._parts.failed(stale)
 
     def _store(self, at: Ms, duration: float, parsed: Parsed, stale: Ints, *, ok: bool, size: float) -> None:
         count = len(parsed.values)
@@ -227,7 +250,7 @@ class TargetRun:
     def end(self, now: Ms) -> None:
         """Mark all series of the target as ended, the report series included."""
         self.ended = True
-        gone = self.cache.failed()
+        gone = self._failed()
         if self.last is None:
             return
         at = max(now, self._last_at + 1)
