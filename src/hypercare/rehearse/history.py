@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from hypercare.model.errors import InputError, Problem
-from hypercare.model.samples import ABSENT, SampleMatrix, is_absent, is_stale
+from hypercare.model.matchers import Matcher, MatchOp
+from hypercare.model.samples import SampleMatrix, is_absent, is_stale
+from hypercare.model.time import HOUR
 from hypercare.rehearse.store import Given
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.rehearse.needs import Need
 
+_UP: Final = Matcher("__name__", MatchOp.EQUAL, "up")
 MAX_SAMPLES: Final = 150_000_000
 """More than this is refused before it fills the memory: 1.2 GB."""
 
@@ -39,6 +42,14 @@ class History(Protocol):
         """
         ...
 
+    def alive(self, start: Ms, end: Ms) -> tuple[Ms, Ms] | None:
+        """From when to when anything was scraped between two instants, to about an hour; none: nothing was.
+
+        Raises:
+            SourceError: the source is away or refuses.
+        """
+        ...
+
 
 class StoreHistory:
     """History in a store of ours."""
@@ -50,6 +61,22 @@ class StoreHistory:
         """See ``History``."""
         select = self._source.select(need.matchers, start, end)
         return select, self._source.select_histograms(need.matchers, start, end)
+
+    def alive(self, start: Ms, end: Ms) -> tuple[Ms, Ms] | None:
+        """See ``History``."""
+        edges = range(start - 1, end, HOUR)
+        first = next((found[0] for low in edges if (found := self._scraped(low, min(low + HOUR, end)))), None)
+        if first is None:
+            return None
+        last = next(found[1] for low in reversed(edges) if (found := self._scraped(low, min(low + HOUR, end))))
+        return first, last
+
+    def _scraped(self, low: Ms, high: Ms) -> tuple[Ms, Ms] | None:
+        """The first and last scrape with ``low < t <= high``."""
+        found = self._source.select((_UP,), low, high)
+        if not found:
+            return None
+        return min(int(m.times[0]) for m in found), max(int(m.times[-1]) for m in found)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,10 +100,16 @@ class Coverage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Past:
-    """All that rules need of the past."""
+    """All that rules need of the past.
+
+    Attributes:
+        alive: from when to when the source has anything at all; none: it has nothing.
+
+    """
 
     given: Given
     coverage: tuple[Coverage, ...]
+    alive: tuple[Ms, Ms] | None = None
 
     @property
     def samples(self) -> int:
@@ -127,7 +160,9 @@ def bring(
                 raise InputError([Problem("", 0, 0, text, "choose a shorter time, or fewer rules")])
         _keep(pieces, matrices)
     coverage.sort(key=lambda c: c.selector)
-    return Past(Given(_matrices(pieces), histograms.values()), tuple(coverage))
+    edges = [*(history.alive(start, end) or ()), *(t for c in coverage for t in (c.first, c.last) if t is not None)]
+    alive = (max(start, min(edges)), min(end, max(edges))) if edges else None
+    return Past(Given(_matrices(pieces), histograms.values()), tuple(coverage), alive)
 
 
 def _span(need: Need, start: Ms, end: Ms) -> tuple[Ms, Ms]:
@@ -223,6 +258,3 @@ def _joined(parts: list[tuple[Ints, np.ndarray]]) -> tuple[Ints, np.ndarray]:
     # The same instant twice: two pieces overlap; the later one holds.
     last = np.append(times[1:] != times[:-1], True)
     return times[last], values[last]
-
-
-__all__ = ["ABSENT", "Coverage", "History", "Past", "SourceError", "StoreHistory", "bring"]

@@ -58,7 +58,8 @@ class Page:
         yield from self._summary()
         if not report.has_data:
             yield (
-                '<p class="note"><strong>No data.</strong> Nothing in this time matches any selector of these rules. '
+                '<p class="note"><strong>No data.</strong> The source has nothing of this time that matches '
+                "any selector of these rules. "
                 "Whether they would have fired is unknown.</p>"
             )
         else:
@@ -108,7 +109,10 @@ class Page:
 
     def _notes(self) -> Iterator[str]:
         report = self._report
-        lines: list[str] = []
+        lines = [
+            f"No data at all from {self._time(low)} to {self._time(high)}: not evaluated."
+            for low, high in report.unknown
+        ]
         for gap in report.gaps:
             selector = f"<code>{escape(gap.selector)}</code>"
             if gap.since is None or gap.until is None:
@@ -193,7 +197,7 @@ class Page:
         rects = [rect for span in spans for rect in self._rects(span)]
         # What fires lies above what is pending, of other instances too.
         rects.sort(key=lambda rect: 'class="firing"' in rect)
-        inner = "".join([*self._nights(), *rects])
+        inner = "".join([*self._nights(), *self._unknown(), *rects])
         return f'<svg {role} viewBox="0 0 {_WIDE} 20" preserveAspectRatio="none">{inner}</svg>'
 
     def _nights(self) -> Iterator[str]:
@@ -211,9 +215,15 @@ class Page:
                 x, end = self._x(int(low)), self._x(int(high))
                 yield f'<rect class="night" x="{x:.1f}" width="{end - x:.1f}" y="0" height="20"/>'
 
+    def _unknown(self) -> Iterator[str]:
+        for low, high in self._report.unknown:
+            x, end = self._x(low), self._x(high)
+            yield f'<rect class="blank" x="{x:.1f}" width="{end - x:.1f}" y="0" height="20"/>'
+
     def _rects(self, span: Span) -> Iterator[str]:
         report = self._report
-        ended = report.end if span.ended_at is None else span.ended_at
+        until = report.end if report.evaluated is None else report.evaluated[1]
+        ended = until if span.ended_at is None else span.ended_at
         calm = ended if span.fired_at is None else span.fired_at
         if calm > span.pending_at and calm >= report.start:
             x, end = self._x(span.pending_at), self._x(calm)

@@ -38,7 +38,7 @@ color:var(--soft)}details[open]>summary .name::before{transform:rotate(90deg)}
 details>summary:not(:has(svg)){display:block;font-weight:600}
 svg{display:block;width:100%;height:22px;background:var(--track);border-radius:3px}
 .instance svg{height:12px}.unknown{background:none;border:1px dashed var(--line)}
-.night{fill:var(--night)}.firing{fill:var(--firing)}.pending{fill:var(--pending)}.hour{fill:var(--hour)}
+.blank{fill:var(--bg)}.night{fill:var(--night)}.firing{fill:var(--firing)}.pending{fill:var(--pending)}.hour{fill:var(--hour)}
 .night-hour{fill:var(--firing)}
 .wide{overflow-x:auto;margin:.5rem 0}table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid var(--line);white-space:nowrap;

@@ -86,6 +86,19 @@ class RemoteHistory:
             self._mark_ends(need, whole, start, end)
         return [SampleMatrix((n,), t, v.reshape(-1, 1), dense=False) for n, (t, v) in whole.items() if len(t)], ()
 
+    def alive(self, start: Ms, end: Ms) -> tuple[Ms, Ms] | None:
+        """See ``history.History``."""
+        step = max(MINUTE, (end - start) // 1000)
+        fields = {
+            "query": "count(up)",
+            "start": f"{start / 1000:.3f}",
+            "end": f"{end / 1000:.3f}",
+            "step": f"{step / 1000:.3f}",
+        }
+        body = self._ask("/api/v1/query_range", fields)
+        times = [t for _, each, _ in read_matrix(body) for t in (int(each[0]), int(each[-1]))] if body else []
+        return (min(times), max(times)) if times else None
+
     def _portion(self, need: Need, start: Ms, end: Ms) -> list[tuple[Labels, Ints, Floats]] | None:
         """Samples with ``start < t <= end``; none where that is more than the server gives at once."""
         # Milliseconds are the finest that every server knows; Prometheus 2 includes the left edge, which is cut here.

@@ -57,7 +57,8 @@ class Report:
 
     Attributes:
         source: where the history comes from.
-        warmed_since: when evaluation began, before ``start``.
+        evaluated: the first and the last instant of evaluations: some time before ``start`` to know what was pending
+            then, and only where the source has data; none: nowhere.
         routed: none where no configuration was given.
 
     """
@@ -66,7 +67,7 @@ class Report:
     files: tuple[str, ...]
     start: Ms
     end: Ms
-    warmed_since: Ms
+    evaluated: tuple[Ms, Ms] | None
     backtest: Backtest
     played: Played
     stories: tuple[Story, ...]
@@ -77,8 +78,18 @@ class Report:
 
     @property
     def has_data(self) -> bool:
-        """Whether any rule had anything to look at."""
-        return not self.coverage or any(c.samples for c in self.coverage)
+        """Whether the source has anything of this time."""
+        return self.evaluated is not None and self.evaluated[1] > self.start
+
+    @property
+    def unknown(self) -> tuple[tuple[Ms, Ms], ...]:
+        """Parts of the time that the source has nothing of."""
+        if self.evaluated is None:
+            return ((self.start, self.end),)
+        first, last = self.evaluated
+        before = ((self.start, first),) if first > self.start + _TOLERANCE else ()
+        after = ((last, self.end),) if last < self.end - _TOLERANCE else ()
+        return before + after
 
     def no_data_for(self, number: int) -> tuple[str, ...]:
         """Selectors of a rule that found nothing at all."""
@@ -93,7 +104,7 @@ class Report:
             "files": list(self.files),
             "from": format_rfc3339(self.start),
             "to": format_rfc3339(self.end),
-            "evaluated_from": format_rfc3339(self.warmed_since),
+            "no_data": [[format_rfc3339(low), format_rfc3339(high)] for low, high in self.unknown],
             "samples": self.samples,
             "evaluations": self.played.evaluations,
             "has_data": self.has_data,

@@ -73,24 +73,26 @@ def run(order: Order, history: History, source: str, progress: Callable[[str], N
     past = bring(
         history, wanted, since, order.end, written=backtest.writes, progress=lambda text: progress(f"reading {text}")
     )
-    played = backtest.play(past.given, since, order.end, lambda share: progress(f"evaluating, {share:.0%}"))
+    # Where the source has nothing at all nobody looked: that is no absence that an alert could be about.
+    first, last = past.alive or (order.start, order.start - 1)
+    played = backtest.play(past.given, first, last, lambda share: progress(f"evaluating, {share:.0%}"))
     rules: Sequence[tuple[int, AlertingRule]] = [
         (number, rule) for number, rule in enumerate(backtest.rules) if isinstance(rule, AlertingRule)
     ]
     routed: Routed | None = None
     if order.config is not None:
         progress("routing")
-        told = Replay(order.config, order.ack_after).run(played.news, order.start, order.end)
+        told = Replay(order.config, order.ack_after).run(played.news, order.start, last)
         routed = Routed(told, tallies(told), assumption(order.ack_after))
     return Report(
         source=source,
         files=tuple(file.path for file in order.rules),
         start=order.start,
         end=order.end,
-        warmed_since=since,
+        evaluated=past.alive,
         backtest=backtest,
         played=played,
-        stories=stories(rules, played.steps, order.start, order.end),
+        stories=stories(rules, played.steps, order.start, max(order.start, last)),
         coverage=past.coverage,
         gaps=gaps_of(backtest, wanted, past.coverage, order.start, order.end),
         samples=past.samples,

@@ -73,7 +73,7 @@ def render(report: Report, look: Look) -> Iterator[str]:
     yield from _head(report, look)
     if not report.has_data:
         yield ""
-        yield "no data: nothing in this time matches any selector of these rules"
+        yield "no data: the source has nothing of this time that matches any selector of these rules"
         yield "Whether they would have fired is unknown."
         return
     yield from _gaps(report, look)
@@ -108,12 +108,14 @@ def _count(number: int, what: str) -> str:
 
 
 def _gaps(report: Report, look: Look) -> Iterator[str]:
+    for low, high in report.unknown:
+        yield look.paint(f"no data at all from {look.time(low)} to {look.time(high)}: not evaluated", "pending")
     for gap in report.gaps:
         if gap.since is None or gap.until is None:
             yield look.paint(f"no data for {gap.selector}", "pending")
             continue
         parts = []
-        if gap.since > report.start:
+        if gap.since > report.start + 5 * MINUTE:
             parts.append(f"only from {look.time(gap.since)} on")
         if gap.until < report.end - 5 * MINUTE:
             parts.append(f"only until {look.time(gap.until)}")
@@ -130,12 +132,10 @@ def _bars(report: Report, look: Look) -> Iterator[str]:
     full, half, none, unknown = ("█", "▒", "·", " ") if look.unicode else ("#", "+", ".", " ")
     yield " " * (left + 1) + _axis(report, look, width)
     for story in report.stories:
-        cells = _cells(story, width)
+        cells = _cells(story, width, report)
         empty = unknown if report.no_data_for(story.number) else none
-        row = "".join(
-            look.paint(full, "firing") if c == 2 else look.paint(half, "pending") if c else look.paint(empty, "dim")
-            for c in cells
-        )
+        marks = {2: (full, "firing"), 1: (half, "pending"), 0: (empty, "dim"), -1: (unknown, "dim")}
+        row = "".join(look.paint(*marks[cell]) for cell in cells)
         name = story.rule.spec.name
         short = name if len(name) <= left else name[: left - 1] + ("…" if look.unicode else "~")
         note = " (no data)" if report.no_data_for(story.number) and not story.spans else ""
@@ -163,17 +163,18 @@ def _axis(report: Report, look: Look, width: int) -> str:
     return "".join(line).rstrip()
 
 
-def _cells(story: Story, width: int) -> list[int]:
-    """The worst state within each cell: 2 firing, 1 pending, 0 neither."""
-    cells = [0] * width
-    span = max(1, story.end - story.start)
+def _cells(story: Story, width: int, report: Report) -> list[int]:
+    """The worst state within each cell: 2 firing, 1 pending, 0 neither, -1 not evaluated."""
+    span = max(1, report.end - report.start)
+    middles = [report.start + int((cell + 0.5) / width * span) for cell in range(width)]
+    cells = [-1 if any(low <= at <= high for low, high in report.unknown) else 0 for at in middles]
 
     def mark(low: Ms, high: Ms, state: int) -> None:
-        low, high = max(low, story.start), min(high, story.end)
+        low, high = max(low, report.start), min(high, report.end)
         if low > high:
             return
-        first = min(width - 1, int((low - story.start) / span * width))
-        last = min(width - 1, max(first, int(-(-((high - story.start) * width) // span)) - 1))
+        first = min(width - 1, int((low - report.start) / span * width))
+        last = min(width - 1, max(first, int(-(-((high - report.start) * width) // span)) - 1))
         for cell in range(first, last + 1):
             cells[cell] = max(cells[cell], state)
 
