@@ -19,7 +19,7 @@ from hypercare.model.events import ConfigReloaded
 from hypercare.model.time import DAY, MINUTE, SECOND, Ms
 from hypercare.oncall.plan import Receiver
 from hypercare.oncall.service import OnCallService
-from hypercare.promql import Engine
+from hypercare.promql import Engine, Features, Limits
 from hypercare.routing.from_config import settings_from
 from hypercare.routing.service import RoutingService
 from hypercare.rules import RulesService
@@ -70,7 +70,7 @@ class App:
         options = Options(retention=self.retention, retention_bytes=config.hypercare.storage.retention_size)
         self.tsdb = Tsdb.open(None if data is None else data / "metrics", options)
         self.state = State.open(None if data is None else data / "state.db")
-        self.engine = Engine(workers=ports.workers)
+        self.engine = Engine(*_query_settings(config), ports.workers)
         self.dispatcher = Dispatcher(ports)
         self.kernel = Kernel(self.state, ports, Outbox(self.dispatcher))
         self.own = OwnMetrics(ports.clock.now())
@@ -150,6 +150,7 @@ class App:
 
     def _apply(self, ctx: Context, command: _Apply) -> None:
         self.dispatcher.configure(command.config)
+        self.engine.configure(*_query_settings(command.config))
         self.rules.ask(self.backend if self.backend.configure(command.config) else None)
         for service in self._services:
             service.configure(ctx, command.config)
@@ -176,6 +177,17 @@ class App:
     def _maintain(self, ctx: Context, key: str) -> None:
         ctx.set_timer(key, ctx.now + MINUTE, _MAINTAIN, durable=False)
         self.tsdb.maintain(ctx.now)
+
+
+def _query_settings(config: Config) -> tuple[Limits, Features]:
+    query = config.hypercare.metrics.query
+    limits = Limits(
+        max_samples=query.max_samples,
+        max_series=query.max_series,
+        max_bytes=query.max_memory,
+        lookback=query.lookback_delta,
+    )
+    return limits, Features.of(query.enable_features)
 
 
 def build(config: Config, ports: Ports, data: Path | None = None, hostname: str = "localhost") -> App:

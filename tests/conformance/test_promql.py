@@ -15,7 +15,7 @@ import pytest
 
 from hypercare.model.histograms import Histogram
 from hypercare.model.samples import ABSENT_BITS, STALE_BITS
-from hypercare.promql import Engine, PromqlError, parse
+from hypercare.promql import Engine, Features, PromqlError, parse
 from hypercare.promql.ast import Call, Expr, MatrixSelector, Subquery, VectorSelector, walk
 from hypercare.promql.native.arithmetic import compact
 
@@ -74,7 +74,7 @@ def _params():
 @pytest.mark.parametrize("case", _params())
 def test_eval(case):
     source = promqltest.source_of(case.loads)
-    engine = Engine()
+    engine = Engine(features=Features.all())
     if case.expected("fail"):
         with pytest.raises(PromqlError) as caught:
             _run(engine, source, case, case.text)

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from hypercare.model.labels import Labels
 from hypercare.model.samples import ABSENT, STALE, SampleMatrix
-from hypercare.promql import Engine, LimitError, Limits, PromqlError, StoppedError, Tick, parse
+from hypercare.promql import Engine, Features, LimitError, Limits, PromqlError, StoppedError, Tick, parse
 from hypercare.promql.testing import SeriesSource
 
 MINUTE = 60_000
 
 
 def vector(source, expr, at=30 * MINUTE):
-    result = Engine().instant(source, expr, at)
+    result = Engine(features=Features.all()).instant(source, expr, at)
     return {str(labels): value for labels, value in zip(result.labels, result.values.tolist(), strict=True)}
 
 
@@ -58,7 +58,7 @@ def test_instant(expr, expected):
 
 
 def test_scalars_strings_and_matrices():
-    engine = Engine()
+    engine = Engine(features=Features.all())
     assert engine.instant(SHOP, "time() / 60", 30 * MINUTE).scalar == 30
     assert engine.instant(SHOP, '"x"', 0).text == "x"
     matrix = engine.instant(SHOP, "up[2m]", 30 * MINUTE)
@@ -68,9 +68,9 @@ def test_scalars_strings_and_matrices():
 
 def test_matching_must_be_unique():
     with pytest.raises(PromqlError, match="many-to-many matching not allowed"):
-        Engine().instant(SHOP, "up * on (job) requests_total", 30 * MINUTE)
+        Engine(features=Features.all()).instant(SHOP, "up * on (job) requests_total", 30 * MINUTE)
     with pytest.raises(PromqlError, match="many-to-one matching must be explicit"):
-        Engine().instant(SHOP, "requests_total * on (job) up", 30 * MINUTE)
+        Engine(features=Features.all()).instant(SHOP, "requests_total * on (job) up", 30 * MINUTE)
 
 
 def test_absent_is_not_nan():
@@ -83,17 +83,17 @@ def test_limits_are_told():
     with pytest.raises(LimitError, match="too many samples"):
         Engine(Limits(max_samples=10)).instant(SHOP, "rate(requests_total[1h])", 30 * MINUTE)
     with pytest.raises(LimitError, match="11,000 points"):
-        Engine().range(SHOP, "up", 0, 12_000_000, 1)
+        Engine(features=Features.all()).range(SHOP, "up", 0, 12_000_000, 1)
 
 
 def test_the_first_step_is_not_counted_against_the_points_as_in_prometheus():
-    assert len(Engine().range(SHOP, "up", 0, 11_000, 1).times) == 11_001
+    assert len(Engine(features=Features.all()).range(SHOP, "up", 0, 11_000, 1).times) == 11_001
     with pytest.raises(LimitError, match="11,000 points"):
-        Engine().range(SHOP, "up", 0, 11_001, 1)
+        Engine(features=Features.all()).range(SHOP, "up", 0, 11_001, 1)
 
 
 def test_the_same_engine_within_other_limits():
-    engine = Engine()
+    engine = Engine(features=Features.all())
     at = 60 * MINUTE + 2 * MINUTE
     assert len(engine.instant(SHOP, "up", at).labels) == 2
     assert len(engine.within(lookback=MINUTE).instant(SHOP, "up", at).labels) == 0
@@ -107,7 +107,7 @@ def test_an_evaluation_ends_once_nobody_waits_for_it():
         asked.append(1)
         return len(asked) > 5
 
-    engine = Engine().within(stopped=stopped)
+    engine = Engine(features=Features.all()).within(stopped=stopped)
     assert engine.instant(SHOP, "1 + 1", 0).scalar == 2
     with pytest.raises(StoppedError, match="timed out"):
         engine.instant(SHOP, " + ".join(["up"] * 50), 30 * MINUTE)
@@ -125,7 +125,7 @@ def test_a_tick_evaluates_equal_parts_once():
         def select_histograms(self, matchers, start, end):
             return SHOP.select_histograms(matchers, start, end)
 
-    source, engine, tick = Counting(), Engine(), Tick()
+    source, engine, tick = Counting(), Engine(features=Features.all()), Tick()
     plain = engine.instant(SHOP, "sum(rate(requests_total[5m])) > 1", 30 * MINUTE)
     for expr in (
         "sum(rate(requests_total[5m])) > 1",
@@ -193,7 +193,7 @@ def test_a_range_query_is_its_instants(rows, expr, interval):
         def select_histograms(self, matchers, start, end):  # noqa: ARG002
             return []
 
-    engine = Engine()
+    engine = Engine(features=Features.all())
     ranged = engine.range(Source(), expr, 0, 20 * MINUTE, 2 * MINUTE)
     for step, at in enumerate(ranged.times.tolist()):
         instant = engine.instant(Source(), expr, at)
@@ -208,7 +208,7 @@ def test_a_range_query_is_its_instants(rows, expr, interval):
 
 
 def test_expressions_may_be_given_parsed():
-    engine = Engine()
+    engine = Engine(features=Features.all())
     expr = parse("up == 0")
     assert engine.instant(SHOP, expr, 30 * MINUTE).values.tolist() == [0.0]
     assert engine.range(SHOP, expr, 0, 30 * MINUTE, MINUTE).present.sum() == 10

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hypercare.promql import FUNCTIONS, Engine, PromqlError, parse
+from hypercare.promql import FUNCTIONS, Engine, Features, PromqlError, parse
 from hypercare.promql.testing import SeriesSource
 
 ONE = SeriesSource.load(
@@ -17,7 +17,7 @@ ONE = SeriesSource.load(
 
 
 def values(expr, at=0):
-    result = Engine().instant(ONE, expr, at)
+    result = Engine(features=Features.all()).instant(ONE, expr, at)
     return result.values.tolist() if result.type == "vector" else result.scalar
 
 
@@ -87,10 +87,10 @@ def test_failures(expr, message):
 
 
 def test_annotations_name_the_place():
-    result = Engine().instant(ONE, "sum(rate(v[5m])) + quantile(2, v)", 0)
+    result = Engine(features=Features.all()).instant(ONE, "sum(rate(v[5m])) + quantile(2, v)", 0)
     assert result.warnings == ("PromQL warning: quantile value should be between 0 and 1, got 2 (1:29)",)
     two = SeriesSource.load("1m", "v 1 2 3")
-    assert Engine().instant(two, "rate(v[5m])", 120_000).infos == (
+    assert Engine(features=Features.all()).instant(two, "rate(v[5m])", 120_000).infos == (
         'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "v" (1:6)',
     )
 
@@ -98,10 +98,10 @@ def test_annotations_name_the_place():
 def test_names_stay_visible_until_the_end():
     source = SeriesSource.load("1m", "a_total 0+60x10", "b_total 0+120x10")
     expr = 'label_replace(rate({__name__=~".+_total"}[5m]), "metric", "$1", "__name__", "(.+)_total")'
-    result = Engine().instant(source, expr, 600_000)
+    result = Engine(features=Features.all()).instant(source, expr, 600_000)
     assert [str(labels) for labels in result.labels] == ['{metric="a"}', '{metric="b"}']
     with pytest.raises(PromqlError, match="same labelset"):
-        Engine().instant(source, 'rate({__name__=~".+_total"}[5m])', 600_000)
+        Engine(features=Features.all()).instant(source, 'rate({__name__=~".+_total"}[5m])', 600_000)
 
 
 def test_a_long_chain_is_evaluated():
@@ -135,7 +135,7 @@ def test_histograms_together_are_as_each_alone(call, lines, q):
     assume("quantiles" not in call or "time" not in q)
     source = SeriesSource.load("1m", *lines)
     numbers = sorted({line.split('"')[1] for line in lines})
-    engine = Engine()
+    engine = Engine(features=Features.all())
 
     def evaluated(series):
         expr = call.format(series, q=q)

@@ -11,7 +11,7 @@ import pytest
 from hypercare.adapters.workers import Threads
 from hypercare.model.labels import Labels
 from hypercare.model.samples import STALE, StripSource
-from hypercare.promql import Engine
+from hypercare.promql import Engine, Features
 from hypercare.promql.errors import LimitError
 from hypercare.promql.limits import Limits
 from hypercare.tsdb import Options, Tsdb
@@ -109,7 +109,7 @@ def _same(one: RangeResult, other: RangeResult) -> None:
 @pytest.mark.parametrize("step", [STEP, 60_000, 47_000])
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_answer_is_that_of_matrices(snapshot: Snapshot, query: str, step: int) -> None:
-    engine = Engine()
+    engine = Engine(features=Features.all())
     span = -300_000, ROWS * STEP + 300_000
     _same(engine.range(snapshot, query, *span, step), engine.range(_Plain(snapshot), query, *span, step))
 
@@ -125,8 +125,8 @@ def test_threads_change_nothing_not_even_the_last_bit(
 ) -> None:
     monkeypatch.setattr("hypercare.promql.scan._WORTH", 0)
     span = 0, ROWS * STEP, 30_000
-    alone = Engine().range(snapshot, query, *span)
-    shared = Engine(workers=Threads(3)).range(snapshot, query, *span)
+    alone = Engine(features=Features.all()).range(snapshot, query, *span)
+    shared = Engine(features=Features.all(), workers=Threads(3)).range(snapshot, query, *span)
     assert alone.labels == shared.labels
     assert (alone.present == shared.present).all()
     assert np.where(alone.present, alone.values, 0).tobytes() == np.where(shared.present, shared.values, 0).tobytes()
@@ -138,7 +138,7 @@ def test_sums_in_which_large_numbers_cancel_keep_their_digits() -> None:
     columns = np.array([group.column(Labels.of(__name__="x", i=str(i))) for i in range(4)], dtype=np.int64)
     for row in range(3):
         store.append(group, row * STEP, columns, np.array([1e17, 1.0, 1.0, -1e17]))
-    result = Engine().range(store.snapshot(), "sum(x)", 0, 2 * STEP, STEP)
+    result = Engine(features=Features.all()).range(store.snapshot(), "sum(x)", 0, 2 * STEP, STEP)
     assert result.values.tolist() == [[2.0, 2.0, 2.0]]
 
 
@@ -148,7 +148,7 @@ def test_the_mean_of_numbers_whose_sum_is_too_large_is_finite() -> None:
     columns = np.array([group.column(Labels.of(__name__="x", i=str(i))) for i in range(2)], dtype=np.int64)
     for row in range(2):
         store.append(group, row * STEP, columns, np.array([1.7e308, 1.7e308]))
-    result = Engine().range(store.snapshot(), "avg(x)", 0, STEP, STEP)
+    result = Engine(features=Features.all()).range(store.snapshot(), "avg(x)", 0, STEP, STEP)
     assert all(math.isclose(value, 1.7e308) for value in result.values[0])
 
 

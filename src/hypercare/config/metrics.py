@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from hypercare.config.base import Duration, StrictModel, Url, refuse
+from hypercare.config.base import Duration, Size, StrictModel, Url, refuse
 from hypercare.config.http_client import HttpClientConfig
 from hypercare.model.time import MINUTE, SECOND
+from hypercare.promql import Features
 
 
 class BackendConfig(HttpClientConfig):
@@ -41,6 +42,31 @@ def _or_a_url(schema: dict[str, Any]) -> None:
     schema["properties"]["backend"]["anyOf"].append({"type": "string", "format": "uri"})
 
 
+class QueryConfig(StrictModel):
+    """What one query may use.
+
+    Attributes:
+        enable_features: experimental parts of PromQL, under Prometheus' names.
+        lookback_delta: how old a sample may be to count as current.
+        max_samples: samples that one query may load or hold.
+        max_series: series that one selector may find.
+        max_memory: an estimate from the samples and results held.
+
+    """
+
+    enable_features: tuple[str, ...] = ()
+    lookback_delta: Annotated[Duration, Field(gt=0)] = 5 * MINUTE
+    max_samples: Annotated[int, Field(gt=0)] = 50_000_000
+    max_series: Annotated[int, Field(gt=0)] = 1_000_000
+    max_memory: Annotated[Size, Field(gt=0)] = 2 << 30
+
+    @field_validator("enable_features")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        Features.of(names)
+        return names
+
+
 class MetricsConfig(StrictModel):
     """The metrics engine.
 
@@ -55,3 +81,4 @@ class MetricsConfig(StrictModel):
     query_timeout: Annotated[Duration, Field(gt=0)] = 2 * MINUTE
     query_concurrency: int = Field(default=4, ge=1, le=64)
     backend: Annotated[BackendConfig | None, BeforeValidator(_url_alone)] = None
+    query: QueryConfig = QueryConfig()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypercare.promql.ast import Expr, VectorSelector, selectors
 from hypercare.promql.engine import Engine, Tick
 from hypercare.promql.errors import EvaluationError, LimitError, PromqlError, StoppedError
+from hypercare.promql.features import Features
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.limits import Limits
 from hypercare.promql.parser import parse
@@ -16,6 +17,7 @@ __all__ = [
     "Engine",
     "EvaluationError",
     "Expr",
+    "Features",
     "Function",
     "HistogramElement",
     "InstantResult",

@@ -11,6 +11,7 @@ from hypercare.model.labels import METRIC_NAME, Labels
 from hypercare.promql.errors import EvaluationError
 from hypercare.promql.functions.over_time import quantile
 from hypercare.promql.groups import Groups
+from hypercare.promql.hashing import share
 from hypercare.promql.native.aggregation import IGNORING, added_up, remark_ignored
 from hypercare.promql.native.literal import shown
 from hypercare.promql.printer import format_number
@@ -280,7 +281,7 @@ def _ranked(op: str, values: Floats, mask: Bools) -> Ints:
 
 def _shares(sets: LabelSets) -> Floats:
     """A number in [0, 1) for every series that depends on nothing but its labels."""
-    return np.array([int(labels.fingerprint(), 16) / 2.0**64 for labels in sets.labels])
+    return np.array([share(labels) for labels in sets.labels])
 
 
 def _count_values(vector: Vector, label: str, groups: Groups, sets: LabelSets) -> Vector:

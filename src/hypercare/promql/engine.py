@@ -11,6 +11,7 @@ import numpy as np
 from hypercare.promql import ast, durations
 from hypercare.promql.errors import LimitError, PromqlError
 from hypercare.promql.evaluator import Evaluator
+from hypercare.promql.features import Features
 from hypercare.promql.limits import Limits
 from hypercare.promql.parser import parse
 from hypercare.promql.results import (
@@ -73,11 +74,19 @@ class _Prepared:
 class Engine:
     """Evaluates expressions within limits; keeps parsed expressions and what was derived from label sets."""
 
-    def __init__(self, limits: Limits | None = None, workers: Workers | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, features: Features | None = None, workers: Workers | None = None
+    ) -> None:
         self._limits = limits or Limits()
+        self._features = features or Features()
         self._workers = workers
         self._interner = Interner()
         self._prepared: dict[str | int, _Prepared] = {}
+
+    def configure(self, limits: Limits, features: Features) -> None:
+        """Evaluate by other limits and with other parts of the language from now on."""
+        self._limits, self._features = limits, features
+        self._prepared = {}
 
     def within(self, **limits: Any) -> Engine:
         """The same engine, and what it remembers, under other limits: names and values of ``Limits``."""
@@ -97,7 +106,8 @@ class Engine:
         else:
             tick.claim(source, at)
             grid = tick.grid
-        evaluator = Evaluator(source, self._limits, self._interner, prepared.keys, tick)
+        delayed = self._features.promql_delayed_name_removal
+        evaluator = Evaluator(source, self._limits, self._interner, prepared.keys, tick, delayed=delayed)
         tree = durations.resolve(prepared.expr, 0, 0) if prepared.waits else prepared.expr
         with np.errstate(all="ignore"):
             value = evaluator.eval(tree, grid)
@@ -123,7 +133,8 @@ class Engine:
             message = f"exceeded maximum resolution of {self._limits.max_points:,} points per timeseries"
             msg = f"{message}. Try decreasing the query resolution (?step=XX)"
             raise LimitError(msg)
-        evaluator = Evaluator(source, self._limits, self._interner, workers=self._workers)
+        delayed = self._features.promql_delayed_name_removal
+        evaluator = Evaluator(source, self._limits, self._interner, workers=self._workers, delayed=delayed)
         tree = durations.resolve(prepared.expr, step, end - start) if prepared.waits else prepared.expr
         grid = Grid(start + step * np.arange(points, dtype=np.int64), step, start, end, step)
         with np.errstate(all="ignore"):
@@ -135,7 +146,9 @@ class Engine:
         found = self._prepared.get(key)
         if found is not None:
             return found
-        tree = parse(expr) if isinstance(expr, str) else expr
+        tree = parse(expr, self._features) if isinstance(expr, str) else expr
+        if not isinstance(expr, str):
+            self._features.refuse(tree)
         keys = {id(node): str(node) for node in ast.walk(tree) if isinstance(node, _CACHED)}
         prepared = _Prepared(tree, keys, durations.has_duration_exprs(tree))
         if len(self._prepared) >= _PARSED:

@@ -14,6 +14,7 @@ from hypercare.promql.context import CallContext
 from hypercare.promql.errors import EvaluationError, LimitError, StoppedError
 from hypercare.promql.extended import smoothed_values
 from hypercare.promql.functions import FUNCTIONS, Function
+from hypercare.promql.names import nameless
 from hypercare.promql.native.elements import negated
 from hypercare.promql.native.extended import smoothed_over
 from hypercare.promql.native.selection import (
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from hypercare.ports import Workers
     from hypercare.promql.limits import Limits
 
+_HISTOGRAM_BYTES: Final = 512
+"""Taken for the size of one native histogram in memory."""
 _TOO_MANY: Final = "query processing would load too many samples into memory in query execution"
 _DETECTING: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("histogram_count", "histogram_sum", "histogram_avg"), True),
@@ -74,6 +77,7 @@ class Evaluator:
         keys: canonical texts of nodes by their identity, for ``shared``.
         shared: values of sub-expressions at the same instant on the same source, shared within one tick.
         workers: threads for range queries; none: the caller's alone.
+        delayed: whether names that operations drop stay visible until the end of the query.
 
     """
 
@@ -85,6 +89,8 @@ class Evaluator:
         keys: dict[int, str] | None = None,
         shared: Shared | None = None,
         workers: Workers | None = None,
+        *,
+        delayed: bool = True,
     ) -> None:
         self.notes = Notes()
         self.workers: Workers = workers or Serial()
@@ -96,6 +102,8 @@ class Evaluator:
         self._shared_grid = None if shared is None else shared.grid
         self._cache = {} if shared is None else shared.cache
         self._samples = 0
+        self._bytes = 0
+        self.delayed = delayed
         self._detecting: bool | None = False
         self._scanned = 0
 
@@ -110,12 +118,14 @@ class Evaluator:
         # Subqueries evaluate on grids of their own.
         key = self._keys.get(id(expr)) if grid is self._shared_grid and not self._detecting else None
         if key is None:
-            return self._rules[type(expr)](self, expr, grid)
+            value = self._rules[type(expr)](self, expr, grid)
+            return value if self.delayed else nameless(value, expr)
         found = self._cache.get(key)
         if found is None:
             outer, self.notes = self.notes, Notes()
             try:
-                found = (self._rules[type(expr)](self, expr, grid), self.notes)
+                value = self._rules[type(expr)](self, expr, grid)
+                found = (value if self.delayed else nameless(value, expr), self.notes)
             finally:
                 self.notes = outer
             self._cache[key] = found
@@ -148,14 +158,18 @@ class Evaluator:
             self._refuse(selector, _TOO_MANY)
         if len(selection.sets) * steps > limits.max_samples:
             self._refuse(selector, _TOO_MANY)
+        # Samples, and values with mask of the results.
+        self._take(selector, 8 * selection.samples + 9 * len(selection.sets) * steps)
         return selection if selection.sets.unique() else merged(selection)
 
     def _histograms(self, selector: ast.VectorSelector, start: Ms, end: Ms) -> Sequence[HistogramSeries]:
         found = self._source.select_histograms(selector.matchers, start, end)
         if found:
-            self._samples += sum(len(series.times) for series in found)
+            number = sum(len(series.times) for series in found)
+            self._samples += number
             if self._samples > self.limits.max_samples:
                 self._refuse(selector, _TOO_MANY)
+            self._take(selector, number * _HISTOGRAM_BYTES)
         return detected(found) if self._detecting else found
 
     def strips(
@@ -176,6 +190,15 @@ class Evaluator:
         if self._scanned > limits.max_scanned or len(sets) * steps > limits.max_samples:
             self._refuse(selector, _TOO_MANY)
         return strips, sets
+
+    def _take(self, node: ast.Expr, size: int) -> None:
+        """Count memory that the query holds."""
+        self._bytes += size
+        if self._bytes > self.limits.max_bytes:
+            most = self.limits.max_bytes >> 20
+            self._refuse(
+                node, f"the query needs about {self._bytes >> 20} MiB of memory, more than the {most} MiB allowed"
+            )
 
     def _refuse(self, node: ast.Expr, message: str) -> None:
         raise LimitError(message, node.span.line, node.span.column, node.span.length)

@@ -11,6 +11,7 @@ from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.promql import ast
 from hypercare.promql.cursor import Cursor
 from hypercare.promql.durations import fold
+from hypercare.promql.features import Features, not_enabled
 from hypercare.promql.functions import FUNCTIONS
 from hypercare.promql.keywords import (
     AGGREGATIONS,
@@ -32,8 +33,12 @@ _MATCH_OPS = frozenset({"=", "!=", "=~", "!~"})
 _E = TypeVar("_E", bound=ast.Expr)
 
 
-def parse(text: str) -> ast.Expr:
+def parse(text: str, features: Features | None = None) -> ast.Expr:
     """Parse and type-check an expression.
+
+    Args:
+        text: the expression.
+        features: the experimental parts of the language that it may use; none: all.
 
     Raises:
         PromqlError: with the place.
@@ -43,10 +48,13 @@ def parse(text: str) -> ast.Expr:
         msg = f"the expression is longer than {MAX_LENGTH} characters"
         raise source.error(msg, 0, 1)
     parser = _Parser(source)
+    parser.features = features
     expr = parser.expression(0)
     if parser.token.kind is not Kind.END:
         raise parser.unexpected("after the expression")
     check(expr, source)
+    if features is not None:
+        features.refuse(expr)
     return expr
 
 
@@ -79,6 +87,8 @@ def _series_end(text: str) -> int:
 
 class _Parser(Cursor):
     """Expressions and selectors."""
+
+    features: Features | None = None
 
     # ── expressions ──
 
@@ -199,10 +209,18 @@ class _Parser(Cursor):
         return self._made(ast.MatrixSelector(expr, self._positive(span_of), self._span(expr.span.start)))
 
     def _positive(self, duration: ast.DurationExpr) -> ast.Duration:
-        folded = fold(duration, self._source)
+        folded = self._folded(duration)
         if not isinstance(folded, ast.DurationExpr) and folded <= 0:
             raise self._source.error("duration must be greater than 0", duration.span.start, duration.span.end)
         return folded
+
+    def _folded(self, duration: ast.DurationExpr) -> ast.Duration:
+        """A duration, which without a sign is plain unless arithmetic in durations is switched on."""
+        plain = duration.args[0] if duration.op in {"neg", "pos"} else duration
+        allowed = self.features is None or self.features.promql_duration_expr
+        if not allowed and plain.op not in {"number", "literal"}:
+            raise not_enabled("arithmetic in durations", "promql-duration-expr", duration.span)
+        return fold(duration, self._source)
 
     def _modified(self, expr: ast.Expr, word: str, **changes: object) -> ast.Expr:
         """The selector or subquery with ``offset``, ``@`` or a mode set, each at most once."""
@@ -230,7 +248,7 @@ class _Parser(Cursor):
     def _offset(self, expr: ast.Expr) -> ast.Expr:
         self.advance()
         duration = self._signed_duration()
-        return self._modified(expr, "offset", offset=fold(duration, self._source))
+        return self._modified(expr, "offset", offset=self._folded(duration))
 
     def _mode(self, expr: ast.Expr) -> ast.Expr:
         word = self.advance()

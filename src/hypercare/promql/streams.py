@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from hypercare.model.labels import METRIC_NAME
 from hypercare.model.samples import StripSource
 from hypercare.promql import ast
 from hypercare.promql.aggregate import grouped, unnamed_groups
@@ -32,6 +33,7 @@ class Opens(Protocol):
     notes: Notes
     workers: Workers
     limits: Limits
+    delayed: bool
 
     def eval(self, expr: ast.Expr, grid: Grid) -> Value:
         """The value of an expression on a grid."""
@@ -42,6 +44,11 @@ class Opens(Protocol):
     ) -> tuple[Sequence[Strip], LabelSets] | None:
         """The series of a selector, within the limits; none where they are to be selected at once."""
         ...
+
+
+def _names_matter(expr: ast.Aggregate, sets: LabelSets) -> bool:
+    """Whether it shows that names are dropped before the series are grouped: by the groups, or by an error."""
+    return METRIC_NAME in expr.labels or not sets.nameless().unique()
 
 
 class Stream(NamedTuple):
@@ -70,7 +77,7 @@ def aggregate_of(evaluator: Opens, expr: ast.Aggregate, grid: Grid) -> Vector | 
     if expr.op not in STREAMED:
         return None
     stream = _open(evaluator, expr.expr, grid)
-    if stream is None:
+    if stream is None or (stream.unnamed and not evaluator.delayed and _names_matter(expr, stream.scan.sets)):
         return None
     scan = stream.scan
     if not len(scan.sets):
