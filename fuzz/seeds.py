@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -9,13 +10,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import cramjam
 import numpy as np
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from hypercare.model.labels import Labels
 from hypercare.tsdb import Options, Tsdb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
 _ROOT: Final = Path(__file__).parents[1]
 _EVALUATION: Final = re.compile(
@@ -60,6 +65,71 @@ def _exposition() -> Iterator[bytes]:
             yield mark + case.get("input", "").encode("utf-8", "surrogatepass")
 
 
+def _remote_write() -> Iterator[bytes]:
+    kit = _ingest_kit()
+    at = 1_700_000_000_000
+    histogram = {
+        "count_int": 3, "sum": 1.5, "schema": 2, "timestamp": at, "positive_deltas": [1, 1], "zero_threshold": 0.001,
+    }  # fmt: skip
+    for series in (
+        [({"__name__": "m", "job": "j"}, [(at, 1.5)])],
+        [({"__name__": "m", "i": str(n)}, [(at, float(n)), (at + 15_000, n + 0.5)]) for n in range(3)],
+        [({"__name__": "süß", "le": "0.5"}, [(at, float("nan"))]), ({}, [])],
+    ):
+        one, two = kit.request_v1(series), kit.request_v2(series)
+        yield from (b"1" + one, b"2" + two)
+        yield b"3" + bytes(cramjam.snappy.compress_raw(one))
+        yield b"4" + bytes(cramjam.snappy.compress_raw(two))
+    for make, mark, name in ((kit.v1, b"1", "WriteRequest"), (kit.v2, b"2", "Request")):
+        told = make(
+            "Histogram", **histogram, positive_spans=[make("BucketSpan", offset=1, length=2)],
+            negative_spans=[make("BucketSpan", offset=-1, length=0)],
+        )  # fmt: skip
+        labels = {"labels": [kit.v1("Label", name="__name__", value="h")]} if mark == b"1" else {"labels_refs": [1, 2]}
+        symbols = {} if mark == b"1" else {"symbols": ["", "__name__", "h"]}
+        series = make("TimeSeries", **labels, histograms=[told])
+        yield mark + make(name, **symbols, timeseries=[series]).SerializeToString()
+
+
+def _otlp() -> Iterator[bytes]:
+    at = "1700000000000000000"
+    points = [{"timeUnixNano": at, "startTimeUnixNano": "1", "asDouble": 1.5, "attributes": [
+        {"key": "gen_ai.system", "value": {"stringValue": "x"}}, {"key": "n", "value": {"arrayValue": {"values": [
+            {"intValue": "7"}]}}}]}]  # fmt: skip
+    histogram = {"timeUnixNano": at, "count": "3", "sum": 2.5, "bucketCounts": ["1", "2"], "explicitBounds": [0.5]}
+    exponential = {"timeUnixNano": at, "count": "3", "sum": 2.5, "scale": 2, "zeroCount": "1",
+                   "positive": {"offset": 3, "bucketCounts": ["1", "1"]}}  # fmt: skip
+    summary = {"timeUnixNano": at, "count": "3", "sum": 2.5, "quantileValues": [{"quantile": 0.5, "value": 1}]}
+    cumulative = {"aggregationTemporality": 2}
+    kinds = (
+        {"gauge": {"dataPoints": points}},
+        {"sum": {"dataPoints": points, "isMonotonic": True, **cumulative}},
+        {"histogram": {"dataPoints": [histogram], **cumulative}},
+        {"exponentialHistogram": {"dataPoints": [exponential], **cumulative}},
+        {"summary": {"dataPoints": [summary]}},
+    )
+    for kind in kinds:
+        document = {"resourceMetrics": [{
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "s"}}]},
+            "scopeMetrics": [{"metrics": [{"name": "a.b", "unit": "ms", **kind}]}],
+        }]}  # fmt: skip
+        text = json.dumps(document)
+        yield b"j" + text.encode()
+        request = ExportMetricsServiceRequest()
+        yield b"p" + ParseDict(document, request).SerializeToString()
+
+
+def _ingest_kit() -> ModuleType:
+    """The messages of remote write, as the tests write them."""
+    path = _ROOT / "tests" / "ingest" / "messages_kit.py"
+    spec = importlib.util.spec_from_file_location("messages_kit_of_fuzz", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _log() -> Iterator[bytes]:
     for _, data in _stores("wal", "*.wal"):
         yield data
@@ -93,6 +163,8 @@ def _stores(folder: str, pattern: str) -> Iterator[tuple[Path, bytes]]:
 SEEDS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "promql": _promql,
     "exposition": _exposition,
+    "remote_write": _remote_write,
+    "otlp": _otlp,
     "store_log": _log,
     "store_block": _block,
 }

@@ -7,6 +7,8 @@ hypothesis in ``tests/fuzz``.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +17,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hypercare.collectors.exposition import ExpositionError, Meta, ScrapeCache, Series, parse
+from hypercare.config.remote import Otlp
+from hypercare.ingest import BadRequestError
+from hypercare.ingest.otlp.requests import Encoding, translate_body
+from hypercare.ingest.protocol import unpack
+from hypercare.ingest.remote_v1 import decode_v1
+from hypercare.ingest.remote_v2 import V2Cache, decode_v2
+from hypercare.ingest.series_labels import V1Cache
+from hypercare.ingest.wire import WireError
 from hypercare.model.samples import is_absent
 from hypercare.promql import PromqlError, type_of
 from hypercare.promql import parse as parse_promql
@@ -24,9 +34,12 @@ from hypercare.tsdb import Options, Tsdb
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hypercare.ingest import Decoded
+    from hypercare.model.ingest import WriteBatch
     from hypercare.model.labels import Labels
 
 _SHM: Final = Path("/dev/shm")  # noqa: S108 - memory instead of a disk: a million stores are opened
+_INFINITY: Final = re.compile(r"\++Inf")
 _SMALL: Final = Options(block_span=100_000, seal_rows=4, keep_rows=2, fsync=False)
 
 
@@ -44,7 +57,7 @@ def promql(data: bytes) -> None:
     again = parse_promql(printed)
     assert type_of(again) is type_of(expr)
     # Infinity prints as +Inf, as in Prometheus, whose sign is an operator where a power follows.
-    assert format_expr(again).replace("++Inf", "+Inf") == printed, (text, printed, format_expr(again))
+    assert _INFINITY.sub("+Inf", format_expr(again)) == _INFINITY.sub("+Inf", printed), (text, printed)
 
 
 def exposition(data: bytes) -> None:
@@ -84,6 +97,49 @@ def exposition(data: bytes) -> None:
             assert value == got[column] or (value != value and got[column] != got[column]), (column, value)  # noqa: PLR0124
         assert sum(isinstance(entry, Series) for entry in entries) == parsed.scraped
         assert all(isinstance(meta.text, str) for meta in entries if isinstance(meta, Meta))
+
+
+def remote_write(data: bytes) -> None:
+    """A request of remote write is decoded or refused, a warm cache decodes the same, and the store takes what came.
+
+    The first byte chooses the version, and whether the rest is packed.
+    """
+    v2, packed, body = data[:1] in {b"2", b"4"}, data[:1] in {b"3", b"4"}, data[1:]
+    try:
+        if packed:
+            body = unpack(body, 1 << 20)
+        if v2:
+            cache = V2Cache()
+            first, second = (decode_v2(body, cache, "fuzz") for _ in range(2))
+        else:
+            other = V1Cache()
+            first, second = (decode_v1(body, other, "fuzz") for _ in range(2))
+    except (BadRequestError, WireError):
+        return
+    assert _told(first.batch) == _told(second.batch)
+    _take(first)
+
+
+def otlp(data: bytes) -> None:
+    """A request of OTLP is translated or refused, and the store takes what came; the first byte chooses JSON."""
+    encoding = Encoding.JSON if data[:1] == b"j" else Encoding.PROTOBUF
+    with contextlib.suppress(BadRequestError):
+        _take(translate_body(data[1:], encoding, Otlp()))
+
+
+def _told(batch: WriteBatch) -> list[tuple[str, list[int], list[int]]]:
+    return [(str(each.labels), each.times.tolist(), each.values.view(np.int64).tolist()) for each in batch.floats]
+
+
+def _take(decoded: Decoded) -> None:
+    """Write a batch as the server does: every sample is stored or accounted for, and can be read."""
+    db = Tsdb.open(None, _SMALL)
+    batch = decoded.batch
+    result = db.write(batch, 1_700_000_000_000)
+    came = sum(len(each.times) for each in (*batch.floats, *batch.histograms))
+    assert sum(result[:5]) <= came, (result, came)
+    everything(db)
+    db.snapshot().select_histograms((), -(2**62), 2**62)
 
 
 def store_log(data: bytes) -> None:
@@ -128,6 +184,8 @@ def everything(db: Tsdb) -> dict[Labels, list[tuple[int, int]]]:
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "promql": promql,
     "exposition": exposition,
+    "remote_write": remote_write,
+    "otlp": otlp,
     "store_log": store_log,
     "store_block": store_block,
 }
