@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from benchmarks import (
     bytes_per_sample,
     idle_memory,
+    memory_100k,
     page_latency,
     promql,
     scrape_50x2000,
     scrape_1000,
+    start_24h,
     start_ready,
     two_days,
 )
@@ -33,6 +35,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "two_days": two_days.run,
     "promql": promql.run,
     "bytes_per_sample": bytes_per_sample.run,
+    "memory_100k": memory_100k.run,
+    "start_24h": start_24h.run,
 }
 
 

@@ -88,11 +88,11 @@ def into_prometheus(url: str, made: list[Group]) -> None:
     into_receivers([url], made)
 
 
-def into_receivers(urls: list[str], made: list[Group]) -> None:
-    """Send them to several remote-write receivers at once, each in the order of time."""
+def into_receivers(urls: list[str], made: list[Group], chunk: int = _CHUNK) -> None:
+    """Send them to several remote-write receivers at once, each in the order of time, ``chunk`` rows a request."""
     with ThreadPoolExecutor(max(1, len(urls))) as pool:
-        for begin in range(0, len(made[0].times), _CHUNK):
-            rows = slice(begin, begin + _CHUNK)
+        for begin in range(0, len(made[0].times), chunk):
+            rows = slice(begin, begin + chunk)
             bodies = [write_request(group.labels, group.times[rows], group.values[rows]) for group in made]
             list(pool.map(lambda url, bodies=bodies: _post(url, bodies), urls))
 

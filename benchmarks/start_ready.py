@@ -23,7 +23,7 @@ def run(scale: Scale) -> list[Figure]:
     with Lab() as lab:
         lab.write({"hypercare.yml": HYPERCARE, "prometheus.yml": prometheus_yml([])})
         progress(f"{times} starts each, without data")
-        empty = _starts(times, lambda n: lab.hypercare(f"h{n}"), lambda n: lab.prometheus(f"p{n}"))
+        empty = starts(times, lambda n: lab.hypercare(f"h{n}"), lambda n: lab.prometheus(f"p{n}"))
         progress("writing 4.8 million samples")
         made = dataset.groups(int(time.time() * 1000))
         dataset.into_hypercare(lab.folder / "full-h", made)
@@ -33,10 +33,10 @@ def run(scale: Scale) -> list[Figure]:
             dataset.into_prometheus(peer.url, made)
             peer.stop()
         progress(f"{times} starts each, with data")
-        full = _starts(times, lambda _: lab.hypercare("full-h"), lambda _: lab.prometheus("full-p"))
+        full = starts(times, lambda _: lab.hypercare("full-h"), lambda _: lab.prometheus("full-p"))
     return [
-        *_figures("start to ready", empty, 2, f"medians of {times}, empty data folder"),
-        *_figures(
+        *figures("start to ready", empty, 2, f"medians of {times}, empty data folder"),
+        *figures(
             "start to ready with 10,000 series x 2 h", full, None, f"medians of {times}; samples in the log of both"
         ),
     ]
@@ -49,7 +49,7 @@ class Starts(NamedTuple):
     cpu: list[float]
 
 
-def _starts(times: int, ours: Callable[[int], Server], theirs: Callable[[int], Server | None]) -> tuple[Starts, Starts]:
+def starts(times: int, ours: Callable[[int], Server], theirs: Callable[[int], Server | None]) -> tuple[Starts, Starts]:
     """Ours and the peer's, started in turn."""
     took = (Starts([], []), Starts([], []))
     for n in range(times):
@@ -62,7 +62,7 @@ def _starts(times: int, ours: Callable[[int], Server], theirs: Callable[[int], S
     return took
 
 
-def _figures(what: str, took: tuple[Starts, Starts], limit: float | None, note: str) -> list[Figure]:
+def figures(what: str, took: tuple[Starts, Starts], limit: float | None, note: str) -> list[Figure]:
     """Processor time stands beside, because wall time grows with whatever else the machine does."""
     (wall, peer_wall), (cpu, peer_cpu) = (
         [statistics.median(values) if values else None for values in both] for both in zip(*took, strict=True)

@@ -127,8 +127,14 @@ def otlp(data: bytes) -> None:
         _take(translate_body(data[1:], encoding, Otlp()))
 
 
-def _told(batch: WriteBatch) -> list[tuple[str, list[int], list[int]]]:
-    return [(str(each.labels), each.times.tolist(), each.values.view(np.int64).tolist()) for each in batch.floats]
+def _told(batch: WriteBatch) -> dict[str, list[tuple[int, int]]]:
+    """Samples by series; the order of series is no part of a batch."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for each in batch.floats:
+        found.setdefault(str(each.labels), []).extend(
+            zip(each.times.tolist(), each.values.view(np.int64).tolist(), strict=True)
+        )
+    return {labels: sorted(samples) for labels, samples in found.items()}
 
 
 def _take(decoded: Decoded) -> None:
