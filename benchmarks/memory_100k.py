@@ -31,7 +31,7 @@ def run(scale: Scale) -> list[Figure]:
         Figure(f"{series}: resident memory after {rows // 4} min of samples", fed[0], "MB", peer, peer, __doc__ or ""),
         Figure(
             f"{series}: resident memory after {scale(180, 35)} s of scraping",
-            ours.rss,
+            seen["hypercare"].rss,
             "MB",
             scraped_peer,
             scraped_peer,

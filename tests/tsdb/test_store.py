@@ -10,7 +10,7 @@ import pytest
 
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp
-from hypercare.model.samples import ABSENT, STALE, is_absent, is_stale
+from hypercare.model.samples import ABSENT, STALE, SampleMatrix, is_absent, is_stale
 from hypercare.tsdb import AppendResult, Options, Tsdb
 
 INF = 2**62
@@ -358,3 +358,13 @@ def test_a_row_in_portions_is_one_row_whichever_way_it_is_cut():
     assert [labels.get("i") for labels in matrix.labels] == ["0", "1", "4", "5", "2", "3"]
     assert (matrix.values == matrix.times[:, None] + np.array([0, 1, 4, 5, 2, 3])).all()
     assert matrix.dense
+
+
+def test_the_matrices_of_many_groups_have_all_their_fields():
+    db = Tsdb.open(None)
+    for n in range(10):
+        group = db.group(f"g{n}")
+        db.append(group, 1, [group.column(Labels.of(__name__="m", g=str(n)))], [1.0])
+    found = db.snapshot().select((Matcher("__name__", MatchOp.EQUAL, "m"),), 0, 5)
+    assert [len(matrix) for matrix in found] == [len(SampleMatrix._fields)] * 10
+    assert [matrix.starts for matrix in found] == [None] * 10

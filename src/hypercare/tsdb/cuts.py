@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import partial
+from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -97,7 +98,8 @@ class Sheaf(NamedTuple):
             dense = [True] * len(values)
         else:
             dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.unclear, slots, strict=True)]
-        return list(map(_matrix, zip(plan.labels, self.times, values, dense, strict=True)))
+        # No starts: where there are any, they are looked up apart.
+        return list(map(_matrix, zip(plan.labels, self.times, values, dense, repeat(None), strict=False)))
 
 
 def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *, in_memory: bool) -> Sheaf | None:
