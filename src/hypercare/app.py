@@ -13,6 +13,7 @@ from hypercare.channels.page import render
 from hypercare.collectors import CollectorsService, OwnMetrics
 from hypercare.incidents.service import IncidentService
 from hypercare.ingest import IngestService
+from hypercare.keeping import Keeper
 from hypercare.kernel import CommandError, Kernel, Outbox
 from hypercare.model.errors import InputError
 from hypercare.model.events import ConfigReloaded
@@ -77,6 +78,7 @@ class App:
         self.own.read_from(lambda: selfwatch.readings(self))
         self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname)
         self.ingest = IngestService(self.tsdb)
+        Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots").register(self.kernel)
         self.rules = RulesService(self.tsdb, self.engine)
         self.backend = Backend(ports.http, ports.files)
         self.routing = RoutingService(self._routing_settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from urllib.parse import quote
@@ -9,11 +10,13 @@ from urllib.parse import quote
 import cramjam
 import numpy as np
 import pytest
+from argon2 import PasswordHasher
 
 from hypercare.model.histograms import CUSTOM_SCHEMA, Buckets, Histogram, HistogramSeries
 from hypercare.model.labels import Labels
 from hypercare.model.samples import ABSENT, STALE, SampleMatrix
 from hypercare.promql import HistogramElement, InstantResult, RangeResult
+from hypercare.tsdb import Tsdb
 from hypercare.web.api.encode import instant_json, range_json
 from hypercare.web.api.federate import lines, newest
 from hypercare.web.api.histogram_json import histogram_json
@@ -317,3 +320,56 @@ def test_series_of_both_kinds_are_one():
             {"metric": {"n": "c"}, "histograms": [[1, CUSTOM_JSON]]},
         ],
     }
+
+
+def test_the_store_is_changed_only_where_that_is_allowed(shop):
+    for path in ("delete_series?match[]=up", "clean_tombstones", "snapshot"):
+        refused = shop.post(f"{API}/admin/tsdb/{path}")
+        assert (refused.status, refused.json()["errorType"]) == (503, "unavailable")
+        assert refused.json()["error"] == "admin APIs disabled"
+
+
+def test_deletion_and_snapshots(make, tmp_path):
+    shop = make("web: {admin_api: true}\n")
+    shop.run(60)
+    now = shop.clock.now() / 1000
+
+    def count(query):
+        found = shop.data(f"{API}/query?query={quote(query)}&time={now}")["result"]
+        return {s["metric"].get("instance", ""): s["value"][1] for s in found}
+
+    assert shop.post(f"{API}/admin/tsdb/delete_series").status == 400
+    assert shop.post(f"{API}/admin/tsdb/delete_series?match[]=a%2B").status == 400
+    assert shop.get(f"{API}/admin/tsdb/delete_series?match[]=truth").status == 405
+    before = int(count("count_over_time(truth[1h])")["api:81"])
+    form = {"match[]": 'truth{instance="api:80"}'}
+    assert shop.post(f"{API}/admin/tsdb/delete_series", form=form).status == 204
+    half = {"match[]": 'truth{instance="api:81"}', "end": str(now - 30)}
+    assert shop.request("PUT", f"{API}/admin/tsdb/delete_series", form=half).status == 204
+    left = count("count_over_time(truth[1h])")
+    assert set(left) == {"api:81"}
+    assert 0 < int(left["api:81"]) < before
+    assert shop.post(f"{API}/admin/tsdb/clean_tombstones").status == 204
+    assert shop.post(f"{API}/admin/tsdb/snapshot?skip_head=x").status == 400
+    name = shop.post(f"{API}/admin/tsdb/snapshot").json()["data"]["name"]
+    copy = Tsdb.open(tmp_path / "data" / "snapshots" / name)
+    assert copy.problems == []
+    assert len(copy.snapshot().series([()], 0, 2**53)) == len(shop.data(f"{API}/series?match[]={{__name__!=''}}"))
+    copy.close()
+
+
+def test_only_an_administrator_changes_the_store(make):
+    shop = make(
+        "web: {admin_api: true, users: [{name: eve, role: responder, password_hash: '%s'}]}\n"
+        % PasswordHasher(time_cost=1, memory_cost=8).hash("word")
+    )
+    headers = {"Authorization": "Basic " + base64.b64encode(b"eve:word").decode()}
+    assert shop.get(f"{API}/query?query=1", headers=headers).status == 200
+    assert shop.post(f"{API}/admin/tsdb/snapshot", headers=headers).status == 403
+    assert shop.post(f"{API}/admin/tsdb/snapshot").status == 401
+
+
+def test_a_store_in_memory_has_no_snapshots(make):
+    shop = make("web: {admin_api: true}\n", data=False)
+    refused = shop.post(f"{API}/admin/tsdb/snapshot")
+    assert (refused.status, refused.json()["errorType"]) == (503, "unavailable")

@@ -31,7 +31,8 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
 }
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_WRITING: Final = ("/api/v1/write", "/api/v1/otlp/")
+_ADMIN: Final = "/api/v1/admin/"
+_WRITING: Final = ("/api/v1/write", "/api/v1/otlp/", _ADMIN)
 _FREE: Final = ("/-/healthy", "/-/ready", "/login")
 
 
@@ -104,7 +105,7 @@ class Guard:
             return None
         if not identity.may_change:
             return JSONResponse({"error": f"{identity.name} may look, but not change anything"}, 403)
-        if path.startswith("/-/") and identity.role != "admin":
+        if path.startswith(("/-/", _ADMIN)) and identity.role != "admin":
             return JSONResponse({"error": f"{identity.name} is not an administrator"}, 403)
         return None
 

@@ -91,7 +91,7 @@ def _operation(endpoint: Endpoint, method: str) -> dict[str, Any]:
         "operationId": f"prometheus_{endpoint.answer.__name__.strip('_')}_{method.lower()}",
         "responses": {"200": {"description": "Prometheus' envelope", "content": {_JSON: {"schema": {}}}}},
     }
-    if method == "POST":
+    if method != "GET":
         fields = {n: (listed if n.endswith("[]") else text)["schema"] for n in names}
         form = {"schema": {"type": "object", "properties": fields}}
         return {**operation, "requestBody": {"content": {FORM.decode(): form}}}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypercare.web.api import queries, rules, series, status, targets
+from hypercare.web.api import admin, queries, rules, series, status, targets
 from hypercare.web.api.endpoint import Endpoint
 from hypercare.web.api.federate import federate
 
 if TYPE_CHECKING:
     from hypercare.web.api.endpoint import Answer
 
+_CHANGES = ("POST", "PUT")
 _ASKED = "limit timeout stats lookback_delta"
 _BOUNDS = "match[] start end limit"
 _PAGES = "match[] exclude_alerts group_limit group_next_token"
@@ -40,6 +41,9 @@ def prometheus_endpoints() -> tuple[Endpoint, ...]:
         _at("/status/flags", status.flags),
         _at("/status/tsdb", status.tsdb, "limit"),
         _at("/status/walreplay", status.walreplay),
+        Endpoint("/api/v1/admin/tsdb/delete_series", admin.delete_series, "match[] start end", _CHANGES),
+        Endpoint("/api/v1/admin/tsdb/clean_tombstones", admin.clean_tombstones, "", _CHANGES),
+        Endpoint("/api/v1/admin/tsdb/snapshot", admin.snapshot, "skip_head", _CHANGES),
         Endpoint("/federate", federate, "match[]"),
     )
 
