@@ -359,10 +359,8 @@ def test_deletion_and_snapshots(make, tmp_path):
 
 
 def test_only_an_administrator_changes_the_store(make):
-    shop = make(
-        "web: {admin_api: true, users: [{name: eve, role: responder, password_hash: '%s'}]}\n"
-        % PasswordHasher(time_cost=1, memory_cost=8).hash("word")
-    )
+    proof = PasswordHasher(time_cost=1, memory_cost=1024).hash("word")
+    shop = make(f"web: {{admin_api: true, users: [{{name: eve, role: responder, password_hash: '{proof}'}}]}}\n")
     headers = {"Authorization": "Basic " + base64.b64encode(b"eve:word").decode()}
     assert shop.get(f"{API}/query?query=1", headers=headers).status == 200
     assert shop.post(f"{API}/admin/tsdb/snapshot", headers=headers).status == 403

@@ -193,10 +193,8 @@ def _refused(error: ApiError) -> Page:
 
 async def _form(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     """The body of a form; a body of another kind is not looked at."""
-    if (
-        scope["method"] not in {"POST", "PUT"}
-        or headers.get(b"content-type", b"").split(b";")[0].strip().lower() != FORM
-    ):
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if scope["method"] not in {"POST", "PUT"} or kind != FORM:
         return b""
     parts: list[bytes] = []
     more = True
