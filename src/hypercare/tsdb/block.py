@@ -13,6 +13,7 @@ import copy
 import json
 import os
 import struct
+import threading
 import weakref
 import zlib
 from hashlib import blake2b
@@ -195,12 +196,14 @@ def _unpack(packed: bytes) -> Any:
 
 
 class _BlockFile:
-    """Reads pieces of a block file; opened for each read, so that any number of blocks needs no descriptors."""
+    """Reads pieces of a block file; opened at the first read and kept open, as a query reads thousands of pieces."""
 
     def __init__(self, path: Path, report: Callable[[Path, str], None]) -> None:
         self.path = path
         self.failures = 0
         self._report = report
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
 
     def report(self, path: Path, message: str) -> None:
         """Note that a part of the file could not be read."""
@@ -215,13 +218,21 @@ class _BlockFile:
             OSError: as the system says.
         """
         offset, length, checksum = place
-        with self.path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            data = file.read(length)
+        descriptor = self._descriptor
+        if descriptor is None:
+            descriptor = self._open()
+        data = os.pread(descriptor, length, offset)
         if len(data) != length or zlib.crc32(data) != checksum:
             msg = f"{length} bytes at offset {offset} do not fit their checksum"
             raise BlockError(msg)
         return data
+
+    def _open(self) -> int:
+        with self._lock:
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                weakref.finalize(self, os.close, self._descriptor)
+            return self._descriptor
 
     def try_piece(self, place: Place) -> bytes | None:
         """A piece, or none where it cannot be read, which is reported (unless retention has deleted the file)."""

@@ -34,7 +34,7 @@ class Options:
     block_span: Ms = 2 * HOUR
     seal_rows: int = 120
     keep_rows: int = 120
-    cache_bytes: int = 32 << 20
+    cache_bytes: int = 128 << 20
     seal_budget: int = 400_000
     merge_span: Ms = 0
     wal_segment_bytes: int = 128 << 20

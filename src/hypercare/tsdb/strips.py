@@ -114,9 +114,15 @@ class Strip:
 
     def decoded(self) -> int:
         """About how many bytes come out of decompression when all is read."""
-        return sum(
-            8 * piece.rows.rows * len(piece.source) for piece in self._pieces if not isinstance(piece.rows, RawRows)
-        )
+        chunks: dict[int, int] = {}
+        total = 0
+        for piece in self._pieces:
+            if not isinstance(piece.rows, RawRows):
+                key = id(piece.source)
+                if key not in chunks:
+                    chunks[key] = len(np.unique(piece.source // CHUNK_COLUMNS))
+                total += 8 * CHUNK_COLUMNS * chunks[key] * piece.rows.rows
+        return total
 
 
 class _Move(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from hypercare.promql.functions.registry import SCALAR, Function, RangeArgs, over_range
 
 if TYPE_CHECKING:
-    from hypercare.model.samples import Bools, Floats
+    from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql.windows import Windows
 
 
@@ -35,24 +35,40 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
     half = average / 2
     to_start = np.where(to_start >= near, half, to_start)
     to_end = np.where(to_end >= near, half, to_end)
-    if counter and _near_zero(first, rise, sampled, to_start):
-        to_zero = sampled * (first / rise)
-        cut = (rise > 0) & (first >= 0) & (to_zero < to_start)
-        if cut.any():
-            to_start = np.where(cut, to_zero, to_start)
     scale = (sampled + to_start + to_end) / sampled
     if per_second:
         scale = scale / ((args.end - args.start) / 1000.0)
+    cells = _near_zero(first, rise, sampled, to_start) if counter else None
+    if cells is None:
+        rise *= scale
+        return rise, win.count >= 2
+    # Where the counter would have been zero after the start of the range, it is not taken further back than that.
+    shape = rise.shape
+    own_rise, own_sampled = rise[cells], np.broadcast_to(sampled, shape)[cells]
+    own_start, own_end = np.broadcast_to(to_start, shape)[cells], np.broadcast_to(to_end, shape)[cells]
+    to_zero = own_sampled * (first[cells] / own_rise)
+    cut = (own_rise > 0) & (first[cells] >= 0) & (to_zero < own_start)
+    own_scale = (own_sampled + np.where(cut, to_zero, own_start) + own_end) / own_sampled
+    if per_second:
+        own_scale = own_scale / np.broadcast_to((args.end - args.start) / 1000.0, shape)[cells]
     rise *= scale
+    rise[cells] = own_rise * own_scale
     return rise, win.count >= 2
 
 
-def _near_zero(first: Floats, rise: Floats, sampled: Floats, to_start: Floats) -> bool:
-    """Whether any counter may have been zero within its range before its first sample (true where in doubt)."""
-    if len(rise) == 1:
-        return True
-    reach = (to_start / sampled).max(axis=0, initial=0.0, where=sampled > 0)
-    return not bool((first.min(axis=0) >= reach * rise.max(axis=0)).all())
+def _near_zero(first: Floats, rise: Floats, sampled: Floats, to_start: Floats) -> tuple[Ints, ...] | None:
+    """Cells whose counter may have been zero within the range before the first sample; none where there is none."""
+    reach = to_start / sampled
+    if len(rise) > 1:
+        # A bound for each series tells most of them apart in two passes.
+        most = reach.max(axis=0, initial=0.0, where=sampled > 0) * rise.max(axis=0)
+        near = np.flatnonzero(~(first.min(axis=0) >= most))
+        if not len(near):
+            return None
+        steps, columns = np.nonzero(~(first[:, near] >= reach * rise[:, near]))
+        return (steps, near[columns]) if len(steps) else None
+    cells = np.nonzero(~(first >= reach * rise))
+    return cells if len(cells[0]) else None
 
 
 def _rate(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
