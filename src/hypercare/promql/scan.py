@@ -9,12 +9,13 @@ depend on the number of threads, so that results do not either.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from hypercare.promql.errors import StoppedError
+from hypercare.promql.groups import side_by_side
+from hypercare.promql.partial import Part, PartialSums, Share
 from hypercare.promql.select import missing_cells, newest_before, split
 from hypercare.promql.sliding import Frame, Strided, as_rows, take
 from hypercare.promql.values import Block, every
@@ -46,21 +47,6 @@ class Serial:
     def map(self, do: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """See ``Workers``."""
         return [do(item) for item in items]
-
-
-class Part(NamedTuple):
-    """Values of some series at all steps.
-
-    Attributes:
-        columns: their places among all series of the scan.
-        values: ``[K, n]``.
-        present: broadcasts to it; none: everywhere.
-
-    """
-
-    columns: slice | Ints
-    values: Floats
-    present: Bools | None
 
 
 Compute: TypeAlias = "Callable[[Block, bool], list[Part]]"
@@ -136,10 +122,10 @@ class Scan:
 
         Sums in which large numbers cancel need all of them at once; they are left to others.
         """
-        partial = _Partial(op, groups, self.steps)
+        partial = PartialSums(op, groups, self.steps)
         alive = np.zeros(len(self.sets), dtype=np.bool_)
 
-        def reduce(parts: list[Part]) -> list[_Sum]:
+        def reduce(parts: list[Part]) -> list[Share]:
             for columns, values, present in parts:
                 some = present is None or every(present)
                 alive[columns] = True if some else np.broadcast_to(np.asarray(present), values.shape).any(axis=0)
@@ -167,7 +153,7 @@ def range_compute(function: Function, args: RangeArgs, ends: Ints, width: Ms) ->
             size = _SLICE if not function.stacks else max(1, min(_SLICE, _CELLS // (frame.depth * len(ends))))
             for at in range(0, len(columns), size):
                 result, present = call(Strided(frame, values[:, at : at + size]), args)
-                parts.append(Part(_places(columns[at : at + size]), result, present))
+                parts.append(Part(side_by_side(columns[at : at + size]), result, present))
         return parts
 
     return compute
@@ -181,10 +167,10 @@ def instant_compute(ends: Ints, lookback: Ms) -> Compute:
         oldest = np.searchsorted(block.times, ends - lookback, side="right")
         if not dense:
             values, _, present = newest_before(block.values, rows, oldest)
-            return [Part(_places(block.columns), values, present)]
+            return [Part(side_by_side(block.columns), values, present)]
         near = rows >= oldest
         present = None if every(near) else near[:, None]
-        return [Part(_places(block.columns), take(block.values, as_rows(np.maximum(rows, 0))), present)]
+        return [Part(side_by_side(block.columns), take(block.values, as_rows(np.maximum(rows, 0))), present)]
 
     return compute
 
@@ -195,113 +181,3 @@ def blocks_without_gaps(block: Block, *, dense: bool) -> Sequence[Block]:
         return [block]
     missing = missing_cells(block.values)
     return split(block.columns, block.times, block.values, missing)
-
-
-def _places(columns: Ints) -> slice | Ints:
-    first, last = int(columns[0]), int(columns[-1])
-    if last - first == len(columns) - 1 and (len(columns) < 3 or bool((columns[1:] > columns[:-1]).all())):
-        return slice(first, last + 1)
-    return columns
-
-
-# ── aggregation, portion by portion ──
-
-
-class _Sum(NamedTuple):
-    """What one group gets from one part: values and counts ``[K]``, and the size of what was added."""
-
-    group: int
-    values: Floats
-    number: Floats | int
-    size: Floats | None
-
-
-STREAMED: Final = frozenset({"sum", "avg", "count", "min", "max", "group"})
-"""Aggregations that can be put together from parts."""
-_FOLDS: Final[dict[str, tuple[np.ufunc, float]]] = {
-    "sum": (np.add, 0.0),
-    "avg": (np.add, 0.0),
-    "min": (np.fmin, np.nan),
-    "max": (np.fmax, np.nan),
-}
-_DOUBTFUL: Final = 1e-7
-
-
-class _Partial:
-    """Aggregates parts, and joins what they came to."""
-
-    def __init__(self, op: str, groups: Groups, steps: int) -> None:
-        self._op = op
-        self._groups = groups
-        self._steps = steps
-        self._fold = _FOLDS.get(op)
-
-    def of(self, part: Part) -> list[_Sum]:
-        """What each group gets from a part."""
-        index = self._groups.index[part.columns]
-        present = None
-        if part.present is not None and not every(part.present):
-            present = np.broadcast_to(part.present, part.values.shape)
-        values = part.values
-        size = None
-        if self._fold is not None:
-            if present is not None:
-                values = np.where(present, values, self._fold[1])
-            if self._fold[0] is np.add and not values.min(initial=0.0) >= 0:
-                size = np.abs(values)
-        found = []
-        for group, columns in _members(index):
-            folded = self._folded(values, columns)
-            count = self._count(present, columns, values.shape[1])
-            found.append(_Sum(group, folded, count, None if size is None else self._folded(size, columns)))
-        return found
-
-    def _folded(self, values: Floats, columns: slice | Ints) -> Floats:
-        if self._fold is None:
-            return np.empty(0)
-        folded: Floats = self._fold[0].reduce(values.T[columns], axis=0)
-        return folded
-
-    @staticmethod
-    def _count(present: Bools | None, columns: slice | Ints, width: int) -> Floats | int:
-        if present is None:
-            return len(range(*columns.indices(width))) if isinstance(columns, slice) else len(columns)
-        count: Floats = present.T[columns].sum(axis=0, dtype=np.float64)
-        return count
-
-    def joined(self, sums: list[_Sum]) -> tuple[Floats, Bools | None] | None:
-        """Values ``[K, G]`` and where there is one, or none where digits were lost that are wanted."""
-        shape = (self._groups.size, self._steps)
-        count = np.zeros(shape)
-        values = np.full(shape, 0.0 if self._fold is None else self._fold[1])
-        sizes = np.zeros(shape) if any(each.size is not None for each in sums) else None
-        for group, folded, number, size in sums:
-            count[group] += number
-            if self._fold is not None:
-                self._fold[0](values[group], folded, out=values[group])
-            if sizes is not None:
-                sizes[group] += folded if size is None else size
-        if sizes is not None and (~(np.abs(values) >= _DOUBTFUL * sizes) & np.isfinite(sizes) & (sizes > 0)).any():
-            return None
-        there = count > 0
-        if self._op == "count":
-            values = count
-        elif self._op == "group":
-            values = np.ones(shape)
-        elif self._op == "avg":
-            values /= count
-            if np.isinf(values).any():
-                return None
-        return values.T, (None if every(there) else there.T)
-
-
-def _members(index: Ints) -> list[tuple[int, slice | Ints]]:
-    """The groups in a part and their columns, by the number of the group."""
-    if not len(index):
-        return []
-    if int(index[0]) == int(index[-1]) and every(index == index[0]):
-        return [(int(index[0]), slice(0, len(index)))]
-    order = np.argsort(index, kind="stable")
-    ordered = index[order]
-    edges = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(index)]
-    return [(int(ordered[first]), _places(order[first:behind])) for first, behind in itertools.pairwise(edges)]

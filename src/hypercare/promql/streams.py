@@ -12,8 +12,9 @@ from hypercare.promql import ast
 from hypercare.promql.aggregate import grouped, unnamed_groups
 from hypercare.promql.functions import FUNCTIONS
 from hypercare.promql.functions.registry import RangeArgs
+from hypercare.promql.partial import STREAMED
 from hypercare.promql.ranges import check_parameters, remark_non_counters
-from hypercare.promql.scan import STREAMED, Scan, instant_compute, range_compute
+from hypercare.promql.scan import Scan, instant_compute, range_compute
 from hypercare.promql.values import EMPTY_SETS, Grid, LabelSets, Scalar, Value, Vector
 
 if TYPE_CHECKING:
