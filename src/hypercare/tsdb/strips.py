@@ -114,15 +114,9 @@ class Strip:
 
     def decoded(self) -> int:
         """About how many bytes come out of decompression when all is read."""
-        chunks: dict[int, int] = {}
-        total = 0
-        for piece in self._pieces:
-            if not isinstance(piece.rows, RawRows):
-                key = id(piece.source)
-                if key not in chunks:
-                    chunks[key] = len(np.unique(piece.source // CHUNK_COLUMNS))
-                total += 8 * CHUNK_COLUMNS * chunks[key] * piece.rows.rows
-        return total
+        return sum(
+            8 * piece.rows.rows * len(piece.source) for piece in self._pieces if not isinstance(piece.rows, RawRows)
+        )
 
 
 class _Move(NamedTuple):
