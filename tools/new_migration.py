@@ -16,8 +16,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 import hypercare.incidents.tables
+import hypercare.ingest.push.tables
 import hypercare.kernel.tables
 import hypercare.oncall.tables
+import hypercare.remote.tables
 import hypercare.routing.tables
 import hypercare.rules.tables  # noqa: F401 - every room's tables register themselves
 from hypercare.state import metadata

@@ -17,10 +17,12 @@ from hypercare.keeping import Keeper
 from hypercare.kernel import CommandError, Kernel, Outbox
 from hypercare.model.errors import InputError
 from hypercare.model.events import ConfigReloaded
+from hypercare.model.ingest import MetricMetadata
 from hypercare.model.time import DAY, MINUTE, SECOND, Ms
 from hypercare.oncall.plan import Receiver
 from hypercare.oncall.service import OnCallService
 from hypercare.promql import Engine, Features, Limits
+from hypercare.remote import RemoteWriteService
 from hypercare.routing.from_config import settings_from
 from hypercare.routing.service import RoutingService
 from hypercare.rules import RulesService
@@ -81,6 +83,7 @@ class App:
         Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots").register(self.kernel)
         self.rules = RulesService(self.tsdb, self.engine)
         self.backend = Backend(ports.http, ports.files)
+        self.remote = RemoteWriteService(ports, self.tsdb, self._metadata)
         self.routing = RoutingService(self._routing_settings)
         self.incidents = IncidentService()
         self.oncall = OnCallService(render, self._page_receivers)
@@ -88,7 +91,15 @@ class App:
         self.last_reload_error = ""
         self._durable = data is not None
         # Order matters twice: events reach subscribers in it, and configure runs in it.
-        self._services = (self.routing, self.incidents, self.oncall, self.rules, self.collectors, self.ingest)
+        self._services = (
+            self.routing,
+            self.incidents,
+            self.oncall,
+            self.rules,
+            self.collectors,
+            self.ingest,
+            self.remote,
+        )
         for service in self._services:
             service.register(self.kernel)
         self.kernel.on_message(_Apply, self._apply)
@@ -166,6 +177,14 @@ class App:
 
     def _routing_settings(self, config: Config) -> RoutingSettings:
         return settings_from(config.alertmanager, self.dispatcher.integrations, config.hypercare.web.external_url)
+
+    def _metadata(self) -> dict[str, MetricMetadata]:
+        """What targets and senders told of metrics."""
+        found = dict(self.ingest.metadata)
+        for target in self.collectors.snapshot().active:
+            for name, meta in target.metadata.items():
+                found[name] = MetricMetadata(name, meta.type, meta.help, meta.unit)
+        return found
 
     def _page_receivers(self, config: Config) -> tuple[Receiver, ...]:
         names = (receiver.name for receiver in config.alertmanager.receivers)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hypercare.ingest import IngestService
     from hypercare.kernel import Kernel
     from hypercare.model.time import Ms
+    from hypercare.remote import RemoteWriteService
     from hypercare.rules import RulesService
     from hypercare.tsdb import Tsdb
 
@@ -41,6 +42,10 @@ class Watched(Protocol):
         """What takes in the samples of others."""
 
     @property
+    def remote(self) -> RemoteWriteService:
+        """What sends samples to other servers."""
+
+    @property
     def tsdb(self) -> Tsdb:
         """The store."""
 
@@ -59,6 +64,7 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from _kernel(app.kernel)
     yield from _tsdb(app.tsdb)
     yield from app.ingest.readings()
+    yield from app.remote.readings()
     if app.backend.settings is not None:
         yield from _backend(app.backend)
     yield _one(

@@ -178,7 +178,6 @@ def test_what_is_not_acted_on_is_announced_with_its_place():
     found = config_of("prometheus: p.yml", p__yml=text).announcements
     assert [(a.line, a.column, a.key) for a in found] == [
         (2, 3, "global.query_log_file"),
-        (4, 3, "remote_write"),
         (8, 3, "scrape_configs.track_timestamps_staleness"),
         (10, 5, "scrape_configs.ec2_sd_configs"),
     ]

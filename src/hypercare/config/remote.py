@@ -84,10 +84,12 @@ class SigV4(StrictModel):
         return self
 
 
-class RemoteWrite(HttpClientConfig):
-    """A server that would get all samples."""
+_UNSIGNED: Final = Announced("requests go out without this log-in")
 
-    announced: ClassVar[str] = "samples are not sent to other servers yet"
+
+class RemoteWrite(HttpClientConfig):
+    """A server that gets all samples."""
+
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (
         *HttpClientConfig.exclusive,
         ("basic_auth", "authorization", "oauth2", "sigv4", "azuread", "google_iam"),
@@ -99,14 +101,14 @@ class RemoteWrite(HttpClientConfig):
     headers: PlainHeaders = Field(default_factory=dict)
     write_relabel_configs: RelabelConfigs = ()
     name: str = ""
-    send_exemplars: bool = False
+    send_exemplars: Annotated[bool, Announced("exemplars are not stored, so none are sent")] = False
     send_native_histograms: bool = False
-    round_robin_dns: bool = False
+    round_robin_dns: Annotated[bool, Announced("connections are kept to the address that was resolved first")] = False
     queue_config: QueueConfig = QueueConfig()
     metadata_config: MetadataConfig = MetadataConfig()
-    sigv4: SigV4 | None = None
-    azuread: dict[str, object] | None = None
-    google_iam: dict[str, object] | None = None
+    sigv4: Annotated[SigV4 | None, _UNSIGNED] = None
+    azuread: Annotated[dict[str, object] | None, _UNSIGNED] = None
+    google_iam: Annotated[dict[str, object] | None, _UNSIGNED] = None
 
 
 class RemoteRead(HttpClientConfig):

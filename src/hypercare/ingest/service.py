@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
-    from hypercare.model.ingest import WriteBatch, WriteResult
+    from hypercare.model.ingest import MetricMetadata, WriteBatch, WriteResult
     from hypercare.tsdb import Tsdb
 
 REMOTE_WRITE: Final = "remote_write"
+_MAX_METADATA: Final = 50_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ class IngestService:
     Args:
         tsdb: gets the samples.
 
+    Attributes:
+        metadata: what was told of metrics, by name; replaced as a whole, may be read from any thread.
+
     """
 
     def __init__(self, tsdb: Tsdb) -> None:
@@ -65,6 +69,7 @@ class IngestService:
         self._v1 = V1Cache()
         self._v2 = V2Cache()
         self._otlp = Otlp()
+        self.metadata: dict[str, MetricMetadata] = {}
         self._counts: dict[str, _Counts] = {kind: _Counts() for kind in (REMOTE_WRITE, "otlp")}
 
     def register(self, kernel: Kernel) -> None:
@@ -115,9 +120,17 @@ class IngestService:
             )
             yield Reading(f"hypercare_ingest_{field}_total", "counter", text, samples)
 
+    def _note(self, told: tuple[MetricMetadata, ...]) -> None:
+        """Remember what was told of metrics; the newest word counts."""
+        fresh = {item.name: item for item in told if self.metadata.get(item.name) != item}
+        if fresh and len(self.metadata) + len(fresh) <= _MAX_METADATA:
+            self.metadata = {**self.metadata, **fresh}
+
     def _write(self, ctx: Context, command: Write) -> WriteResult:
         result = self._tsdb.write(command.batch, ctx.now)
         counts = self._counts[command.batch.source.partition("/")[0]]
+        if command.batch.metadata:
+            self._note(command.batch.metadata)
         counts.requests += 1
         counts.samples += result.appended
         counts.histograms += result.histograms

@@ -132,11 +132,10 @@ class LogTail:
         self._series: dict[int, dict[int, Labels]] = {}
         self._lists: dict[int, tuple[int, Columns | None]] = {}
         self.lost = 0
-        self.position = self._begin(at)
+        self.kept = self._begin(at)
         # What stands before is read once more for what its numbers mean, and not given out.
-        self._given = self.position.offset
-        self.kept = self.position
-        self.position = Position(self.position.file, 0)
+        self._given = self.kept.offset
+        self._at = Position(self.kept.file, 0)
 
     def _begin(self, at: Position | None) -> Position:
         files = self._log.files
@@ -147,9 +146,14 @@ class LogTail:
         return at if at.file <= newest else Position(0, 0)
 
     @property
+    def position(self) -> Position:
+        """Behind what was given out."""
+        return Position(self._at.file, max(self._at.offset, self._given))
+
+    @property
     def unread(self) -> int:
         """Bytes that were appended since."""
-        here = self.position
+        here = self._at
         total = 0
         for file in reversed(self._log.files):
             number = _number(file)
@@ -185,13 +189,17 @@ class LogTail:
             size = self._open()
             if size is None:
                 break
-            if self.position.offset >= size:
+            if self._at.offset >= size:
                 if not self._next_file():
                     break
                 continue
-            budget -= self._fill(size)
+            filled = self._fill(size)
             samples, moved = self._take(found, samples, size)
-            budget -= moved
+            budget -= filled + moved
+            if not filled and not moved:
+                # The file is shorter than it was: nothing more is in it.
+                self._at = Position(self._at.file, size)
+                self._data = b""
         return found
 
     def _open(self) -> int | None:
@@ -199,16 +207,16 @@ class LogTail:
         files = self._log.files
         if not files:
             return None
-        here = next((file for file in files if _number(file) == self.position.file), None)
+        here = next((file for file in files if _number(file) == self._at.file), None)
         if here is None:
-            later = next((file for file in files if _number(file) > self.position.file), None)
+            later = next((file for file in files if _number(file) > self._at.file), None)
             if later is None:
                 return None
             if self._fd is not None:
                 # Deleted while it was open: what it holds can still be read.
                 return os.fstat(self._fd).st_size
             # An empty position means that nothing was there before; else rows are gone.
-            self.lost += self.position != (0, 0) or self._given > 0
+            self.lost += self.position != (0, 0)
             self._go_to(later)
             here = later
         if self._fd is None:
@@ -217,7 +225,7 @@ class LogTail:
 
     def _next_file(self) -> bool:
         """Go on with the next file, if this one is closed."""
-        later = next((file for file in self._log.files if _number(file) > self.position.file), None)
+        later = next((file for file in self._log.files if _number(file) > self._at.file), None)
         if later is None:
             return False
         self._go_to(later)
@@ -225,7 +233,7 @@ class LogTail:
 
     def _go_to(self, file: LogFile) -> None:
         self._shut()
-        self.position = Position(_number(file), 0)
+        self._at = Position(_number(file), 0)
         self._given = 0
         self._data = b""
         self._keys, self._series, self._lists = {}, {}, {}
@@ -233,7 +241,7 @@ class LogTail:
     def _fill(self, size: int) -> int:
         """Read on; returns how many bytes were read."""
         assert self._fd is not None  # noqa: S101 - opened by the caller
-        at = self.position.offset + len(self._data)
+        at = self._at.offset + len(self._data)
         want = min(size - at, _CHUNK)
         if want <= 0:
             return 0
@@ -243,7 +251,7 @@ class LogTail:
 
     def _take(self, found: list[Rows], samples: int, size: int) -> tuple[int, int]:
         """Take whole records out of what was read; returns how many samples are still wanted, and bytes moved."""
-        file, begin = self.position
+        file, begin = self._at
         data, at = self._data, 0
         if begin == 0 and data.startswith(FILE_HEADER):
             at = len(FILE_HEADER)
@@ -262,7 +270,7 @@ class LogTail:
                 samples -= rows.cells.size
             at = end
         self._data = data[at:]
-        self.position = Position(file, begin + at)
+        self._at = Position(file, begin + at)
         return samples, at
 
     @staticmethod

@@ -150,11 +150,14 @@ def targets_data(app: App, state: str, pool: str) -> dict[str, Any]:
 def metadata_data(app: App, metric: str, limit: int | None, per_metric: int | None) -> dict[str, list[dict[str, str]]]:
     """``data`` of /api/v1/metadata: each distinct (type, help, unit) of a family."""
     found: dict[str, list[dict[str, str]]] = {}
-    for target in app.collectors.snapshot().active:
-        for name, meta in target.metadata.items():
-            if metric and name != metric:
-                continue
-            entry = {"type": meta.type, "help": meta.help, "unit": meta.unit}
+    told = [
+        (name, meta.type, meta.help, meta.unit)
+        for target in app.collectors.snapshot().active
+        for name, meta in target.metadata.items()
+    ]
+    for name, kind, text, unit in (*told, *app.ingest.metadata.values()):
+        if not metric or name == metric:
+            entry = {"type": kind, "help": text, "unit": unit}
             entries = found.setdefault(name, [])
             if entry not in entries and (per_metric is None or len(entries) < per_metric):
                 entries.append(entry)
