@@ -72,3 +72,67 @@ def test_vmagent_writes_to_us(serve, outside, peers, wait, port, tmp_path):
     found = wait(lambda: server.query('theirs_total{sender="peer"}'), 60, "samples of vmagent")
     assert found[0]["value"][1] == "7"
     assert server.query('idle{sender="peer"}')[0]["value"][1] == "0"
+
+
+SENDING = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s, external_labels: {{sender: us}}}}
+scrape_configs:
+  - job_name: shop
+    static_configs: [{{targets: ["127.0.0.1:{target}"]}}]
+remote_write:
+  - url: http://127.0.0.1:{port}/api/v1/write
+    name: far
+    queue_config: {{batch_send_deadline: 1s, max_backoff: 1s}}
+"""
+COUNT = 'count_over_time(up_truth{sender="us"}[10m])'
+
+
+def count(answer):
+    return int(float(answer[0]["value"][1])) if answer else 0
+
+
+def prometheus(peers, port):
+    return peers("prometheus", "--config.file=peer.yml", "--storage.tsdb.path=peer-data",
+                 "--web.enable-remote-write-receiver", f"--web.listen-address=127.0.0.1:{port}")  # fmt: skip
+
+
+def victoria(peers, port):
+    return peers("victoria-metrics", "-storageDataPath=vm-data", f"-httpListenAddr=127.0.0.1:{port}",
+                 "-search.latencyOffset=0s")  # fmt: skip
+
+
+@pytest.mark.parametrize("start", [prometheus, victoria])
+def test_a_real_server_gets_all_we_have_though_both_sides_fail(serve, outside, peers, wait, port, tmp_path, start):
+    theirs = port()
+    (tmp_path / "peer.yml").write_text("global: {}\n")
+    server = serve(files={"prometheus.yml": SENDING.format(target=outside.port, port=theirs)}).start()
+    wait(lambda: count(server.query("count_over_time(up_truth[10m])")) > 3, what="samples while the other is away")
+    server.kill()
+    server.start()
+    peer = start(peers, theirs)
+    wait(lambda: count(ask(theirs, COUNT)) > 5, 60, "samples at the other server")
+    # Not killed: VictoriaMetrics has no log of its own and loses its last seconds then.
+    peer.terminate()
+    peer.wait(20)
+    before = count(server.query("count_over_time(up_truth[10m])"))
+    wait(lambda: count(server.query("count_over_time(up_truth[10m])")) > before + 2, what="more samples")
+    server.kill()
+    peer = start(peers, theirs)
+    server.start()
+    wait(lambda: count(ask(theirs, COUNT)) > before + 6, 60, "samples from before and after")
+    # Nothing is missing: what either has of a span that both have seen whole is the same.
+    end = server.query("timestamp(up_truth)")[0]["value"][1]
+    at = float(end) - 3
+    ours = dict(server.get(f"/api/v1/query?query={quote('up_truth[10m]')}&time={at}")["data"]["result"][0]["values"])
+    wait(lambda: count(ask_at(theirs, COUNT, at)) >= len(ours), 30, "all samples")
+    assert count(ask_at(theirs, COUNT, at)) == len(ours)
+    text = urllib.request.urlopen(f"{server.url}/metrics", timeout=5).read().decode()
+    assert 'prometheus_remote_storage_samples_total{remote_name="far"' in text
+
+
+def ask_at(port, expr, at):
+    with contextlib.suppress(OSError, urllib.error.HTTPError):
+        url = f"http://127.0.0.1:{port}/api/v1/query?query={quote(expr)}&time={at}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)["data"]["result"]
+    return []
