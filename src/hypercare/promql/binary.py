@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hypercare.promql.values import Cells
 
 _DEFAULT: Final = Matching()
+_NAMED: Final = COMPARISONS | TRIMS
+"""Operators whose results are still of the metric on the left."""
 
 
 def binary(expr: ast.Binary, left: Value, right: Value, notes: Notes) -> Value:
@@ -101,7 +103,7 @@ class _Match:
 def _match(expr: ast.Binary, many: LabelSets, one: LabelSets) -> _Match:
     matching = expr.matching or _DEFAULT
     # The entry holds the other side, so that the id in its key is not used again.
-    key = ("match", id(one), matching, expr.op in COMPARISONS)
+    key = ("match", id(one), matching, expr.op in _NAMED)
     return many.memo(key, lambda: (one, _make_match(expr, many, one)))[1]
 
 
@@ -156,7 +158,7 @@ def _result_labels(expr: ast.Binary, matching: Matching, many: LabelSets, one: L
         labels = source.keep(names) if matching.on else source.without((*names, METRIC_NAME))
     else:
         labels = many.labels[i]
-    if expr.op not in COMPARISONS:
+    if expr.op not in _NAMED:
         labels = labels.without(METADATA)
     if matching.card is Cardinality.ONE_TO_ONE:
         labels = labels.keep(matching.labels) if matching.on else labels.without(matching.labels)

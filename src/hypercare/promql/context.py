@@ -19,6 +19,7 @@ class Evaluates(Protocol):
     """The evaluator, as functions see it."""
 
     notes: Notes
+    delayed: bool
 
     def eval(self, expr: ast.Expr, grid: Grid) -> Value:
         """The value of an expression on a grid."""

@@ -197,12 +197,26 @@ def _for_metric(name: str) -> str:
     return f' for metric name "{name}"' if name else ""
 
 
-def _remark_forced(ctx: CallContext, labels: Labels, index: int) -> None:
-    ctx.info(
-        "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/"
-        f"prometheus/latest/querying/functions/#histogram_quantile){_for_metric(labels.name)}",
-        index,
+def _remark_forced(ctx: CallContext, grouped: _Grouped, vector: Vector, number: int, index: int) -> None:
+    """Say which buckets of a histogram fell below those before them, by how much, and when."""
+    shape, row = next(
+        (shape, int(np.searchsorted(shape.members, number))) for shape in grouped.shapes if number in shape.members
     )
+    columns = shape.columns[row]
+    there = vector.mask[:, columns]
+    fallen: list[tuple[int, float, float]] = []
+    for step in np.flatnonzero(there.any(axis=1)).tolist():
+        kept = there[step]
+        bounds, starts = np.unique(shape.bounds[kept], return_index=True)
+        counts = np.add.reduceat(vector.values[step, columns[kept]], starts)
+        raised, forced = _monotonic(counts[None, :])
+        if forced is not None and forced[0]:
+            lift = raised[0] - counts
+            fell = lift > _TOLERANCE * np.abs(counts)
+            at = int(ctx.grid.times[step])
+            fallen.extend((at, float(bound), float(by)) for bound, by in zip(bounds[fell], lift[fell], strict=True))
+    name = grouped.sets.labels[number].name if ctx.evaluator.delayed else ""
+    ctx.evaluator.notes.forced(_for_metric(name), fallen, ctx.call.args[index])
 
 
 def _check_quantiles(ctx: CallContext, q: Floats, index: int) -> None:
@@ -252,7 +266,7 @@ def _vector(grouped: _Grouped, parts: list[_Results], steps: int) -> Vector:
 def _quantiles(ctx: CallContext, grouped: _Grouped, vector: Vector, q: Floats, index: int) -> _Results:
     found = _computed(grouped, vector, _quantile_of, q)
     for number in np.flatnonzero(found.noted).tolist():
-        _remark_forced(ctx, grouped.sets.labels[number], index)
+        _remark_forced(ctx, grouped, vector, number, index)
     return found
 
 
@@ -337,7 +351,7 @@ def _histogram_fraction(ctx: CallContext) -> Value:
     def share(step: int, column: int) -> float:
         histogram = conflicts.hists[step, column]
         if math.isnan(histogram.sum):
-            name = vector.sets.labels[column].name
+            name = vector.sets.labels[column].name if ctx.evaluator.delayed else ""
             ctx.info(
                 "input to histogram_fraction has NaN observations, which are excluded from all fractions"
                 f"{_for_metric(name)}",
@@ -358,7 +372,7 @@ def _native_quantile(ctx: CallContext, index: int, q: Floats, vector: Vector, st
         return math.nan
     value, remark = quantile(float(q[step]), vector.hists[step, column])
     if remark is not Remark.NONE:
-        name = vector.sets.labels[column].name
+        name = vector.sets.labels[column].name if ctx.evaluator.delayed else ""
         ctx.info(f"input to histogram_quantile has NaN observations, {remark.value}{_for_metric(name)}", index)
     return value
 

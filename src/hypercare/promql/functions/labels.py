@@ -101,10 +101,17 @@ def _label_join(ctx: CallContext) -> Value:
     return _renamed(ctx, vector, sets, target)
 
 
+def _remark_order(ctx: CallContext) -> None:
+    """The result of a range query has an order of its own."""
+    message = "sort is ineffective for range queries since results are always ordered by labels"
+    ctx.evaluator.notes.warn(message, ctx.call)
+
+
 def _sorted(ctx: CallContext, *, descending: bool) -> Value:
     vector = ctx.vector(0).only_floats()
     if ctx.grid.size != 1:
-        return vector  # the result of a range query has an order of its own
+        _remark_order(ctx)
+        return vector
     values = vector.values[0]
     # NaN comes last either way.
     order = np.argsort(-values if descending else values, kind="stable")
@@ -134,6 +141,7 @@ def _by_label(ctx: CallContext, *, descending: bool) -> Value:
     vector = ctx.vector(0)
     names = tuple(ctx.text(i) for i in range(1, ctx.given))
     if ctx.grid.size != 1:
+        _remark_order(ctx)
         return vector
 
     def key(i: int) -> tuple[Any, ...]:

@@ -35,7 +35,8 @@ def exponential_bound(indexes: Ints, schema: int) -> Floats:
         whole = np.right_shift(indexes, schema)
         rest = (indexes - np.left_shift(whole, schema)) / float(1 << schema)
     # Powers of two are exact; only what lies between them is computed.
-    bounds: Floats = np.ldexp(np.exp2(rest), np.clip(whole, -2000, 2000).astype(np.int32))
+    with np.errstate(over="ignore", under="ignore"):
+        bounds: Floats = np.ldexp(np.exp2(rest), np.clip(whole, -2000, 2000).astype(np.int32))
     return np.where((whole == _TOP) & (rest == 0), _LARGEST, bounds)
 
 

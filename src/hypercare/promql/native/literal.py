@@ -107,7 +107,7 @@ def _shown_number(value: float) -> str:
     """As Go prints with ``%g``: shortest digits, an exponent from 1e21 and below 1e-4."""
     from hypercare.promql.printer import format_number  # noqa: PLC0415  # the printer knows expressions, too
 
-    return format_number(value)
+    return format_number(float(value))
 
 
 def format_histogram(histogram: Histogram, *, hint: bool = True) -> str:

@@ -77,7 +77,7 @@ def _side(
         share, middle = split(float(lower[i]), float(upper[i]), at, keep_below=keep_below)
         kept[i] = side.counts[i] * share
         if share:
-            total += kept[i] * middle
+            total += float(kept[i]) * middle
     return _Kept(kept, total)
 
 
