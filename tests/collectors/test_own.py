@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from hypercare.collectors.exposition import Series, parse
-from hypercare.collectors.own import OwnMetrics
+from hypercare.collectors.own import OwnMetrics, content_type
 from hypercare.ports import Reading
 
 
@@ -37,6 +37,38 @@ def test_help_and_type_are_told():
     own = OwnMetrics()
     own.describe("c_total", "counter", "Counts\nthings.")
     assert b"# HELP c_total Counts\\nthings.\n# TYPE c_total counter\n" in own.render(0)
+
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+
+
+def test_openmetrics_by_all_its_rules():
+    own = OwnMetrics(started_at=5_000)
+    own.describe("c_total", "counter", 'Counts "things".')
+    own.describe("odd", "counter", "A counter of an old name.")
+    own.describe("h_seconds", "histogram", "Spread.", (0.1, 1.0))
+    own.add("c_total", 2, kind='a"b')
+    for path in "ab":
+        own.observe("h_seconds", 0.5, path=path)
+    own.read_from(lambda: [Reading("r", "untyped", "", (((), 3.0),))])
+    body = own.render(65_000, OPENMETRICS)
+    entries = list(parse(body, openmetrics=True, strict=True))
+    found = {str(e.labels): e.value for e in entries if isinstance(e, Series)}
+    assert found == shown(own, 65_000)
+    assert b'# HELP c Counts \\"things\\".\n# TYPE c counter\n' in body
+    assert content_type(OPENMETRICS).startswith("application/openmetrics-text")
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [("", False), ("*/*", False), ("text/plain", False), ("application/openmetrics-text", True), (OPENMETRICS, True),
+     ("application/openmetrics-text;q=0.2, text/plain", False), ("application/openmetrics-text;q=x", False),
+     ("application/openmetrics-text;q=0", False)],
+)  # fmt: skip
+def test_which_format_is_asked_for(accept, openmetrics):
+    own = OwnMetrics()
+    assert own.render(0, accept).endswith(b"# EOF\n") is openmetrics
+    assert ("openmetrics" in content_type(accept)) is openmetrics
 
 
 def test_uptime_and_readers():

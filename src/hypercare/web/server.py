@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from hypercare.collectors.own import content_type
 from hypercare.model.errors import InputError
 from hypercare.web import errors
 from hypercare.web.api.alertmanager import alertmanager_router
@@ -98,7 +100,8 @@ def _health(web: FastAPI, app: App, load: Callable[[], Config]) -> None:
         return PlainTextResponse("reloaded\n")
 
     @web.get("/metrics", tags=["health"], operation_id="metrics", response_class=PlainTextResponse)
-    async def metrics() -> Response:
-        """Hypercare's own metrics."""
-        body = app.own.render(app.ports.clock.now())
-        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def metrics(request: Request) -> Response:
+        """Hypercare's own metrics, in the text format or in OpenMetrics, whichever the client prefers."""
+        accept = request.headers.get("accept", "")
+        body = app.own.render(app.ports.clock.now(), accept)
+        return Response(body, media_type=content_type(accept))

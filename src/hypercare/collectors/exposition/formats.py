@@ -84,3 +84,18 @@ def choose_format(content_type: str, fallback: str = "") -> Format:
     if media == "text/plain":
         return Format.TEXT
     return _FALLBACKS.get(fallback, Format.TEXT)
+
+
+def wants_openmetrics(accept: str) -> bool:
+    """Whether an Accept header asks for OpenMetrics rather than for the text format."""
+    ranks: dict[str, float] = {}
+    for item in accept.split(","):
+        media, *parameters = (part.strip().lower() for part in item.split(";"))
+        given = [p.removeprefix("q=") for p in parameters if p.startswith("q=")]
+        try:
+            rank = float(given[0]) if given else 1.0
+        except ValueError:
+            continue
+        ranks[media] = max(ranks.get(media, 0.0), rank)
+    wanted = ranks.get("application/openmetrics-text", 0.0)
+    return wanted > 0 and wanted >= ranks.get("text/plain", 0.0)

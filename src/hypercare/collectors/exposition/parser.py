@@ -19,9 +19,10 @@ from hypercare.collectors.exposition.lines import (
     text_series,
     unescape,
 )
+from hypercare.collectors.exposition.strict import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _METRIC: Final = r'([a-zA-Z_:][a-zA-Z0-9_:]*|"(?:\\.|[^\\"])*")'
 _TEXT_META: Final = re.compile(
@@ -156,21 +157,39 @@ def _valid(text: str) -> str:
     return text
 
 
-def parse(body: bytes, *, openmetrics: bool) -> Iterator[Meta | Comment | Series]:
+def parse(body: bytes, *, openmetrics: bool, strict: bool = False) -> Iterator[Meta | Comment | Series]:
     """Everything in a body, in the order of the lines.
+
+    Args:
+        body: the whole exposition.
+        openmetrics: the format.
+        strict: hold it to all rules of OpenMetrics, not only to those that Prometheus holds to (see ``strict.py``).
 
     Raises:
         ExpositionError: with the number of the line.
+
     """
     lines = body.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
-    parser = Parser(openmetrics=openmetrics)
+    parser, rules = Parser(openmetrics=openmetrics), Rules()
     for at, raw in enumerate(lines, 1):
         entry = parse_line(parser, raw, at)
         if entry is not None:
+            if strict:
+                _hold_to(lambda entry=entry: rules.take(entry), at)  # type: ignore[misc]
             yield entry
     parser.finish()
+    if strict:
+        _hold_to(rules.finish, len(lines))
+
+
+def _hold_to(rule: Callable[[], None], at: int) -> None:
+    try:
+        rule()
+    except ExpositionError as error:
+        msg = f"line {at}: {error}"
+        raise ExpositionError(msg) from None
 
 
 def parse_line(parser: Parser, raw: bytes, at: int) -> Meta | Comment | Series | None:

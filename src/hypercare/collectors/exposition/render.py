@@ -1,8 +1,10 @@
-"""Writing the text format."""
+"""Writing the text formats."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from hypercare.collectors.exposition.parser import canonical_bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,18 +32,29 @@ def series_text(name: str, pairs: Iterable[tuple[str, str]]) -> str:
     return f"{name}{{{inner}}}" if inner else name
 
 
-def render(families: Iterable[Reading]) -> bytes:
-    """Families in the text format 0.0.4.
+def render(families: Iterable[Reading], *, openmetrics: bool = False) -> bytes:
+    """Families in the text format 0.0.4, or in OpenMetrics 1.0.
 
     A family's samples have its name; those of a histogram name their suffix in a first label pair ``("", suffix)``.
     """
     lines: list[str] = []
     for family in families:
+        name, kind = _family(family.name, family.type) if openmetrics else (family.name, family.type)
         if family.help:
-            lines.append(f"# HELP {family.name} " + family.help.replace("\\", r"\\").replace("\n", r"\n"))
-        lines.append(f"# TYPE {family.name} {family.type}")
+            text = family.help.replace("\\", r"\\").replace("\n", r"\n")
+            lines.append(f"# HELP {name} " + (text.replace('"', r"\"") if openmetrics else text))
+        lines.append(f"# TYPE {name} {kind}")
         for pairs, value in family.samples:
             suffix, labels = (pairs[0][1], pairs[1:]) if pairs and not pairs[0][0] else ("", pairs)
+            if openmetrics and suffix == "_bucket":
+                labels = tuple((n, canonical_bound(v) if n == "le" else v) for n, v in labels)
             lines.append(f"{series_text(family.name + suffix, labels)} {format_value(value)}")
-    lines.append("")
+    lines += ["# EOF", ""] if openmetrics else [""]
     return "\n".join(lines).encode("utf-8", "replace")
+
+
+def _family(name: str, kind: str) -> tuple[str, str]:
+    """Name and type of a family as OpenMetrics has them: that of a counter is without its samples' ending."""
+    if kind == "counter":
+        return (name.removesuffix("_total"), kind) if name.endswith("_total") else (name, "unknown")
+    return name, "unknown" if kind == "untyped" else kind

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hypercare import __version__
+from hypercare.collectors.exposition.formats import wants_openmetrics
 from hypercare.collectors.exposition.render import format_value, render
 from hypercare.ports import Reading
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from hypercare.model.time import Ms
 
+TEXT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
 DEFAULT_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MAX_SERIES: Final = 2000
@@ -101,8 +104,8 @@ class OwnMetrics:
         """Ask a function for more families whenever the metrics are shown; it must be quick and safe in any thread."""
         self._readers.append(reader)
 
-    def render(self, now: Ms) -> bytes:
-        """All metrics in the text format."""
+    def render(self, now: Ms, accept: str = "") -> bytes:
+        """All metrics in the text format, or in OpenMetrics where an Accept header asks for that."""
         families: list[Reading] = []
         if self._started_at is not None:
             uptime = ((), max(now - self._started_at, 0) / 1000)
@@ -111,7 +114,12 @@ class OwnMetrics:
             families += [_reading(name, family) for name, family in sorted(self._families.items())]
         for reader in self._readers:
             families += reader()
-        return render(families)
+        return render(families, openmetrics=wants_openmetrics(accept))
+
+
+def content_type(accept: str) -> str:
+    """Content-Type of what ``OwnMetrics.render`` gives for an Accept header."""
+    return OPENMETRICS_TYPE if wants_openmetrics(accept) else TEXT_TYPE
 
 
 def _pairs(labels: dict[str, str]) -> Pairs:
