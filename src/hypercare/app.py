@@ -164,6 +164,7 @@ class App:
     def _apply(self, ctx: Context, command: _Apply) -> None:
         self.dispatcher.configure(command.config)
         self.engine.configure(*_query_settings(command.config))
+        self.tsdb.accept_out_of_order(_out_of_order_window(command.config))
         self.rules.ask(self.backend if self.backend.configure(command.config) else None)
         for service in self._services:
             service.configure(ctx, command.config)
@@ -196,8 +197,17 @@ class App:
         self.tsdb.flush(ctx.now)
 
     def _maintain(self, ctx: Context, key: str) -> None:
-        ctx.set_timer(key, ctx.now + MINUTE, _MAINTAIN, durable=False)
-        self.tsdb.maintain(ctx.now)
+        more = self.tsdb.maintain(ctx.now)
+        # Blocks are written in slices, so that nothing else waits for long.
+        ctx.set_timer(key, ctx.now + (SECOND if more else MINUTE), _MAINTAIN, durable=False)
+
+
+def _out_of_order_window(config: Config) -> Ms:
+    own = config.hypercare.metrics.out_of_order_time_window
+    if own is not None:
+        return own
+    tsdb = config.prometheus.storage.tsdb
+    return 0 if tsdb is None else tsdb.out_of_order_time_window
 
 
 def _query_settings(config: Config) -> tuple[Limits, Features]:

@@ -279,3 +279,31 @@ def test_a_long_history_with_blocks_reads_back() -> None:
         assert 1 < world.db.snapshot().stats().blocks < 20
         assert len(list(Path(place, "wal").iterdir())) < 10
         world.play([])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_long_history_with_late_rows_and_deletions_in_blocks_reads_back(tmp_path, seed) -> None:
+    (tmp_path / "db").mkdir()
+    world = World(tmp_path / "db", LATE)
+    rng = np.random.default_rng(seed)
+    for step in range(600):
+        cells = {int(n): float(rng.integers(0, 9)) for n in rng.choice(40, size=rng.integers(1, 6), replace=False)}
+        world.row(Row(int(rng.integers(0, 2)), int(rng.integers(1, 6)), cells, as_array=False))
+        if step % 4 == 0:
+            backs = rng.integers(0, 600, size=rng.integers(1, 6)).tolist()
+            world.late(Late(0, int(rng.integers(0, 8)), tuple((back, float(rng.integers(0, 9))) for back in backs)))
+        if step % 3 == 0:
+            world.do(Do("maintain"))
+        if step % 40 == 39:
+            back = int(rng.integers(0, 600))
+            world.delete(Delete(int(rng.integers(0, len(SELECTORS))), back, int(rng.integers(0, 80))))
+            world.select(Select(0, 10_000, 20_000))
+        if step % 150 == 140:
+            world.do(Do("clean"))
+        if step % 97 == 0:
+            world.do(Do("crash" if step % 2 else "reopen"))
+        if step % 20 == 0:
+            world.select(
+                Select(int(rng.integers(0, len(SELECTORS))), int(rng.integers(0, 900)), int(rng.integers(0, 600)))
+            )
+    world.play([])

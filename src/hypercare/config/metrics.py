@@ -73,6 +73,8 @@ class MetricsConfig(StrictModel):
     Attributes:
         query_timeout: how long a query over HTTP may take; a shorter one may be asked for with it.
         query_concurrency: queries over HTTP evaluated at once; others wait.
+        out_of_order_time_window: how much older than the newest sample one may be that is older than the newest of
+            its own series; without it ``storage.tsdb.out_of_order_time_window`` of prometheus.yml holds.
 
     """
 
@@ -80,5 +82,6 @@ class MetricsConfig(StrictModel):
 
     query_timeout: Annotated[Duration, Field(gt=0)] = 2 * MINUTE
     query_concurrency: int = Field(default=4, ge=1, le=64)
+    out_of_order_time_window: Annotated[Duration, Field(ge=0)] | None = None
     backend: Annotated[BackendConfig | None, BeforeValidator(_url_alone)] = None
     query: QueryConfig = QueryConfig()

@@ -196,13 +196,13 @@ class ChunkEncoding(StrictModel):
     floats: Literal["xor", "xor2"] | None = None
 
 
-_OUR_STORE: Final = Announced("our own store has no such setting yet; late samples are refused")
+_OUR_STORE: Final = Announced("our own store has no such setting")
 
 
 class TsdbConfig(StrictModel):
     """The embedded store."""
 
-    out_of_order_time_window: Annotated[Duration, _OUR_STORE, Field(ge=0)] = 0
+    out_of_order_time_window: Annotated[Duration, Field(ge=0)] = 0
     stale_series_compaction_threshold: Annotated[float, _OUR_STORE] = Field(default=0.0, ge=0.0, le=1.0)
     retention: Annotated[Retention | None, Announced("set storage.retention in hypercare.yml")] = None
     chunk_encoding: Annotated[ChunkEncoding | None, _OUR_STORE] = None

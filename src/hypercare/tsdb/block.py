@@ -68,6 +68,12 @@ class SealedRows(NamedTuple):
     cells: Callable[[int, int], Floats]
 
 
+def number_of(name: str) -> int:
+    """The number in the name of a block file; no two files of a store ever have the same."""
+    last = name.removesuffix(".block").rpartition("-")[2]
+    return int(last) if last.isdigit() else 0
+
+
 class BlockWriter:
     """Writes a block beside its final place and moves it there when it is whole.
 
@@ -76,10 +82,8 @@ class BlockWriter:
 
     """
 
-    def __init__(self, directory: Path, start: Ms, end: Ms, replaces: Sequence[str] = ()) -> None:
-        # Rows that came late to a span get a file beside that of the span.
-        names = (f"{start:013d}-{end:013d}{suffix}.block" for suffix in ("", *(f"-{n}" for n in range(1, 10_000))))
-        self.path = next(path for path in (directory / name for name in names) if not path.exists())
+    def __init__(self, directory: Path, start: Ms, end: Ms, number: int, replaces: Sequence[str] = ()) -> None:
+        self.path = directory / f"{start:013d}-{end:013d}-{number:06d}.block"
         self._temporary = self.path.with_suffix(".tmp")
         self._file = self._temporary.open("wb")
         self._file.write(MAGIC)

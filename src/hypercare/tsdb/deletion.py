@@ -26,11 +26,6 @@ def with_fields(group: Group, series: Ints) -> Ints:
 
 def delete_cells(head: Head, group: Group, columns: Ints, start: Ms, end: Ms) -> None:
     """Delete the cells of some columns from one time up to another, both included."""
-    for at, (waiting, times, numbers, cells) in enumerate(head.deferred):
-        if waiting is group:
-            kept = cells.copy()
-            kept[np.ix_((times >= start) & (times <= end), np.isin(numbers, columns))] = ABSENT
-            head.deferred[at] = (group, times, numbers, kept)
     raw = group.raw
     if raw is None:
         return

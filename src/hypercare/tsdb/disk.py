@@ -12,7 +12,7 @@ import numpy as np
 
 from hypercare.model.errors import Problem
 from hypercare.model.time import DAY
-from hypercare.tsdb.block import Block, BlockError, BlockLoader, BlockWriter, SealedRows
+from hypercare.tsdb.block import Block, BlockError, BlockLoader, BlockWriter, SealedRows, number_of
 from hypercare.tsdb.files import lock_directory
 from hypercare.tsdb.head import used_columns
 from hypercare.tsdb.merge import Merging, plan_merge
@@ -47,11 +47,11 @@ class Sealing:
 
     """
 
-    def __init__(self, directory: Path, start: Ms, end: Ms, groups: list[Group]) -> None:
+    def __init__(self, directory: Path, start: Ms, end: Ms, number: int, groups: list[Group]) -> None:
         self.start = start
         self.end = end
         self.taken: set[int] = set()
-        self._writer = BlockWriter(directory, start, end)
+        self._writer = BlockWriter(directory, start, end, number)
         self._work = self._run(groups)
 
     def step(self, budget: int) -> bool:
@@ -164,6 +164,8 @@ class Disk:
         self._loader = BlockLoader(group_of, cache, self.report)
         self._sealing: Sealing | None = None
         self._merging: Merging | None = None
+        # Of the newest block file.
+        self._number = 0
         # Blocks with damage, which stay as they are; blocks to be written anew without what is deleted.
         self._unmergeable: set[str] = set()
         self._unclean: set[str] = set()
@@ -218,11 +220,16 @@ class Disk:
                 self.report(tombstones_path(path), str(err))
             found.append(block)
         replaced = {name for block in found for name in block.replaces}
+        self._number = max((number_of(block.path.name) for block in found), default=0)
         for block in found:
             # A crash came between the new file and the deletion of the old ones.
             if block.path.name in replaced:
                 delete_block(block.path)
         return tuple(block for block in found if block.path.name not in replaced)
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
 
     def flush(self, now: Ms) -> bool:
         """Write the log; a failure is reported and tried again at the next call. Returns whether it succeeded."""
@@ -278,7 +285,7 @@ class Disk:
         elif not due or start is None:
             return None
         head.min_valid = max(start + span, closed or 0)
-        return Sealing(self._block_directory, start, start + span, list(head.active.values()))
+        return Sealing(self._block_directory, start, start + span, self._next_number(), list(head.active.values()))
 
     def _publish(self, sealing: Sealing) -> None:
         try:
@@ -315,7 +322,7 @@ class Disk:
         unclean = [block for block in usable if block.path.name in self._unclean]
         limit = self._options.merge_span or min(31 * DAY, self._options.retention // 10)
         chosen = unclean[:1] or plan_merge(usable, self._options.block_span, limit)
-        return Merging(self._block_directory, chosen) if chosen else None
+        return Merging(self._block_directory, chosen, self._next_number()) if chosen else None
 
     def _replace(self, merging: Merging) -> bool:
         """Put the new block in the place of the old ones."""

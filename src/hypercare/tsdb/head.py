@@ -64,7 +64,6 @@ class Head:
         appended: samples taken in.
         refused: samples refused.
         late: how many segments there were of rows that came after newer ones were sealed.
-        deferred: rows that came to a span while it was written to a block.
         reader: gives what is stored of some columns of a group after one time and up to another.
 
     """
@@ -80,7 +79,6 @@ class Head:
         self.refused = 0
         self.journal = journal
         self.late = 0
-        self.deferred: list[tuple[Group, Ints, Ints, Floats]] = []
         self.reader: Reader = _nothing
         self.window = options.out_of_order_window
         self.align = align
@@ -348,16 +346,30 @@ class Head:
         if self.align:
             edge = bisect_left(raw.clock, (raw.clock[0] // self.align + 1) * self.align, 0, count)
             cut = min(cut, edge)
-        width = raw.layout.width
+        self._seal_rows_of(group, raw, cut)
+
+    def seal_before(self, group: Group, until: Ms) -> None:
+        """Compress the rows before a time, which must be of one span."""
+        raw = group.raw
+        if raw is not None and (cut := bisect_left(raw.clock, until, 0, raw.count)):
+            group.floor = group.last
+            self._seal_rows_of(group, raw, cut)
+
+    def _seal_rows_of(self, group: Group, raw: RawRows, cut: int) -> None:
+        width, count = raw.layout.width, raw.count
         layout, values = used_columns(group, raw.layout, raw.values[:cut, :width])
         if layout.width:
             sealed = seal(layout, raw.times[:cut], values, self.cache)
             group.parts = tuple(sorted([*group.parts, sealed], key=lambda part: part.first))
         layout, values = used_columns(group, raw.layout, raw.values[cut:count, :width])
-        rest = RawRows(layout, max(self._capacity, count - cut + 1))
-        rest.fill(raw.times[cut:count], values)
+        if cut < count:
+            rest = RawRows(layout, max(self._capacity, count - cut + 1))
+            rest.fill(raw.times[cut:count], values)
+        else:
+            rest = RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), self._capacity)
         group.set_raw(rest)
-        self.states[group.gid] = (rest, rest.count, layout, group.parts, {})
+        self.states[group.gid] = (rest, rest.count, rest.layout, group.parts, {})
+        self.changed = True
 
     def trim(self, group: Group, until: Ms, *, exact: bool, taken: frozenset[int] = frozenset()) -> None:
         """Drop rows before ``until``; uncompressed ones singly if ``exact``, else only when all of them are older.

@@ -66,12 +66,13 @@ class Merging:
 
     """
 
-    def __init__(self, directory: Path, blocks: Sequence[Block]) -> None:
+    def __init__(self, directory: Path, blocks: Sequence[Block], number: int) -> None:
         self.blocks = tuple(blocks)
         self._failures = self._count_failures()
-        names = [name for block in blocks for name in (block.path.name, *block.replaces)]
+        # Only the files that this one replaces: what they replaced went before they came into use.
+        names = [block.path.name for block in blocks]
         start, end = min(block.start for block in blocks), max(block.end for block in blocks)
-        self._writer = BlockWriter(directory, start, end, names)
+        self._writer = BlockWriter(directory, start, end, number, names)
         self._work = self._run()
 
     def step(self, budget: int) -> bool:

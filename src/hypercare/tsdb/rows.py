@@ -214,31 +214,16 @@ def _store(head: Head, group: Group, times: Ints, columns: Ints, cells: Floats) 
     raw = group.raw
     edge = raw.clock[0] if raw is not None and raw.count else EVER
     split = int(np.searchsorted(times, edge))
+    if split < len(times) and head.min_valid is not None and times[split] < head.min_valid:
+        # Rows of a span whose block is being written stay as they are; what comes to them stands apart.
+        head.seal_before(group, head.min_valid)
+        split = int(np.searchsorted(times, head.min_valid))
     if split < len(times):
-        # While a block is written, rows of its span stay as they are: what comes to them waits.
-        closed = split
-        if head.min_valid is not None:
-            closed = max(split, int(np.searchsorted(times, head.min_valid)))
-        if closed > split:
-            head.record(group, times[split:closed], columns, cells[split:closed], late=True)
-            head.deferred.append((group, times[split:closed], columns, cells[split:closed]))
-        if closed < len(times):
-            head.record(group, times[closed:], columns, cells[closed:], late=False)
-            _fill(head, group, times[closed:], columns, cells[closed:])
+        head.record(group, times[split:], columns, cells[split:], late=False)
+        _fill(head, group, times[split:], columns, cells[split:])
     if split:
         head.record(group, times[:split], columns, cells[:split], late=True)
         _keep_late(head, group, times[:split], columns, cells[:split])
-
-
-def settle_deferred(head: Head) -> None:
-    """Store what came while its span was written to a block."""
-    waiting, head.deferred = head.deferred, []
-    for group, times, columns, cells in waiting:
-        known = np.array([number in group.series for number in columns.tolist()], dtype=np.bool_)
-        before = head.appended
-        if known.any():
-            _write_late(head, group, times, columns[known], cells[:, known], NEVER)
-        head.appended = before
 
 
 def _fill(head: Head, group: Group, times: Ints, columns: Ints, cells: Floats) -> None:

@@ -16,7 +16,6 @@ from hypercare.tsdb.head import Head
 from hypercare.tsdb.index import Index
 from hypercare.tsdb.options import AppendResult, Options
 from hypercare.tsdb.replay import Recovery
-from hypercare.tsdb.rows import settle_deferred
 from hypercare.tsdb.segment import DecodedCache
 from hypercare.tsdb.snapshot import Snapshot, Totals
 from hypercare.tsdb.tail import LogTail, MemoryLog, MemoryTail, hold
@@ -145,6 +144,10 @@ class Tsdb:
         present = len(numbers) - int(is_absent(cells[0]).sum()) + len(stale)
         return result._replace(appended=present, histograms=len(histograms))
 
+    def accept_out_of_order(self, window: Ms) -> None:
+        """Change the out-of-order window (``Options.out_of_order_window``)."""
+        self._head.window = window
+
     def write(self, batch: WriteBatch, now: Ms) -> WriteResult:
         """Take in series that arrived one by one: remote write, OTLP, a push, an import.
 
@@ -215,7 +218,6 @@ class Tsdb:
             changed = disk.expire(now)
             changed = disk.seal(now) or changed
             if not disk.sealing:
-                settle_deferred(head)
                 changed = disk.merge() or changed
             if changed:
                 head.changed = True
