@@ -56,7 +56,7 @@ def groups(end: int, count: int = 100, rows: int = ROWS) -> list[Group]:
     rng = np.random.default_rng(7)
     made = []
     for n in range(count):
-        times = end - STEP * np.arange(rows, 0, -1, dtype=np.int64) + n * 100
+        times = end - STEP * np.arange(rows, 0, -1, dtype=np.int64) + n * 100 % STEP
         requests = np.cumsum(rng.poisson(20, (rows, 40)), axis=0)
         buckets = np.cumsum(np.cumsum(rng.poisson(3, (rows, 4, len(_BOUNDS))), axis=0), axis=2).reshape(rows, -1)
         gauges = np.round(rng.normal(50, 10, (rows, 20)), 2)

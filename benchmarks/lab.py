@@ -211,6 +211,18 @@ class Lab:
             command += [scrape, "-promscrape.config.strictParse=false", "-search.latencyOffset=0s"]
         return self.run("victoria", command, port)
 
+    def vmalert(self, victoria: Server, interval: int) -> Server | None:
+        """Debian's vmalert with the folder's rules.yml on a VictoriaMetrics; none where it is not installed."""
+        if VMALERT is None:
+            return None
+        port = free_port()
+        command = [
+            VMALERT, f"-rule={self.folder / 'rules.yml'}", f"-datasource.url={victoria.url}",
+            f"-remoteWrite.url={victoria.url}", f"-evaluationInterval={interval}s", "-notifier.url=http://127.0.0.1:1",
+            f"-httpListenAddr=127.0.0.1:{port}", "-loggerLevel=WARN",
+        ]  # fmt: skip
+        return self.run("vmalert", command, port)
+
     def alertmanager(self) -> Server | None:
         """Debian's Alertmanager with the folder's alertmanager.yml; none where it is not installed."""
         if ALERTMANAGER is None:
