@@ -139,8 +139,14 @@ def _check_param(expr: ast.Aggregate, param: Floats | str | None, notes: Notes) 
             cap = 1.1 if value > 1 else -1.1
             shown, capped = format_number(float(value)), format_number(math.copysign(1.0, cap))
             notes.warn(f"ratio value should be between -1 and 1, got {shown}, capping to {capped}", expr.param)
-    elif (param > 2**63).any() or (param < -(2**63)).any():
-        raise EvaluationError("Scalar value overflows int64", span.line, span.column, span.length)
+    else:
+        for wrong, value, how in (
+            (param >= 2.0**63, param.max(), "overflows"),
+            (param < -(2.0**63), param.min(), "underflows"),
+        ):
+            if wrong.any():
+                msg = f"Scalar value {format_number(float(value))} {how} int64"
+                raise EvaluationError(msg, span.line, span.column, span.length)
 
 
 # ── reductions to one value a group ──

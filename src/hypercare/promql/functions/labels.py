@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
 
 
-def check_label_name(name: str, ctx: CallContext, index: int) -> None:
-    """Refuse what cannot name a label.
+def check_label_name(name: str, ctx: CallContext, index: int, kind: str = "label name") -> None:
+    """Refuse what cannot name a label; ``kind`` tells what it was given for.
 
     Raises:
         EvaluationError: empty, or not UTF-8.
@@ -29,7 +29,8 @@ def check_label_name(name: str, ctx: CallContext, index: int) -> None:
     if not name or any("\ud800" <= char <= "\udfff" for char in name):
         shown = "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in name)
         span = ctx.call.args[index].span
-        message = f'invalid label name "{shown}"'
+        where = f" in {ctx.call.name}(): {shown}" if kind != "label name" else f' "{shown}"'
+        message = f"invalid {kind}{where}"
         raise EvaluationError(message, span.line, span.column, span.length)
 
 
@@ -67,9 +68,9 @@ def _label_replace(ctx: CallContext) -> Value:
         regex = compile_anchored(pattern)
     except ValueError as err:
         span = ctx.call.args[4].span
-        message = f"invalid regular expression in label_replace(): {err}"
+        message = f"invalid regular expression in label_replace(): {pattern}"
         raise EvaluationError(message, span.line, span.column, span.length) from err
-    check_label_name(target, ctx, 1)
+    check_label_name(target, ctx, 1, "destination label name")
 
     def make() -> LabelSets:
         out: list[Labels] = []
@@ -86,9 +87,9 @@ def _label_join(ctx: CallContext) -> Value:
     vector = ctx.vector(0)
     target, separator = ctx.text(1), ctx.text(2)
     sources = tuple(ctx.text(i) for i in range(3, ctx.given))
-    check_label_name(target, ctx, 1)
     for i, source in enumerate(sources):
-        check_label_name(source, ctx, 3 + i)
+        check_label_name(source, ctx, 3 + i, "source label name")
+    check_label_name(target, ctx, 1, "destination label name")
 
     def make() -> LabelSets:
         joined = (
