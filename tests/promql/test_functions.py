@@ -73,7 +73,7 @@ def test_values(expr, expected):
 @pytest.mark.parametrize(
     ("expr", "message"),
     [
-        ('label_replace(v, "", "x", "n", ".*")', "invalid destination label name in label_replace(): "),
+        ('label_replace(v, "", "x", "n", ".*")', "invalid destination label name"),
         ('label_replace(v, "n", "x", "n", ".*")', "same labelset"),
         ('label_replace(v, "n", "x", "n", "(")', "invalid regular expression"),
         ("double_exponential_smoothing(v[1m], 2, 0.5)", "invalid smoothing factor"),
