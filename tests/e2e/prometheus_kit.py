@@ -130,7 +130,7 @@ class Prometheus(_Peer):
 
     def __init__(self, folder, port, config="global: {scrape_interval: 1h}\n", *flags):
         assert shutil.which("prometheus"), "install Debian's prometheus"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "prometheus.yml").write_text(config)
         command = [
             "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",

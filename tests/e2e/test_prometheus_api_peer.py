@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from prometheus_kit import Hypercare, Prometheus, fill, free_port, series_of
+from prometheus_kit import Asking, Hypercare, Prometheus, fill, free_port, series_of
 
 from hypercare.model.labels import Labels
 from hypercare.model.samples import ABSENT, STALE
@@ -181,6 +181,109 @@ def missing(mine, yours, at=""):
     if isinstance(yours, list) and yours and isinstance(mine, list) and mine:
         return missing(mine[0], yours[0], f"{at}[]")
     return [] if type(mine) is type(yours) and (isinstance(yours, list) or mine == yours) else [f"{at}: {mine} {yours}"]
+
+
+SCRAPED = """# HELP up_truth Whether it is true.
+# TYPE up_truth gauge
+up_truth 0
+# TYPE shop_seconds histogram
+# HELP shop_seconds Time.
+shop_seconds_bucket{le="1"} 1
+shop_seconds_bucket{le="+Inf"} 2
+shop_seconds_sum 3.5
+shop_seconds_count 2
+"""
+WATCHING = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s, external_labels: {{site: here}}}}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: shop
+    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{service: shop}}}}]
+  - job_name: gone
+    static_configs: [{{targets: ["127.0.0.1:1"]}}]
+    relabel_configs: [{{action: drop, source_labels: [job]}}]
+{more}
+"""
+FEDERATION = """
+  - job_name: the-federation
+    honor_labels: true
+    metrics_path: /federate
+    params: {{"match[]": ['{{__name__=~"shop_.*|job:.*"}}']}}
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+WATCHED = """
+groups:
+  - name: shop
+    interval: 1s
+    limit: 5
+    rules:
+      - {record: "job:truth:sum", expr: sum by (job) (up_truth), labels: {made: here}}
+      - {alert: Broken, expr: up_truth == 0, for: 1s, keep_firing_for: 1m, labels: {severity: critical}, annotations: {summary: "{{ $value }}"}}
+      - {alert: Failing, expr: "up_truth * on () group_left () {job=~'.+'}"}
+"""
+
+
+def test_rules_alerts_and_targets_have_one_shape(serve, outside, wait, port, tmp_path):
+    outside.metrics = SCRAPED
+    (tmp_path / "peer").mkdir()
+    (tmp_path / "peer" / "rules.yml").write_text(WATCHED)
+    files = {"rules.yml": WATCHED, "prometheus.yml": WATCHING.format(port=outside.port, more="")}
+    server = serve(files=files).start()
+    ours = Asking(server.url)
+    theirs = Prometheus(
+        tmp_path / "peer", port(), WATCHING.format(port=outside.port, more=FEDERATION.format(port=server.port))
+    )
+    try:
+        for side in (ours, theirs):
+            wait(
+                lambda side=side: [a for a in side.get("alerts")[1]["data"]["alerts"] if a["state"] == "firing"],
+                what="an alert",
+            )
+            wait(lambda side=side: "lastError" in json.dumps(side.get("rules")[1]), what="a rule that fails")
+        for path in ("rules", "rules?type=alert", "rules?type=record", "alerts", "targets?state=active", "targets?state=dropped", "targets/metadata?metric=up_truth",
+                     "targets/metadata?match_target={job='shop'}", "metadata?metric=shop_seconds"):  # fmt: skip
+            mine, yours = (
+                side.get(path.partition("?")[0], **dict([path.partition("?")[2].split("=", 1)] if "?" in path else []))[
+                    1
+                ]["data"]
+                for side in (ours, theirs)
+            )
+            assert missing(shape(mine), shape(yours)) == [], path
+        assert ours.get("metadata", metric="shop_seconds") == theirs.get("metadata", metric="shop_seconds")
+        _same_rules(ours, theirs)
+        # What we tell by federation is there as it is here, to the millisecond.
+        query = 'shop_seconds_sum{service="shop"}'
+        wait(
+            lambda: (
+                theirs.get("query", query='job:truth:sum{made="here",job="shop",instance="",site="here"}')[1]["data"][
+                    "result"
+                ]
+                or None
+            ),
+            what="federation",
+        )
+        at = ours.get("query", query=f"timestamp({query})")[1]["data"]["result"][0]["value"][1]
+
+        def arrived():
+            found = theirs.get("query", query='shop_seconds_sum{site="here"}[1m]')[1]["data"]["result"]
+            return [v for series in found for v in series["values"] if f"{v[0]:.3f}" == f"{float(at):.3f}"]
+
+        assert wait(arrived, what="that very sample")[0][1] == "3.5"
+    finally:
+        theirs.stop()
+
+
+def _same_rules(ours, theirs):
+    """Everything that does not move is equal, not only of one shape."""
+    still = ("name", "query", "labels", "health", "type", "state", "duration", "keepFiringFor", "annotations")
+    mine, yours = (side.get("rules")[1]["data"]["groups"][0] for side in (ours, theirs))
+    assert [(mine[key], yours[key]) for key in ("name", "interval", "limit") if mine[key] != yours[key]] == []
+    for left, right in zip(mine["rules"], yours["rules"], strict=True):
+        assert {k: left.get(k) for k in still if k in right} == {k: right[k] for k in still if k in right}
+        for alert, other in zip(left.get("alerts", []), right.get("alerts", []), strict=True):
+            assert {k: alert[k] for k in ("state", "value", "annotations")} == {
+                k: other[k] for k in ("state", "value", "annotations")
+            }
 
 
 def test_statistics_and_status(both):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 from hypercare.model.matchers import matches_all
 from hypercare.model.time import Ms, format_duration, format_rfc3339
+from hypercare.promql import parse
 from hypercare.web.api.numbers import exponent_number
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ def _time(at: Ms | None) -> str:
 def _plain(value: float) -> float | int:
     """A number without a fraction is written without one."""
     return int(value) if value == int(value) else value
+
+
+@functools.lru_cache(maxsize=4096)
+def _canonical(query: str) -> str:
+    """An expression as Prometheus prints it."""
+    return str(parse(query))
 
 
 def alert_json(alert: AlertElement) -> dict[str, Any]:
@@ -67,7 +75,7 @@ class RulesWanted:
 def _rule_json(rule: RuleStatus, *, alerts: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": rule.name,
-        "query": rule.query,
+        "query": _canonical(rule.query),
         "labels": rule.labels.as_dict(),
         "health": rule.health,
         "evaluationTime": _plain(rule.evaluation_time),
