@@ -75,6 +75,7 @@ class HttpRequest:
         timeout: for the whole exchange, ms.
         max_bytes: limit of the response body after decompression; 0: none. Beyond it the answer is an error.
         proxy_url: an HTTP proxy, or empty.
+        no_proxy: hosts that are asked without the proxy, separated by commas, as Go reads ``NO_PROXY``.
         trace: measure the phases and look at the peer's certificate; costs a connection of its own.
 
     """
@@ -89,6 +90,7 @@ class HttpRequest:
     basic_auth: BasicAuth | None = None
     tls: Tls | None = None
     proxy_url: str = ""
+    no_proxy: str = ""
     trace: bool = False
 
 

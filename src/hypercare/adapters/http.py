@@ -15,6 +15,7 @@ from aiohttp import hdrs
 from hypercare.adapters.decompress import BadEncoding, TooLarge, decompress
 from hypercare.adapters.ioloop import CLOSING
 from hypercare.adapters.lean import LeanClient, Prepared, prepare
+from hypercare.adapters.proxies import proxy_of
 from hypercare.adapters.tls import NOTES, ConnectionNotes, not_after, tls_context, tls_version
 from hypercare.ports import HttpRequest, HttpResponse, PortError
 
@@ -151,7 +152,7 @@ class HttpClient:
                 timeout=aiohttp.ClientTimeout(total=request.timeout / 1000),
                 ssl=_context(request),
                 server_hostname=(request.tls.server_name or None) if request.tls else None,
-                proxy=request.proxy_url or None,
+                proxy=proxy_of(request) or None,
                 trace_request_ctx=trace,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}

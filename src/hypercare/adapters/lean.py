@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from hypercare.adapters.decompress import BadEncoding, TooLarge, decompress
 from hypercare.adapters.framing import MAX_HEAD, BadMessage, Chunks, Head, end_of_head, read_head
+from hypercare.adapters.proxies import proxy_of
 from hypercare.adapters.tls import tls_context
 from hypercare.ports import HttpResponse, PortError
 
@@ -60,7 +61,7 @@ class Prepared:
 
 def prepare(request: HttpRequest) -> Prepared | None:
     """The request's bytes, or none where the general client has to send it."""
-    if request.method != "GET" or request.body or request.trace or request.proxy_url:
+    if request.method != "GET" or request.body or request.trace or proxy_of(request):
         return None
     if _URL.fullmatch(request.url) is None or "@" in request.url.partition("//")[2].partition("/")[0]:
         return None

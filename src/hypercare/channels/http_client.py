@@ -60,6 +60,7 @@ def post(
         basic_auth=_basic(config, sending),
         tls=tls_of(config.tls_config, sending.files) if url.startswith("https:") else None,
         proxy_url=config.proxy_url,
+        no_proxy=config.no_proxy,
     )
     return dataclasses.replace(request, timeout=timeout) if timeout else request
 

@@ -113,7 +113,9 @@ class Pool:
     def status(self) -> tuple[tuple[TargetStatus, ...], tuple[DroppedTarget, ...], tuple[DiscoveryStatus, ...]]:
         """Targets, dropped targets and discoveries; from any thread."""
         active = tuple(_status(self.job.name, run) for run in self._order)
-        dropped = tuple(DroppedTarget(self.job.name, d.discovered) for d in self.dropped)
+        dropped = tuple(
+            DroppedTarget(self.job.name, d.discovered) for d in self.dropped[: self.job.limits.dropped or None]
+        )
         watches = [DiscoveryStatus(self.job.name, w.discovery.kind, len(w.targets), w.error) for w in self.watches]
         watches.extend(DiscoveryStatus(self.job.name, "relabelling", 0, error) for error in self.errors)
         return active, dropped, tuple(watches)

@@ -70,6 +70,7 @@ def _settings(config: HttpClientConfig, secrets: SecretFiles) -> HttpSettings:
         basic_auth=basic,
         tls=tls_settings(config.tls_config, secrets),
         proxy_url=config.proxy_url,
+        no_proxy=config.no_proxy,
         follow_redirects=config.follow_redirects,
     )
 

@@ -81,6 +81,7 @@ def scrape_setup(given: ScrapeJob, around: Surroundings) -> JobSetup:
             labels=given.label_limit,
             label_name_length=given.label_name_length_limit,
             label_value_length=given.label_value_length_limit,
+            dropped=given.keep_dropped_targets,
         ),
         compression=config.enable_compression,
         fallback=config.fallback_scrape_protocol or "",

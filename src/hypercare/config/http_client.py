@@ -92,7 +92,7 @@ class ProxyConfig(StrictModel):
     """Through which proxy to go."""
 
     proxy_url: AnyUrl = ""
-    no_proxy: Annotated[str, Announced("all requests go through proxy_url")] = ""
+    no_proxy: str = ""
     proxy_from_environment: Annotated[bool, Announced("name the proxy in proxy_url")] = False
     proxy_connect_header: Annotated[
         dict[str, tuple[Secret, ...]], Announced("the proxy gets no additional headers")

@@ -30,7 +30,7 @@ class ScrapeJob:
     Attributes:
         interval: ms.
         timeout: ms.
-        limits: the six limits by key, 0 for none.
+        limits: the limits by key, 0 for none.
 
     """
 
@@ -44,6 +44,7 @@ class ScrapeJob:
     label_limit: int
     label_name_length_limit: int
     label_value_length_limit: int
+    keep_dropped_targets: int
     metric_name_validation_scheme: str
     metric_name_escaping_scheme: str
     native_histograms: bool = False
@@ -118,7 +119,7 @@ class PrometheusConfig(StrictModel):
 def job_of(config: ScrapeConfig, defaults: PrometheusGlobal) -> ScrapeJob:
     """A scrape config with the defaults of ``global``."""
     interval = config.scrape_interval or defaults.interval
-    limits = {name: getattr(config, name) or getattr(defaults, name) for name in _LIMITS[:-1]}
+    limits = {name: getattr(config, name) or getattr(defaults, name) for name in _LIMITS}
     scheme = config.metric_name_validation_scheme or defaults.metric_name_validation_scheme or "utf8"
     escaping = config.metric_name_escaping_scheme or defaults.metric_name_escaping_scheme
     native = _either(config.scrape_native_histograms, defaults.scrape_native_histograms)

@@ -42,7 +42,7 @@ class ScrapeLimits(StrictModel):
     label_limit: int = Field(default=0, ge=0)
     label_name_length_limit: int = Field(default=0, ge=0)
     label_value_length_limit: int = Field(default=0, ge=0)
-    keep_dropped_targets: Annotated[int, Announced("all dropped targets are listed")] = Field(default=0, ge=0)
+    keep_dropped_targets: int = Field(default=0, ge=0)
 
 
 class Runtime(StrictModel):

@@ -96,6 +96,7 @@ class Destination:
             basic_auth=self.http.basic_auth,
             tls=self.http.tls,
             proxy_url=self.http.proxy_url,
+            no_proxy=self.http.no_proxy,
         )
 
 

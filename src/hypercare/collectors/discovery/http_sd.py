@@ -43,6 +43,7 @@ class HttpDiscovery(Discovery):
             basic_auth=settings.basic_auth,
             tls=settings.tls,
             proxy_url=settings.proxy_url,
+            no_proxy=settings.no_proxy,
         )
 
     def ask(self, reply: Callable[[Found], None]) -> None:

@@ -96,5 +96,6 @@ def _request(check: Check, timeout: int) -> HttpRequest:
         basic_auth=settings.basic_auth,
         tls=settings.tls,
         proxy_url=settings.proxy_url,
+        no_proxy=settings.no_proxy,
         trace=True,
     )

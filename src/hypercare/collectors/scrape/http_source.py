@@ -70,6 +70,7 @@ def scrape_request(job: Job, target: Target) -> HttpRequest:
         basic_auth=settings.basic_auth,
         tls=settings.tls,
         proxy_url=settings.proxy_url,
+        no_proxy=settings.no_proxy,
     )
 
 

@@ -22,7 +22,12 @@ DEFAULT_BODY_LIMIT = 32 << 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of a job; 0: none."""
+    """Limits of a job; 0: none.
+
+    Attributes:
+        dropped: how many of the dropped targets are shown.
+
+    """
 
     body_size: int = 0
     samples: int = 0
@@ -30,6 +35,7 @@ class Limits:
     labels: int = 0
     label_name_length: int = 0
     label_value_length: int = 0
+    dropped: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class HttpSettings:
     basic_auth: BasicAuth | None = None
     tls: Tls | None = None
     proxy_url: str = ""
+    no_proxy: str = ""
     follow_redirects: bool = True
     error: str = ""
 
