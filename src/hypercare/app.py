@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from hypercare import __version__, selfwatch
-from hypercare.backend import Backend
+from hypercare.backend import Backend, destinations_of
 from hypercare.channels.dispatcher import Dispatcher
 from hypercare.channels.page import render
 from hypercare.collectors import CollectorsService, OwnMetrics
@@ -83,7 +83,7 @@ class App:
         Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots").register(self.kernel)
         self.rules = RulesService(self.tsdb, self.engine)
         self.backend = Backend(ports.http, ports.files)
-        self.remote = RemoteWriteService(ports, self.tsdb, self._metadata)
+        self.remote = RemoteWriteService(ports, self.tsdb, self._metadata, destinations_of)
         self.routing = RoutingService(self._routing_settings)
         self.incidents = IncidentService()
         self.oncall = OnCallService(render, self._page_receivers)

@@ -19,12 +19,13 @@ scrape_configs:
   - job_name: shop
     static_configs: [{{targets: ["127.0.0.1:{target}"], labels: {{service: shop}}}}]
 """
-RULES = "rule_files: [rules.yml]\nglobal: {evaluation_interval: 1s}\n"
+RULES = "rule_files: [rules.yml, recorded.yml]\nglobal: {evaluation_interval: 1s}\n"
+RECORDED = "groups: [{name: recorded, rules: [{record: 'truth:recorded', expr: up_truth}]}]\n"
 COMMANDS = {
     "prometheus": ["prometheus", "--config.file={folder}/scrape.yml", "--storage.tsdb.path={folder}/theirs",
-                   "--web.listen-address=127.0.0.1:{port}", "--log.level=error"],
+                   "--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver", "--log.level=error"],
     "victoria-metrics": ["victoria-metrics", "-promscrape.config={folder}/scrape.yml", "-storageDataPath={folder}/theirs",
-                         "-httpListenAddr=127.0.0.1:{port}", "-loggerLevel=ERROR", "-search.disableCache"],
+                         "-httpListenAddr=127.0.0.1:{port}", "-loggerLevel=ERROR", "-search.disableCache", "-search.latencyOffset=1s"],
 }  # fmt: skip
 
 
@@ -40,8 +41,8 @@ def test_rules_over_the_data_of_another_server(name, serve, outside, wait, port,
 
     running = peer()
     server = serve(
-        files={"prometheus.yml": RULES},
-        more=f"\nmetrics: {{backend: {{url: 'http://127.0.0.1:{theirs}', timeout: 2s, write: false}}}}\n",
+        files={"prometheus.yml": RULES, "recorded.yml": RECORDED},
+        more=f"\nmetrics: {{backend: {{url: 'http://127.0.0.1:{theirs}', timeout: 2s}}}}\n",
     )
 
     def rule():
@@ -52,11 +53,14 @@ def test_rules_over_the_data_of_another_server(name, serve, outside, wait, port,
         wait(lambda: rule()["health"] == "ok" and ask(server, "up_truth"), 60, "an answer of the other server")
         # Nothing is scraped here: what the API answers comes from there.
         assert ask(server, "up_truth")[0]["metric"]["service"] == "shop"
-        assert server.get("/api/v1/label/job/values")["data"] == ["shop"]
+        assert "shop" in server.get("/api/v1/label/job/values")["data"]
         assert server.get("/api/v1/series?match[]=up_truth")["data"][0]["__name__"] == "up_truth"
+        # What is recorded here is found there.
+        wait(lambda: ask(server, "truth:recorded"), 60, "the recording, written to the other server")
         outside.metrics = "up_truth 0\n"
         wait(lambda: rule()["state"] == "firing", 60, "the alert")
         wait(lambda: outside.to("/hook"), 30, "its notification")
+        wait(lambda: ask(server, 'ALERTS{alertstate="firing"}'), 60, "ALERTS there")
         running.kill()
         running.wait()
         wait(lambda: "no data because the source is away" in rule().get("lastError", ""), 30, "the rule says so")

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from hypercare.backend.client import Backend
 from hypercare.backend.settings import BackendSettings, settings_of
+from hypercare.backend.writing import destinations_of
 
-__all__ = ["Backend", "BackendSettings", "settings_of"]
+__all__ = ["Backend", "BackendSettings", "destinations_of", "settings_of"]
