@@ -202,6 +202,10 @@ VECTORS = st.deferred(
         st.builds("{} {} {}".format, VECTORS, st.sampled_from(["+", "-", "*", "/", "%", "^", "==", "> bool", "and", "or", "unless", "atan2", "* on (a) group_left (b)"]), VECTORS),
         st.builds("({})".format, VECTORS),
         st.builds("-{}".format, VECTORS),
+        st.builds("{} {} {}".format, VECTORS, st.sampled_from(["</", ">/", "* ignoring ()", "+ fill (NaN)", "- on (a) fill_left (1) fill_right (-Inf)", "== bool ignoring (a) group_right () fill (0)", "and on ()"]), VECTORS),
+        st.builds("rate(m[{}] {})".format, st.sampled_from(["5m * 2", "step()", "min_of(5m, range() / 2)", "-(-1h)", "2 ^ (1 + step())"]), st.sampled_from(["", "anchored", "smoothed offset -step()", "@ 7.5 offset (5m + 30)"])),
+        st.builds('{{{},"la.bel"!="x"}}{}'.format, st.sampled_from(['"na.me"', '"on"', '"é\\n"', '"smoothed"']), st.sampled_from(["", " smoothed", " @ -0.001", " offset 2 * step()"])),
+        st.builds("({} > {})".format, VECTORS, st.sampled_from(["NaN", "-Inf", "0x1F", "1e-7", "1h30m", "-(1)", "+5"])),
         st.builds("clamp({}, -1, 1e9)".format, VECTORS),
     )
 )  # fmt: skip

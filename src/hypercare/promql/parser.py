@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import Final, TypeVar
 
@@ -85,6 +86,11 @@ def _series_end(text: str) -> int:
     return found.end() if found else 0
 
 
+def _one_nan(value: float) -> float:
+    """The value, NaN as one object, so that equal texts give equal trees."""
+    return math.nan if math.isnan(value) else value
+
+
 class _Parser(Cursor):
     """Expressions and selectors."""
 
@@ -150,7 +156,9 @@ class _Parser(Cursor):
         if on and both:
             message = f'label "{both[0]}" must not occur in ON and GROUP clause at once'
             raise self._source.error(message, start, self.token.start)
-        return ast.Matching(card, on, labels, include, fills.get("left"), fills.get("right")) if written else None
+        matching = ast.Matching(card, on, labels, include, fills.get("left"), fills.get("right"))
+        # ``ignoring ()`` says nothing.
+        return matching if written and matching != ast.Matching(card) else None
 
     def _fill(self, op: str, fills: dict[str, float]) -> None:
         word = self.advance()
@@ -162,14 +170,14 @@ class _Parser(Cursor):
         kind = word.text.lower()
         for side in ("left", "right"):
             if kind in {"fill", f"fill_{side}"}:
-                fills[side] = value
+                fills[side] = _one_nan(value)
 
     def _unary(self) -> ast.Expr:
         if self._is("-") or self._is("+"):
             op = self.advance()
             operand = self.expression(PRECEDENCE["^"])
             if isinstance(operand, ast.NumberLiteral):
-                value = -operand.value if op.text == "-" else operand.value
+                value = _one_nan(-operand.value if op.text == "-" else operand.value)
                 literal = ast.NumberLiteral(value, operand.is_duration and op.text == "+", self._span(op.start))
                 return self._made(literal)
             return self._made(ast.Unary(op.text, operand, self._span(op.start)))
@@ -293,7 +301,7 @@ class _Parser(Cursor):
         word = token.text.lower()
         if word in NUMBERS and not self._peek_op("{"):
             self.advance()
-            return self._made(ast.NumberLiteral(float(word), span=self._span(token.start)))
+            return self._made(ast.NumberLiteral(_one_nan(float(word)), span=self._span(token.start)))
         if word in AGGREGATIONS and (self._peek_op("(") or self._peek_word("by", "without")):
             return self._aggregate(word)
         if self._peek_op("("):
