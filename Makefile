@@ -43,4 +43,7 @@ RUNS ?= 1000000
 fuzz: $(STAMP) ## a million inputs to everything that reads foreign bytes (RUNS=…)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]' && $(BIN)/python -m fuzz --runs $(RUNS)
 
-.PHONY: help setup peers demo serve lint test conformance bench fuzz
+kills: $(STAMP) ## kill -9 at a hundred seeded moments under full ingestion
+	KILLS=100 $(BIN)/pytest tests/tsdb/test_kill.py -s
+
+.PHONY: help setup peers demo serve lint test conformance bench fuzz kills

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -140,6 +141,30 @@ def _block() -> Iterator[bytes]:
         yield data
 
 
+def _pieces() -> Iterator[bytes]:
+    """Every piece of a store's blocks, as it is and unpacked, in the order in which they are read."""
+    from fuzz import targets
+    from hypercare.tsdb import block
+
+    found: list[bytes] = []
+    files = block._BlockFile
+    real = files.piece
+
+    def piece(file: block._BlockFile, where: tuple[int, int, int]) -> bytes:
+        found.append(real(file, where))
+        return found[-1]
+
+    files.piece = piece  # type: ignore[method-assign]
+    try:
+        targets.store_pieces(b"\x7f")
+    finally:
+        files.piece = real  # type: ignore[method-assign]
+    for number, content in enumerate(found[:127]):
+        yield bytes([number]) + content
+        with contextlib.suppress(cramjam.DecompressionError):
+            yield bytes([128 + number]) + bytes(cramjam.zstd.decompress(content))
+
+
 def _stores(folder: str, pattern: str) -> Iterator[tuple[Path, bytes]]:
     """Files of small stores."""
     for width, rows in ((1, 3), (3, 12), (2, 250)):
@@ -167,6 +192,7 @@ SEEDS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "otlp": _otlp,
     "store_log": _log,
     "store_block": _block,
+    "store_pieces": _pieces,
 }
 
 

@@ -7,7 +7,10 @@ hypothesis in ``tests/fuzz``.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
+import itertools
 import re
 import shutil
 import tempfile
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from cramjam import zstd
 
 from hypercare.collectors.exposition import ExpositionError, Meta, ScrapeCache, Series, parse
 from hypercare.config.remote import Otlp
@@ -25,21 +29,22 @@ from hypercare.ingest.remote_v1 import decode_v1
 from hypercare.ingest.remote_v2 import V2Cache, decode_v2
 from hypercare.ingest.series_labels import V1Cache
 from hypercare.ingest.wire import WireError
-from hypercare.model.samples import is_absent
+from hypercare.model.labels import Labels
+from hypercare.model.samples import STALE, is_absent
 from hypercare.promql import PromqlError, type_of
 from hypercare.promql import parse as parse_promql
 from hypercare.promql.printer import format_expr
-from hypercare.tsdb import Options, Tsdb
+from hypercare.tsdb import Options, Tsdb, block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hypercare.ingest import Decoded
     from hypercare.model.ingest import WriteBatch
-    from hypercare.model.labels import Labels
 
 _SHM: Final = Path("/dev/shm")  # noqa: S108 - memory instead of a disk: a million stores are opened
 _INFINITY: Final = re.compile(r"\++Inf")
+_BLOCKS: Final = Options(block_span=100, seal_rows=4, keep_rows=2, fsync=False)
 _SMALL: Final = Options(block_span=100_000, seal_rows=4, keep_rows=2, fsync=False)
 
 
@@ -158,6 +163,48 @@ def store_block(data: bytes) -> None:
     _in_store(lambda place: (place / "blocks" / "0000000000000-0000000100000.block").write_bytes(data))
 
 
+def store_pieces(data: bytes) -> None:
+    """Pieces of a block that are not what was written, under the right checksum: a store that opens and answers.
+
+    The first byte chooses the piece by the order in which they are read; the rest takes its place (from 128 on packed).
+    """
+    number, content = data[0] % 128 if data else 0, data[1:]
+    if data[:1] >= b"\x80":
+        content = bytes(zstd.compress(content, 1))
+    files = block._BlockFile
+    real = files.piece
+    read = itertools.count()
+    place = _whole_store()
+
+    def piece(file: block._BlockFile, where: tuple[int, int, int]) -> bytes:
+        return content if next(read) == number else real(file, where)
+
+    files.piece = piece  # type: ignore[method-assign]
+    try:
+        with contextlib.closing(Tsdb.open(place, _SMALL)) as db:
+            everything(db)
+            db.verify()
+    finally:
+        files.piece = real  # type: ignore[method-assign]
+
+
+@functools.cache
+def _whole_store() -> Path:
+    """A store with two blocks, made once a process."""
+    place = Path(tempfile.mkdtemp(dir=_SHM if _SHM.is_dir() else None, prefix="hypercare-fuzz-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    with contextlib.closing(Tsdb.open(place, _BLOCKS)) as db:
+        for group in (db.group("g"), db.group("h")):
+            columns = [group.column(Labels.of(__name__="m", g=group.key, i=str(i))) for i in range(3)]
+            for at in range(1, 250, 5):
+                db.append(group, at, columns, [float(at), at / 8, STALE if at == 101 else 7.0])
+        db.flush(250)
+        for at in range(250, 2000, 100):
+            db.maintain(at)
+            db.flush(at)
+    return place
+
+
 def _in_store(prepare: Callable[[Path], object]) -> None:
     place = Path(tempfile.mkdtemp(dir=_SHM if _SHM.is_dir() else None, prefix="hypercare-fuzz-"))
     try:
@@ -194,5 +241,6 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "otlp": otlp,
     "store_log": store_log,
     "store_block": store_block,
+    "store_pieces": store_pieces,
 }
 """By the name that ``python -m fuzz`` takes."""

@@ -14,7 +14,15 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from fuzz.seeds import SEEDS, seeds
 from fuzz.targets import TARGETS
 
-EXAMPLES = {"promql": 3000, "exposition": 3000, "remote_write": 1500, "otlp": 700, "store_log": 600, "store_block": 600}
+EXAMPLES = {
+    "promql": 3000,
+    "exposition": 3000,
+    "remote_write": 1500,
+    "otlp": 700,
+    "store_log": 600,
+    "store_block": 600,
+    "store_pieces": 600,
+}
 
 
 @st.composite

@@ -199,6 +199,17 @@ def _unpack(packed: bytes) -> Any:
         raise BlockError(str(err)) from err
 
 
+def _place(given: Any) -> Place:
+    """The place of a piece, as JSON has it.
+
+    Raises:
+        BlockError: it is none.
+    """
+    if not isinstance(given, list) or [type(number) for number in given] != [int] * 3:
+        raise BlockError("the place of a piece is not three numbers")
+    return (given[0], given[1], given[2])
+
+
 class _BlockFile:
     """Reads pieces of a block file; opened at the first read and kept open, as a query reads thousands of pieces."""
 
@@ -225,6 +236,9 @@ class _BlockFile:
         descriptor = self._descriptor
         if descriptor is None:
             descriptor = self._open()
+        if not 0 <= offset <= offset + length <= os.fstat(descriptor).st_size:
+            msg = f"{length} bytes at offset {offset} are not within the file"
+            raise BlockError(msg)
         data = os.pread(descriptor, length, offset)
         if len(data) != length or zlib.crc32(data) != checksum:
             msg = f"{length} bytes at offset {offset} do not fit their checksum"
@@ -296,6 +310,17 @@ class _Head(NamedTuple):
     rows: int
     page_columns: int
     layout: Layout
+
+
+def _pages_of(file: _BlockFile, head: _Head, times: Any, pages: Any) -> _FilePages:
+    """The pages of a segment, as a directory has them.
+
+    Raises:
+        BlockError: it has them not as it should.
+    """
+    if len(pages) != -(-head.layout.width // head.page_columns):
+        raise BlockError("another number of pages than the index says")
+    return _FilePages(file, head.rows, _place(times), [_place(page) for page in pages])
 
 
 class Block:
@@ -390,7 +415,7 @@ class Block:
                 if listed:
                     holes = np.zeros(head.layout.width, dtype=np.bool_)
                     holes[listed] = True
-                source = _FilePages(self._file, head.rows, tuple(times), [tuple(p) for p in pages])
+                source = _pages_of(self._file, head, times, pages)
                 span, columns = (head.first, head.last), head.page_columns
                 segment = Segment(head.layout, span, head.rows, holes, source, self._cache, columns=columns)
                 self._bury(self._groups[gid], segment)
@@ -457,7 +482,7 @@ class BlockLoader:
             block = Block(file, index, size, self._cache)
             tables = _Tables(file, index["tables"])
             for key, heads, *directory in index["groups"]:
-                self._open_group(tables, block, key, heads, (directory[0], directory[1], directory[2]))
+                self._open_group(tables, block, str(key), heads, _place(directory))
         except (ValueError, KeyError, TypeError, IndexError) as err:
             raise BlockError(str(err)) from err
         return block
@@ -474,6 +499,8 @@ class BlockLoader:
                 numbers = [group.column(Labels(pairs)) for pairs in table]
                 layout = group.layout(np.array(numbers, dtype=np.int64))
                 self._layouts[key, digest] = layout
+            if rows < 1 or columns < 1 or first > last:
+                raise BlockError("the index says of a segment what cannot be")
             if layout.width != width:
                 raise BlockError("a table of label sets has another length than the index says")
             found.append(_Head(first, last, rows, columns, layout))
@@ -495,8 +522,7 @@ class _Tables:
     def table(self, piece: int, place: int) -> Any | None:
         """One table, or none where it cannot be read."""
         if piece not in self._read:
-            offset, length, checksum = self._places[piece]
-            packed = self._file.try_piece((offset, length, checksum))
+            packed = self._file.try_piece(_place(self._places[piece]))
             self._read[piece] = None if packed is None else _unpack(packed)
         tables = self._read[piece]
         return None if tables is None else tables[place]
