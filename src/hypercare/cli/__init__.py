@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "serve": ("serve", "serve", "Watch a platform until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew."),
     "check": ("check", "check", "Look over all services, targets, alerts and thresholds."),
-    "query": ("ask", "query", "Evaluate a PromQL expression now (or at --time)."),
+    "query": ("ask", "query", "Evaluate a PromQL expression now (or at --time), or over a range (--from, --to)."),
     "alerts": ("ask", "alerts", "List the firing alerts; exit code 1 if there is an active one."),
     "targets": ("ask", "targets", "List what is scraped; exit code 1 if something is down."),
     "oncall": ("ask", "oncall", "Who is on call now."),

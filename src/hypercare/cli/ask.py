@@ -6,31 +6,44 @@ from typing import Annotated
 
 import typer
 
+from hypercare.adapters.system import SystemClock
 from hypercare.cli.client import DEFAULT_URL, Json, Url, request
-from hypercare.cli.show import as_json, clean, local, table
+from hypercare.cli.given import duration, instant
+from hypercare.cli.show import as_json, local, table
+from hypercare.model.time import SECOND
 
 
 def query(
     expression: Annotated[str, typer.Argument(help="PromQL.")],
+    *,
     time: Annotated[str | None, typer.Option(help="Instant: unix seconds or RFC 3339; now by default.")] = None,
+    from_: Annotated[str, typer.Option("--from", help="A range from here: -1h, 2026-01-05T09:00, RFC 3339.")] = "",
+    to: Annotated[str, typer.Option("--to", help="The range's end, the same; now by default.")] = "now",
+    step: Annotated[str, typer.Option(help="Of a range, such as 30s; about 100 steps by default.")] = "",
+    form: Annotated[str, typer.Option("--format", "-o", help="table, promql (as promtool), json or csv.")] = "table",
     url: Url = DEFAULT_URL,
     json: Json = False,
 ) -> None:
-    """Evaluate a PromQL expression now (or at --time)."""
-    data = request(url, "/api/v1/query", query=expression, time=time)["data"]
-    if json:
-        as_json(data)
+    """Evaluate a PromQL expression now (or at --time), or over a range (--from, --to)."""
+    from hypercare.cli.query_show import FORMATS, show
+
+    form = "json" if json else form
+    if form not in FORMATS:
+        msg = f"choose one of {', '.join(FORMATS)}"
+        raise typer.BadParameter(msg, param_hint="--format")
+    if not from_:
+        show(request(url, "/api/v1/query", query=expression, time=time)["data"], form)
         return
-    if data["resultType"] in {"scalar", "string"}:
-        print(clean(data["result"][1], lines=True))
-        return
-    rows = []
-    for series in data["result"]:
-        labels = ", ".join(f'{k}="{v}"' for k, v in series["metric"].items() if k != "__name__")
-        name = series["metric"].get("__name__", "") + (f"{{{labels}}}" if labels else "")
-        values = [series["value"][1]] if "value" in series else [f"{v}@{t}" for t, v in series["values"]]
-        rows.append((name or "{}", " ".join(values)))
-    table(("series", "value"), rows, "no data")
+    if time is not None:
+        raise typer.BadParameter("an instant (--time) and a range (--from) exclude each other", param_hint="--time")
+    now = SystemClock().now()
+    start, end = instant(from_, now, "--from"), instant(to, now, "--to")
+    if end <= start:
+        raise typer.BadParameter("--to is not after --from", param_hint="--to")
+    every = duration(step, "--step") if step else max(SECOND, (end - start) // 100 // SECOND * SECOND)
+    span = start / SECOND, end / SECOND
+    found = request(url, "/api/v1/query_range", query=expression, start=span[0], end=span[1], step=every / SECOND)
+    show(found["data"], form, span)
 
 
 def alerts(url: Url = DEFAULT_URL, json: Json = False) -> None:

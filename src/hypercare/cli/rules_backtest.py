@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hypercare.cli.client import DEFAULT_URL, ServerError
-from hypercare.cli.rules_source import duration, history, instant, routes_config
+from hypercare.cli.given import duration, history, instant, routes_config
 from hypercare.cli.show import as_json, clean
 from hypercare.model.errors import InputError
 from hypercare.model.time import MINUTE, SECOND

@@ -1,4 +1,4 @@
-"""What ``rules backtest`` is given: instants, a source of history, a configuration."""
+"""What commands are given: instants, lengths of time, a source of history, a configuration."""
 
 from __future__ import annotations
 
