@@ -272,6 +272,16 @@ class Segment:
                 out[dead.columns[columns], first:behind] = ABSENT
         return out.T
 
+    def columns(self, slots: Slots) -> Floats:
+        """All rows of some columns, remembered for readers that ask again with the very same ``slots``."""
+        key = (self._uid, -2, id(slots))
+        held: tuple[Slots, Floats] | None = self._cache.get(key)
+        if held is not None and held[0] is slots:
+            return held[1]
+        values = self.read(slots, 0, self.rows, keep=False)
+        self._cache.put(key, (slots, values), values.nbytes)
+        return values
+
     @property
     def cache_limit(self) -> int:
         """How many bytes of decompressed values are kept for readers."""

@@ -360,7 +360,7 @@ def _strip(match: Match, parts: list[_Part]) -> Strip:
 def _read(part: _Part, slots: slice | Ints) -> Floats:
     if isinstance(part.rows, RawRows):
         return part.rows.values[part.start : part.end, slots]
-    return part.rows.read(slots, part.start, part.end)
+    return part.rows.columns(slots)[part.start : part.end]
 
 
 def _dense(part: _Part, slots: slice | Ints) -> bool:
