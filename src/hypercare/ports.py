@@ -68,12 +68,32 @@ class Tls:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class OAuth2:
+    """Client credentials, for which a server gives access tokens.
+
+    Attributes:
+        parameters: more fields of the token request.
+
+    """
+
+    token_url: str
+    client_id: str
+    client_secret: str = dataclasses.field(repr=False, default="")
+    scopes: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    tls: Tls | None = None
+    proxy_url: str = ""
+    no_proxy: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One HTTP exchange to make.
 
     Attributes:
         timeout: for the whole exchange, ms.
         max_bytes: limit of the response body after decompression; 0: none. Beyond it the answer is an error.
+        oauth2: fetch an access token first, unless there is one, and log in with it.
         proxy_url: an HTTP proxy, or empty.
         no_proxy: hosts that are asked without the proxy, separated by commas, as Go reads ``NO_PROXY``.
         trace: measure the phases and look at the peer's certificate; costs a connection of its own.
@@ -88,6 +108,7 @@ class HttpRequest:
     max_bytes: int = 0
     follow_redirects: bool = True
     basic_auth: BasicAuth | None = None
+    oauth2: OAuth2 | None = None
     tls: Tls | None = None
     proxy_url: str = ""
     no_proxy: str = ""

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from hypercare.collectors.scrape.job import Limits
+from hypercare.collectors.settings import SecretFiles, http_settings
+from hypercare.config import HttpClientConfig
 from hypercare.model.labels import Labels
 from hypercare.model.relabel import RelabelAction, RelabelRule
 from hypercare.ports import HttpResponse, PortError
@@ -393,3 +395,16 @@ def test_columns_that_the_store_gave_up_are_asked_for_again(lab):
     lab.run(30)
     assert lab.values("x") == [1, 1, 1]
     assert lab.values("up") == [1, 1, 1]
+
+
+def test_credentials_of_oauth2_come_from_the_configuration(lab):
+    config = HttpClientConfig.model_validate({
+        "no_proxy": "a", "proxy_url": "http://p:1",
+        "oauth2": {"client_id": "me", "client_secret": "s", "token_url": "http://t/", "scopes": ["x"],
+                   "endpoint_params": {"k": "v"}},
+    })  # fmt: skip
+    found = http_settings(config, SecretFiles(lab.ports.files))
+    assert found.oauth2 is not None
+    assert (found.oauth2.client_id, found.oauth2.client_secret, found.oauth2.scopes) == ("me", "s", ("x",))
+    assert found.oauth2.parameters == (("k", "v"),)
+    assert (found.proxy_url, found.no_proxy, found.oauth2.proxy_url) == ("http://p:1", "a", "")

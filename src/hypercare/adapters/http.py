@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import socket
 import ssl
 import time
@@ -17,6 +18,7 @@ from hypercare.adapters.ioloop import CLOSING
 from hypercare.adapters.lean import LeanClient, Prepared, prepare
 from hypercare.adapters.proxies import proxy_of
 from hypercare.adapters.tls import NOTES, ConnectionNotes, not_after, tls_context, tls_version
+from hypercare.adapters.tokens import Tokens
 from hypercare.ports import HttpRequest, HttpResponse, PortError
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._traced: aiohttp.ClientSession | None = None
         self._lean = LeanClient(self._general)
+        self._tokens = Tokens(self._exchange)
         self._prepared: dict[int, Prepared] = {}
         self._room = _ROOM
         self._waiting: deque[tuple[Prepared, HttpReply, int]] = deque()
@@ -93,9 +96,8 @@ class HttpClient:
             reply(PortError("other", CLOSING, 0.0, started))
 
     def _general(self, request: HttpRequest, reply: HttpReply, started: int) -> None:
-        self._io.submit(
-            lambda: self._exchange(request, started), reply, lambda why: PortError("other", why, 0.0, started)
-        )
+        send = self._exchange if request.oauth2 is None else self._log_in_and_exchange
+        self._io.submit(lambda: send(request, started), reply, lambda why: PortError("other", why, 0.0, started))
 
     async def _close(self) -> None:
         await self._lean.close(CLOSING)
@@ -123,7 +125,24 @@ class HttpClient:
             max_field_size=16_384,
         )
 
-    async def _exchange(self, request: HttpRequest, started: int) -> HttpResponse | PortError:
+    async def _log_in_and_exchange(self, request: HttpRequest, started: int) -> HttpResponse | PortError:
+        """An exchange with an access token."""
+        credentials = request.oauth2
+        assert credentials is not None  # noqa: S101 - the caller looked
+        began = time.perf_counter()
+        header = await self._tokens.header(credentials, request.timeout)
+        if isinstance(header, PortError):
+            return header
+        left = request.timeout - round((time.perf_counter() - began) * 1000)
+        headers = (*request.headers, ("Authorization", header))
+        answer = await self._exchange(
+            dataclasses.replace(request, headers=headers, oauth2=None, timeout=max(left, 1)), started
+        )
+        if isinstance(answer, HttpResponse) and answer.status == 401:
+            self._tokens.forget(credentials)
+        return answer
+
+    async def _exchange(self, request: HttpRequest, started: int = 0) -> HttpResponse | PortError:
         began = time.perf_counter()
         try:
             if request.trace:

@@ -53,6 +53,7 @@ class BackendSettings:
             max_bytes=max_bytes or _MOST_BYTES,
             follow_redirects=self.http.follow_redirects,
             basic_auth=self.http.basic_auth,
+            oauth2=self.http.oauth2,
             tls=self.http.tls,
             proxy_url=self.http.proxy_url,
             no_proxy=self.http.no_proxy,

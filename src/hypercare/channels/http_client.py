@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hypercare import __version__
 from hypercare.config.http_client import HttpClientConfig
-from hypercare.ports import BasicAuth, HttpRequest, Tls
+from hypercare.ports import BasicAuth, HttpRequest, OAuth2, Tls
 
 if TYPE_CHECKING:
     from hypercare.channels.base import Sending
@@ -58,11 +58,29 @@ def post(
         max_bytes=MAX_ANSWER,
         follow_redirects=config.follow_redirects,
         basic_auth=_basic(config, sending),
+        oauth2=_oauth2(config, sending) if not token else None,
         tls=tls_of(config.tls_config, sending.files) if url.startswith("https:") else None,
         proxy_url=config.proxy_url,
         no_proxy=config.no_proxy,
     )
     return dataclasses.replace(request, timeout=timeout) if timeout else request
+
+
+def _oauth2(config: HttpClientConfig, sending: Sending) -> OAuth2 | None:
+    given = config.oauth2
+    if given is None:
+        return None
+    file = given.client_secret_file
+    return OAuth2(
+        given.token_url,
+        given.client_id,
+        _read(sending.files, file) if file else given.client_secret.reveal(),
+        given.scopes,
+        tuple(given.endpoint_params.items()),
+        tls_of(given.tls_config, sending.files) if given.token_url.startswith("https:") else None,
+        given.proxy_url,
+        given.no_proxy,
+    )
 
 
 def _read(files: Files, path: str) -> str:

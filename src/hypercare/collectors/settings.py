@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypercare.collectors.scrape.job import HttpSettings
-from hypercare.ports import BasicAuth, Tls
+from hypercare.ports import BasicAuth, OAuth2, Tls
 
 if TYPE_CHECKING:
     from hypercare.config.http_client import HttpClientConfig, TlsConfig
+    from hypercare.config.http_client import OAuth2 as OAuth2Config
     from hypercare.ports import Files
 
 
@@ -68,10 +69,32 @@ def _settings(config: HttpClientConfig, secrets: SecretFiles) -> HttpSettings:
     return HttpSettings(
         headers=tuple(headers),
         basic_auth=basic,
+        oauth2=oauth2_settings(config.oauth2, secrets) if config.oauth2 is not None else None,
         tls=tls_settings(config.tls_config, secrets),
         proxy_url=config.proxy_url,
         no_proxy=config.no_proxy,
         follow_redirects=config.follow_redirects,
+    )
+
+
+def oauth2_settings(config: OAuth2Config, secrets: SecretFiles) -> OAuth2:
+    """Client credentials.
+
+    Raises:
+        OSError: a file cannot be read.
+        UnicodeDecodeError: a file is no text.
+
+    """
+    file = config.client_secret_file
+    return OAuth2(
+        config.token_url,
+        config.client_id,
+        secrets.read(file) if file else config.client_secret.reveal(),
+        config.scopes,
+        tuple(config.endpoint_params.items()),
+        tls_settings(config.tls_config, secrets),
+        config.proxy_url,
+        config.no_proxy,
     )
 
 

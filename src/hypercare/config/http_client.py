@@ -1,6 +1,6 @@
 """How HTTP clients log in, encrypt and go through proxies; the same keys everywhere in Prometheus and Alertmanager."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -109,10 +109,12 @@ class ProxyConfig(StrictModel):
         return self
 
 
+_SECRET_ONLY: Final = Announced("tokens are asked for with client_secret; signed assertions are not made")
+
+
 class OAuth2(ProxyConfig):
     """Client credentials grant."""
 
-    announced: ClassVar[str] = "requests go out without an OAuth 2.0 token"
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("client_secret", "client_secret_file", "client_secret_ref"),)
     required_one: ClassVar[tuple[tuple[str, ...], ...]] = (
         ("client_id",),
@@ -126,16 +128,16 @@ class OAuth2(ProxyConfig):
     client_id: str = ""
     client_secret: Secret = Secret("")
     client_secret_file: FilePath = ""
-    client_secret_ref: str = ""
-    client_certificate_key_id: str = ""
-    client_certificate_key: Secret = Secret("")
-    client_certificate_key_file: FilePath = ""
-    client_certificate_key_ref: str = ""
-    grant_type: str = ""
-    signature_algorithm: str = ""
-    iss: str = ""
-    audience: str = ""
-    claims: dict[str, object] = Field(default_factory=dict)
+    client_secret_ref: Annotated[str, Announced("no secret provider is connected")] = ""
+    client_certificate_key_id: Annotated[str, _SECRET_ONLY] = ""
+    client_certificate_key: Annotated[Secret, _SECRET_ONLY] = Secret("")
+    client_certificate_key_file: Annotated[FilePath, _SECRET_ONLY] = ""
+    client_certificate_key_ref: Annotated[str, _SECRET_ONLY] = ""
+    grant_type: Annotated[str, _SECRET_ONLY] = ""
+    signature_algorithm: Annotated[str, _SECRET_ONLY] = ""
+    iss: Annotated[str, _SECRET_ONLY] = ""
+    audience: Annotated[str, _SECRET_ONLY] = ""
+    claims: Annotated[dict[str, object], _SECRET_ONLY] = Field(default_factory=dict)
     scopes: tuple[str, ...] = ()
     token_url: AnyUrl = ""
     endpoint_params: TextMap = Field(default_factory=dict)

@@ -94,6 +94,7 @@ class Destination:
             max_bytes=_MAX_ANSWER,
             follow_redirects=self.http.follow_redirects,
             basic_auth=self.http.basic_auth,
+            oauth2=self.http.oauth2,
             tls=self.http.tls,
             proxy_url=self.http.proxy_url,
             no_proxy=self.http.no_proxy,

@@ -41,6 +41,7 @@ class HttpDiscovery(Discovery):
             max_bytes=_MAX_BYTES,
             follow_redirects=settings.follow_redirects,
             basic_auth=settings.basic_auth,
+            oauth2=settings.oauth2,
             tls=settings.tls,
             proxy_url=settings.proxy_url,
             no_proxy=settings.no_proxy,

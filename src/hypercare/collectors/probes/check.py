@@ -94,6 +94,7 @@ def _request(check: Check, timeout: int) -> HttpRequest:
         max_bytes=MAX_BODY,
         follow_redirects=settings.follow_redirects,
         basic_auth=settings.basic_auth,
+        oauth2=settings.oauth2,
         tls=settings.tls,
         proxy_url=settings.proxy_url,
         no_proxy=settings.no_proxy,

@@ -68,6 +68,7 @@ def scrape_request(job: Job, target: Target) -> HttpRequest:
         max_bytes=job.limits.body_size or DEFAULT_BODY_LIMIT,
         follow_redirects=settings.follow_redirects,
         basic_auth=settings.basic_auth,
+        oauth2=settings.oauth2,
         tls=settings.tls,
         proxy_url=settings.proxy_url,
         no_proxy=settings.no_proxy,

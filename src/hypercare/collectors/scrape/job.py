@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hypercare.collectors.scrape.target import Target
     from hypercare.model.relabel import RelabelRule
     from hypercare.model.time import Ms
-    from hypercare.ports import BasicAuth, HttpReply, Tls
+    from hypercare.ports import BasicAuth, HttpReply, OAuth2, Tls
 
 CLASSIC_ONLY: Final = ProtobufOptions()
 DEFAULT_BODY_LIMIT = 32 << 20
@@ -50,6 +50,7 @@ class HttpSettings:
 
     headers: tuple[tuple[str, str], ...] = ()
     basic_auth: BasicAuth | None = None
+    oauth2: OAuth2 | None = None
     tls: Tls | None = None
     proxy_url: str = ""
     no_proxy: str = ""
