@@ -79,6 +79,15 @@ def test_they_end_in_time_and_hold_up_nobody(start):
     assert int(after[0]["value"][1]) > (int(before[0]["value"][1]) if before else 0)
 
 
+def test_long_queries_are_answered_however_they_are_asked(start):
+    server = start(timeout="2m", at_once=2)
+    query = " + ".join(["sum_over_time(vector(1)[100d:1s])"] * 3)
+    for kept in range(2):
+        status, body = server.get("query", query=query)
+        assert (status, body["data"]["result"][0]["value"][1]) == (200, "25920000"), kept
+    assert refused(server, query=query)[0] == 200
+
+
 def test_a_query_may_ask_for_less_time(start):
     server = start(timeout="2m", at_once=1)
     began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
@@ -121,6 +122,7 @@ def _is_cross_site(request: Request, external_url: str) -> bool:
     return not origin.startswith(("http://", "https://")) or origin.partition("//")[2] not in own
 
 
+@functools.lru_cache(maxsize=256)
 def _is_own_name(host: str, external_url: str) -> bool:
     """Whether a Host header cannot be another site's: an address, localhost, or the configured name."""
     if not host:

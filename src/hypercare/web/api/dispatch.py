@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Future
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from hypercare.app import App
     from hypercare.model.time import Ms
@@ -154,15 +154,21 @@ async def _within(made: Future[tuple[Page, bytes | None]], limit: Ms, receive: R
     done, _ = await asyncio.wait({answer}, timeout=min(seconds, _PATIENCE))
     if done or seconds <= _PATIENCE:
         return _result(answer)
-    leaving = asyncio.ensure_future(receive())
+    leaving = asyncio.ensure_future(_gone(receive))
     try:
-        watched: set[asyncio.Future[tuple[Page, bytes | None]] | asyncio.Future[Message]] = {answer, leaving}
+        watched: set[asyncio.Future[Any]] = {answer, leaving}
         await asyncio.wait(watched, timeout=seconds - _PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done() and leaving.done():
             raise _GoneError
         return _result(answer)
     finally:
         leaving.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    """Ends when the client hangs up; what is left of the request's body comes first."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _result(answer: asyncio.Future[tuple[Page, bytes | None]]) -> tuple[Page, bytes | None]:
