@@ -20,9 +20,21 @@ class Labels:
     pairs: tuple[tuple[str, str], ...]
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._map: dict[str, str] = {name: value for name, value in pairs if value}
-        self.pairs = tuple(sorted(self._map.items()))
+        self.pairs = tuple(sorted({name: value for name, value in pairs if value}.items()))
         self._hash = hash(self.pairs)
+        # Made when it is first asked for: most series that are stored are never looked into.
+        self._map: dict[str, str] | None = None
+
+    @property
+    def _by_name(self) -> dict[str, str]:
+        found = self._map
+        if found is None:
+            found = self._map = dict(self.pairs)
+        return found
+
+    def share(self, pool: dict[tuple[str, str], tuple[str, str]]) -> None:
+        """Use the pairs of a pool in place of equal ones of our own, to take less memory."""
+        self.pairs = tuple([pool.setdefault(pair, pair) for pair in self.pairs])
 
     @classmethod
     def of(cls, mapping: Mapping[str, str] | None = None, /, **labels: str) -> Labels:
@@ -31,10 +43,11 @@ class Labels:
 
     def get(self, name: str, default: str = "") -> str:
         """The value of a label, or ``default`` where it is absent."""
-        return self._map.get(name, default)
+        found = self._map
+        return (self._by_name if found is None else found).get(name, default)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._map
+        return name in self._by_name
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.pairs)
@@ -56,7 +69,11 @@ class Labels:
     @property
     def name(self) -> str:
         """The metric name, or an empty string."""
-        return self._map.get(METRIC_NAME, "")
+        # It stands at the front but where a label name begins with a capital letter, or is no word.
+        for name, value in self.pairs:
+            if name == METRIC_NAME:
+                return value
+        return ""
 
     def as_dict(self) -> dict[str, str]:
         """A new dict, sorted by name."""
@@ -64,7 +81,7 @@ class Labels:
 
     def with_(self, mapping: Mapping[str, str]) -> Labels:
         """A copy with labels set or, by an empty value, removed."""
-        return Labels({**self._map, **mapping}.items())
+        return Labels({**dict(self.pairs), **mapping}.items())
 
     def without(self, names: Iterable[str]) -> Labels:
         """A copy that lacks the given labels."""
@@ -78,7 +95,7 @@ class Labels:
 
     def without_name(self) -> Labels:
         """A copy that lacks the metric name."""
-        return self.without((METRIC_NAME,)) if METRIC_NAME in self._map else self
+        return self.without((METRIC_NAME,)) if self.name else self
 
     def fingerprint(self) -> str:
         """16 hex digits that are equal for equal sets, on every machine and in every run."""

@@ -38,7 +38,7 @@ class Group:
     __slots__ = (
         "__weakref__", "_fresh", "_layouts", "_next", "_numbers", "_on_field", "_on_series", "_shapes", "columns_seen",
         "fields", "floor", "generation", "gid", "key", "missing", "owners", "parts", "places", "raw", "raw_epoch",
-        "result", "row_epoch", "series", "slot_of", "target", "wal_columns", "wal_file", "wal_known", "wal_layout",
+        "result", "row_epoch", "series", "target", "wal_columns", "wal_file", "wal_known", "wal_layout",
     )  # fmt: skip
 
     def __init__(
@@ -70,8 +70,6 @@ class Group:
         self.row_epoch = -1
         # How many there were when ``raw`` became an object that no reader had seen.
         self.raw_epoch = -1
-        # Column number → column of ``raw``.
-        self.slot_of: dict[int, int] = {}
         # What the last row's columns came to, so that the same array again costs nothing.
         self.columns_seen: Ints | None = None
         # What lists of columns came to since the layout last changed.
@@ -81,7 +79,7 @@ class Group:
         self.result = AppendResult(0)
         # What the current log file already knows of this group.
         self.wal_file = -1
-        self.wal_known: set[int] = set()
+        self.wal_known: Ints = np.empty(0, dtype=np.int64)
         self.wal_columns: Ints | None = None
         self.wal_layout = 0
 
@@ -153,7 +151,6 @@ class Group:
     def set_raw(self, raw: RawRows | None) -> None:
         """Replace the rows in memory by others, of which the columns may lie elsewhere."""
         if raw is None or self.raw is None or raw.layout is not self.raw.layout:
-            self.slot_of = {} if raw is None else {n: slot for slot, n in enumerate(raw.layout.ids.tolist())}
             self.forget_columns()
         self.raw = raw
 
@@ -193,4 +190,3 @@ class Group:
         self.series = {number: labels for number, labels in self.series.items() if number not in gone}
         self.generation += 1
         self.forget_columns()
-        self.wal_known -= gone

@@ -32,6 +32,10 @@ Reader: TypeAlias = "Callable[[Group, Ints, Ms, Ms], tuple[Ints, Floats]]"
 
 _PLACES: Final = 16
 """Lists of columns remembered of a group; rules that read each other's results write a row in a few portions."""
+_LEAST_ROWS: Final = 24
+"""Rows that a buffer has room for, however many series there are."""
+_FIRST_ROWS: Final = 16
+"""Rows that a new buffer has room for; it grows."""
 _BULK: Final = 4
 """Rows from which on it pays to take them in together."""
 _FLOAT64: Final = np.dtype(np.float64)
@@ -83,8 +87,21 @@ class Head:
         self.window = options.out_of_order_window
         self.align = align
         self.cache = cache
+        self._options = options
         self._seal_rows = max(options.seal_rows, 1)
         self._capacity = self._seal_rows + max(options.keep_rows, 1)
+
+    def tune(self) -> None:
+        """Choose how many rows stay uncompressed, by how many series there are."""
+        options = self._options
+        columns = sum(group.raw.values.shape[1] for group in self.active.values() if group.raw is not None)
+        wanted = max(options.seal_rows, 1) + max(options.keep_rows, 1)
+        rows = min(wanted, max(options.raw_bytes // (8 * max(columns, 1)), _LEAST_ROWS))
+        if rows == self._capacity:
+            return
+        self._capacity = rows
+        # Buffers that are larger shrink when they are sealed next.
+        self._seal_rows = max(options.seal_rows, 1) if rows == wanted else max(rows * 3 // 4, 1)
 
     def view(self) -> dict[int, State]:
         """A copy of ``states`` for readers; the caller holds ``lock``."""
@@ -137,7 +154,7 @@ class Head:
                 return self._merge(group, raw, at, numbers, cells)
             return self._append_late(group, at, numbers, cells)
         if group.raw is not None and group.raw.count >= group.raw.capacity:
-            self._seal(group, group.raw)
+            self._make_room(group, group.raw)
         raw = self.place(group, numbers)
         count = raw.count
         if group.missing is not None:
@@ -146,7 +163,7 @@ class Head:
         raw.values[count, group.target] = cells
         stale_cells = is_stale(cells)
         if stale_cells.any():
-            raw.mark(count, np.array([group.slot_of[n] for n in numbers[stale_cells].tolist()], dtype=np.int64))
+            raw.mark(count, raw.layout.places_of(numbers[stale_cells]))
         raw.clock[count] = at
         raw.count = count + 1
         self.publish(group, raw)
@@ -203,7 +220,7 @@ class Head:
         done = 0
         while done < len(times):
             if group.raw is not None and group.raw.count >= group.raw.capacity:
-                self._seal(group, group.raw)
+                self._make_room(group, group.raw)
             raw = self.place(group, columns)
             count = raw.count
             take = min(len(times) - done, raw.capacity - count)
@@ -230,7 +247,7 @@ class Head:
         group.parts = tuple(sorted([*parts, new], key=lambda part: part.first))
         if group.raw is None:
             self.active[group.gid] = group
-            group.set_raw(RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), self._capacity))
+            group.set_raw(RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), _FIRST_ROWS))
         if group.raw is not None:
             self.publish(group, group.raw)
 
@@ -259,19 +276,17 @@ class Head:
             group.columns_seen = columns
             columns.flags.writeable = False
             return raw
-        numbers = columns.tolist()
-        if len(set(numbers)) != len(numbers):
+        if len(np.unique(columns)) != len(columns):
             msg = f"a row of group {group.key!r} names a column twice"
             raise ValueError(msg)
-        slots = [group.slot_of.get(number, -1) for number in numbers]
-        if raw is None or -1 in slots:
-            raw = self._add_columns(group, raw, [n for n, slot in zip(numbers, slots, strict=True) if slot < 0])
-            slots = [group.slot_of[number] for number in numbers]
-        positions = np.array(slots, dtype=np.int64)
-        ascending = len(slots) < 2 or bool((np.diff(positions) > 0).all())
-        group.target = as_slots(positions) if ascending else positions
+        slots = columns if raw is None else raw.layout.places_of(columns)
+        if raw is None or (slots < 0).any():
+            raw = self._add_columns(group, raw, columns if raw is None else columns[slots < 0])
+            slots = raw.layout.places_of(columns)
+        ascending = len(slots) < 2 or bool((np.diff(slots) > 0).all())
+        group.target = as_slots(slots) if ascending else slots
         width = raw.layout.width
-        group.missing = np.setdiff1d(np.arange(width), positions) if len(slots) < width else None
+        group.missing = np.setdiff1d(np.arange(width), slots) if len(slots) < width else None
         group.result = AppendResult(len(slots))
         if len(group.places) >= _PLACES:
             group.places.clear()
@@ -281,22 +296,17 @@ class Head:
         columns.flags.writeable = False
         return raw
 
-    def _add_columns(self, group: Group, raw: RawRows | None, numbers: list[int]) -> RawRows:
-        for number in numbers:
+    def _add_columns(self, group: Group, raw: RawRows | None, fresh: Ints) -> RawRows:
+        for number in fresh.tolist():
             if number not in group.series:
                 msg = f"group {group.key!r} has no column {number}; its generation is {group.generation}"
                 raise LookupError(msg)
-        fresh = list(dict.fromkeys(numbers))
         if raw is None:
             self.active[group.gid] = group
-            # Groups start at different fill levels, so that they are not all sealed at the same moment.
-            spread = group.gid * 37 % max(self._seal_rows // 2, 1)
-            wider = RawRows(group.layout(np.array(fresh, dtype=np.int64)), self._capacity - spread)
+            wider = RawRows(group.layout(fresh), min(_FIRST_ROWS, self._limit(group)))
         else:
-            ids = np.concatenate([raw.layout.ids, np.array(fresh, dtype=np.int64)])
+            ids = np.concatenate([raw.layout.ids, fresh])
             wider = raw.widen(group.layout(ids))
-        for slot in range(wider.layout.width - len(fresh), wider.layout.width):
-            group.slot_of[int(wider.layout.ids[slot])] = slot
         group.forget_columns()
         group.raw = wider
         return wider
@@ -339,6 +349,19 @@ class Head:
         raw.holes[slots] = rows.max(axis=0)
         raw.last_hole = int(raw.holes[: raw.layout.width].max())
 
+    def _make_room(self, group: Group, raw: RawRows) -> None:
+        """Have room for one more row: in a larger buffer, or by compressing the oldest rows."""
+        limit = self._limit(group)
+        if raw.capacity < limit:
+            group.set_raw(raw.copy(min(2 * raw.capacity, limit)))
+            group.raw_epoch = self.epoch
+        else:
+            self._seal(group, raw)
+
+    def _limit(self, group: Group) -> int:
+        """Rows of a group that stay uncompressed at most; not all are to be sealed at the same moment."""
+        return max(self._capacity - group.gid * 37 % max(self._seal_rows // 2, 1), 2)
+
     def _seal(self, group: Group, raw: RawRows) -> None:
         """Compress the oldest rows and go on with the others in a new buffer."""
         count = raw.count
@@ -363,10 +386,10 @@ class Head:
             group.parts = tuple(sorted([*group.parts, sealed], key=lambda part: part.first))
         layout, values = used_columns(group, raw.layout, raw.values[cut:count, :width])
         if cut < count:
-            rest = RawRows(layout, max(self._capacity, count - cut + 1))
+            rest = RawRows(layout, max(2 * (count - cut), min(_FIRST_ROWS, self._limit(group))))
             rest.fill(raw.times[cut:count], values)
         else:
-            rest = RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), self._capacity)
+            rest = RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), _FIRST_ROWS)
         group.set_raw(rest)
         self.states[group.gid] = (rest, rest.count, rest.layout, group.parts, {})
         self.changed = True
@@ -386,7 +409,7 @@ class Head:
             group.parts = parts
             self.changed = True
             if parts:
-                empty = RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), self._capacity)
+                empty = RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), _FIRST_ROWS)
                 group.set_raw(empty)
                 self.states[group.gid] = (empty, 0, empty.layout, parts, {})
                 return
@@ -396,7 +419,7 @@ class Head:
             return
         if exact and cut:
             layout, values = used_columns(group, raw.layout, raw.values[cut : raw.count, : raw.layout.width])
-            rest = RawRows(layout, max(self._capacity, raw.count - cut + 1))
+            rest = RawRows(layout, max(2 * (raw.count - cut), min(_FIRST_ROWS, self._limit(group))))
             rest.fill(raw.times[cut : raw.count], values)
             group.set_raw(rest)
         elif len(parts) == len(group.parts):

@@ -199,6 +199,9 @@ class Index:
         # The tuples are held, so that no identity is used again.
         self._by_identity: dict[int, tuple[tuple[Matcher, ...], _Entry]] = {}
         self._lock = threading.Lock()
+        # One object for each pair of label name and value.
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+        self._removed = 0
         self.series = 0
         # Whether there ever was a start timestamp, a histogram: where not, no reader looks for them.
         self.starts = False
@@ -216,6 +219,7 @@ class Index:
         """Take a new series in."""
         name = labels.name
         with self._lock:
+            labels.share(self._pairs)
             self._groups[group.gid] = group
             self._postings.setdefault(name, {}).setdefault(group.gid, []).append(number)
             self._versions[name] = self._versions.get(name, 0) + 1
@@ -237,6 +241,10 @@ class Index:
             self._versions[None] += 1
             self._epoch += 1
             self.series -= len(gone)
+            self._removed += len(gone)
+            if self._removed > self.series + 10_000:
+                # Pairs of series that are gone go too; those that are still in use are met again.
+                self._pairs, self._removed = {}, 0
             if all(number in gone or number in group.owners for number in group.series):
                 del self._groups[group.gid]
 

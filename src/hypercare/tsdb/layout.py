@@ -25,13 +25,28 @@ class Layout:
 
     """
 
-    __slots__ = ("ids", "series", "width")
+    __slots__ = ("_order", "_sorted", "ids", "series", "width")
 
     def __init__(self, ids: Iterable[int]) -> None:
         self.ids: Ints = np.array(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int64)
         self.ids.flags.writeable = False
         self.width = len(self.ids)
         self.series = self.width
+        self._order: Ints | None = None
+        self._sorted: Ints | None = None
+
+    def places_of(self, series: Ints) -> Ints:
+        """The position of each of the given series; -1 where it does not stand in the layout."""
+        if not self.width:
+            return np.full(len(series), -1, dtype=np.int64)
+        ids = self._sorted
+        if ids is None:
+            ascending = self.width < 2 or bool((self.ids[1:] > self.ids[:-1]).all())
+            self._order = None if ascending else np.argsort(self.ids, kind="stable")
+            ids = self._sorted = self.ids if self._order is None else self.ids[self._order]
+        at = np.minimum(np.searchsorted(ids, series), self.width - 1)
+        found = np.where(ids[at] == series, at if self._order is None else self._order[at], -1)
+        return found.astype(np.int64, copy=False)
 
     def slots_of(self, series: Ints) -> Ints:
         """Positions of those of the given series that stand in the layout, in layout order."""

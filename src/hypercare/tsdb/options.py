@@ -18,6 +18,7 @@ class Options:
         block_span: time covered by one block file; block edges are multiples of it; ms.
         seal_rows: rows of a group that are compressed together in memory.
         keep_rows: rows of a group that always stay uncompressed, for the windows that rules look at.
+        raw_bytes: about how much memory uncompressed rows may take; with very many series fewer rows stay so.
         cache_bytes: upper limit of decompressed values kept for readers.
         seal_budget: samples that one call of ``maintain`` writes to a block at most, so that no call takes long.
         merge_span: blocks are merged until they cover at most this much, ms; 0: a tenth of retention, at most 31 d.
@@ -34,8 +35,9 @@ class Options:
     block_span: Ms = 2 * HOUR
     seal_rows: int = 120
     keep_rows: int = 120
+    raw_bytes: int = 64 << 20
     cache_bytes: int = 128 << 20
-    seal_budget: int = 400_000
+    seal_budget: int = 250_000
     merge_span: Ms = 0
     wal_segment_bytes: int = 128 << 20
     out_of_order_window: Ms = 0

@@ -209,6 +209,7 @@ class Tsdb:
         Returns whether there is more to do at once.
         """
         head, disk = self._head, self._disk
+        head.tune()
         if disk is None:
             before = [group.parts for group in head.active.values()]
             for group in list(head.active.values()):

@@ -134,13 +134,12 @@ class LogWriter:
         """Record what the numbers of the next row mean, as far as this file does not say so yet."""
         if group.wal_file != self._number:
             group.wal_file = self._number
-            group.wal_known = set()
+            group.wal_known = np.empty(0, dtype=np.int64)
             group.wal_columns = None
-        numbers = columns.tolist()
-        fresh = [number for number in numbers if number not in group.wal_known]
-        if fresh:
-            group.wal_known.update(fresh)
-            series = [[number, group.series[number].pairs] for number in fresh]
+        fresh = columns[~np.isin(columns, group.wal_known)]
+        if len(fresh):
+            group.wal_known = np.concatenate([group.wal_known, fresh])
+            series = [[number, group.series[number].pairs] for number in fresh.tolist()]
             self._record(_SERIES_HEAD.pack(_SERIES, group.gid) + json.dumps([group.key, series]).encode())
         if group.wal_columns is None or not np.array_equal(columns, group.wal_columns):
             group.wal_layout = (group.wal_layout + 1) & 0xFFFFFFFF
