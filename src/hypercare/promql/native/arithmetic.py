@@ -231,9 +231,11 @@ def _combined(left: Histogram, right: Histogram, ufunc: np.ufunc) -> Outcome:
     hint, collision = joint_hint(left.hint, right.hint)
     ours, theirs, reconciled = aligned(left, right)
     parts: list[Buckets] = []
+    # No bucket is within the zero bucket of its own histogram; a wider one may hold some.
+    wider = right.zero_threshold != theirs.zero_threshold
     with np.errstate(all="ignore"):
         for mine, other in ((ours.positive, theirs.positive), (ours.negative, theirs.negative)):
-            indexes, a, b = together(mine, outside_zero(other, theirs))
+            indexes, a, b = together(mine, outside_zero(other, theirs) if wider else other)
             parts.append(Buckets(indexes, ufunc(a, b)))
         zero, count, total = ufunc(
             np.array([ours.zero_count, ours.count, ours.sum]), np.array([theirs.zero_count, theirs.count, theirs.sum])

@@ -119,7 +119,7 @@ def _histogram_rise(window: Window, given: Given, *, counter: bool) -> Histogram
         # The sample is added by the caller to what it was when the counter began.
         return with_hint(scaled(last, 0.0), ResetHint.GAUGE)
     inner = points[1:-1]
-    if counter and ResetHint.GAUGE in {point.hint for point in points}:
+    if counter and any(point.hint is ResetHint.GAUGE for point in points):
         given.warn_not_counter()
     if counter and (starts_anew(window, 1) or was_reset(points[1], first)):
         # Nothing of the first sample counts, its layout neither.
@@ -222,6 +222,7 @@ def anchored_pairs(window: Window, given: Given) -> Outcome:
         times=window.times[first:],
         values=window.values[first:],
         hists=window.hists[first:],
+        is_histogram=window.is_histogram[first:],
         starts=None if window.starts is None else window.starts[first:],
     )
     return ROWS[given.function.name](cut, given)

@@ -22,6 +22,7 @@ from hypercare.promql.native.arithmetic import (
     with_hint,
 )
 from hypercare.promql.native.bounds import is_custom, sides
+from hypercare.promql.windows import exact_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,8 +145,45 @@ class Combined:
 
 
 def _collision(histograms: Sequence[Histogram]) -> bool:
-    hints = {each.hint for each in histograms}
-    return ResetHint.RESET in hints and ResetHint.NOT_RESET in hints
+    return any(each.hint is ResetHint.RESET for each in histograms) and any(
+        each.hint is ResetHint.NOT_RESET for each in histograms
+    )
+
+
+def _alike(histograms: Sequence[Histogram]) -> bool:
+    """Whether all have the same schema, bounds and zero bucket, so that they can be added as arrays."""
+    first = histograms[0]
+    return all(
+        each.schema == first.schema
+        and each.zero_threshold == first.zero_threshold
+        and each.custom_values == first.custom_values
+        for each in histograms
+    )
+
+
+def _stacked(sides: Sequence[Buckets]) -> tuple[Ints, Floats]:
+    """The indexes that any of them has, and all counts there, ``[H, B]``."""
+    first = sides[0].indexes
+    if all(side.indexes is first or np.array_equal(side.indexes, first) for side in sides):
+        return first, np.stack([side.counts for side in sides])
+    indexes = np.unique(np.concatenate([side.indexes for side in sides]))
+    counts = np.zeros((len(sides), len(indexes)))
+    for row, side in zip(counts, sides, strict=True):
+        row[np.searchsorted(indexes, side.indexes)] = side.counts
+    return indexes, counts
+
+
+def _sum_of_alike(histograms: Sequence[Histogram]) -> Histogram:
+    numbers = np.array([(each.zero_count, each.count, each.sum) for each in histograms])
+    hint = histograms[0].hint
+    for each in histograms:
+        hint, _ = joint_hint(hint, each.hint)
+    parts: list[Buckets] = []
+    with np.errstate(all="ignore"):
+        for sides_of in ([each.positive for each in histograms], [each.negative for each in histograms]):
+            indexes, counts = _stacked(sides_of)
+            parts.append(Buckets(indexes, exact_sum(counts)))
+        return _made(histograms[0], exact_sum(numbers), parts, hint)
 
 
 def sum_of(histograms: Sequence[Histogram]) -> Combined:
@@ -154,6 +192,8 @@ def sum_of(histograms: Sequence[Histogram]) -> Combined:
     Raises:
         IncompatibleError: exponential and custom.
     """
+    if _alike(histograms):
+        return Combined(compact(_sum_of_alike(histograms)), _collision(histograms), reconciled=False)
     running = Running(histograms[0])
     for each in histograms[1:]:
         running.add(each)
@@ -166,6 +206,11 @@ def mean_of(histograms: Sequence[Histogram]) -> Combined:
     Raises:
         IncompatibleError: exponential and custom.
     """
+    if _alike(histograms):
+        total = _sum_of_alike(histograms)
+        if not overflows(total):
+            mean = divided(total, len(histograms))
+            return Combined(compact(mean), _collision(histograms), reconciled=False)
     running = Running(histograms[0])
     direct = True
     for number, each in enumerate(histograms[1:], 2):

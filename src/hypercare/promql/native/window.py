@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from hypercare.promql.native.aggregation import warn_mixed_layouts
 from hypercare.promql.printer import quote
-from hypercare.promql.values import Cells, filled
 
 if TYPE_CHECKING:
     from hypercare.model.histograms import Histogram
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from hypercare.promql import ast
     from hypercare.promql.functions.registry import Function, RangeArgs
     from hypercare.promql.notes import Notes
+    from hypercare.promql.values import Cells
 
 Outcome: TypeAlias = "float | Histogram | None"
 """The result at one step; none: there is none."""
@@ -28,6 +28,7 @@ class Window:
     Attributes:
         values: any number where there is a histogram.
         hists: none where there is a float.
+        is_histogram: which samples are histograms.
         starts: start timestamps, 0 where unknown; none: none is known.
 
     """
@@ -35,12 +36,8 @@ class Window:
     times: Ints
     values: Floats
     hists: Cells
+    is_histogram: Bools
     starts: Ints | None
-
-    @property
-    def is_histogram(self) -> Bools:
-        """Which samples are histograms."""
-        return filled(self.hists)
 
     @property
     def any_histogram(self) -> bool:
@@ -56,7 +53,7 @@ class Window:
         """Only the floats."""
         kept = ~self.is_histogram
         starts = None if self.starts is None else self.starts[kept]
-        return Window(self.times[kept], self.values[kept], self.hists[kept], starts)
+        return Window(self.times[kept], self.values[kept], self.hists[kept], self.is_histogram[kept], starts)
 
     def histograms(self) -> list[Histogram]:
         """The histograms of a window that has nothing else."""
@@ -70,7 +67,7 @@ class Window:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
-    """The call, the series' name, and the bounds of the range in ms: ``start < t <= end``."""
+    """The call, the series' name, the bounds of the range in ms (``start < t <= end``), the arguments of all steps."""
 
     function: Function
     call: ast.Call
@@ -80,7 +77,8 @@ class Given:
     end: Ms
     mode: str
     slack: Ms
-    args: RangeArgs
+    whole: RangeArgs
+    step: int
 
     @property
     def seconds(self) -> float:

@@ -16,7 +16,7 @@ from hypercare.promql.windows import Stacked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hypercare.model.samples import Floats
+    from hypercare.model.samples import Bools, Floats
     from hypercare.promql import ast
     from hypercare.promql.functions.registry import Function, RangeArgs
     from hypercare.promql.notes import Notes
@@ -38,6 +38,7 @@ def mixed_call(
     ends = matrix.end.tolist()
     for series in matrix.mixed:
         labels = matrix.sets.labels[series.column]
+        kinds = filled(series.hists)
         for step in range(steps):
             # One instant may stand for all steps; scalars may differ from step to step even so.
             given = Given(
@@ -49,9 +50,10 @@ def mixed_call(
                 ends[min(step, len(ends) - 1)],
                 matrix.mode,
                 matrix.slack,
-                _at(args, step),
+                args,
+                step,
             )
-            found = _value(series, given)
+            found = _value(series, kinds, given)
             present[step, series.column] = isinstance(found, float)
             if isinstance(found, float):
                 values[step, series.column] = found
@@ -75,7 +77,8 @@ def _at(args: RangeArgs, step: int) -> RangeArgs:
     )
 
 
-def _value(series: Mixed, given: Given) -> Outcome:
+def _value(series: Mixed, kinds: Bools, given: Given) -> Outcome:
+    """The value at one step; ``kinds`` tells which samples are histograms."""
     start = given.start - given.slack if given.mode else given.start
     end = given.end + given.slack if given.mode == "smoothed" else given.end
     low, high = np.searchsorted(series.times, [start, end], side="right").tolist()
@@ -85,6 +88,7 @@ def _value(series: Mixed, given: Given) -> Outcome:
         series.times[low:high],
         series.values[low:high],
         series.hists[low:high],
+        kinds[low:high],
         None if series.starts is None else series.starts[low:high],
     )
     function = given.function
@@ -103,7 +107,7 @@ def _in_mode(window: Window, given: Given) -> Outcome:
         end = np.array([given.end])
         matrix = RangeVector(EMPTY_SETS, (), end, given.end - given.start, mode=given.mode, slack=given.slack)
         block = Block(np.zeros(1, dtype=np.int64), window.times, window.values[:, None])
-        values, present = extended_call(given.function, block, matrix, given.args)
+        values, present = extended_call(given.function, block, matrix, _at(given.whole, given.step))
         return float(np.ravel(values)[0]) if present is None or bool(np.ravel(present)[0]) else None
     return _EXTENDED[given.function.name](window, given)
 
@@ -115,7 +119,7 @@ def _of_floats(window: Window, given: Given) -> Outcome:
     if function.over_range is None or not len(floats.times):
         return None
     block = Block(np.zeros(1, dtype=np.int64), floats.times, floats.values[:, None])
-    values, present = function.over_range(Stacked([block]), given.args)
+    values, present = function.over_range(Stacked([block]), _at(given.whole, given.step))
     if present is not None and not bool(np.ravel(present)[0]):
         return None
     if function.counter and given.name and not given.name.endswith(_COUNTER_SUFFIXES):
