@@ -52,11 +52,11 @@ def _series(n: int) -> Iterator[dict[str, str]]:
 
 
 def groups(end: int, count: int = 100, rows: int = ROWS) -> list[Group]:
-    """Targets whose last row is at most 15 s before ``end``; each has its own phase."""
+    """Targets whose last row is at most 15 s before ``end``; each has its own phase, none at a full second."""
     rng = np.random.default_rng(7)
     made = []
     for n in range(count):
-        times = end - STEP * np.arange(rows, 0, -1, dtype=np.int64) + n * 100 % STEP
+        times = end - STEP * np.arange(rows, 0, -1, dtype=np.int64) + (n * 100 + 57) % STEP
         requests = np.cumsum(rng.poisson(20, (rows, 40)), axis=0)
         buckets = np.cumsum(np.cumsum(rng.poisson(3, (rows, 4, len(_BOUNDS))), axis=0), axis=2).reshape(rows, -1)
         gauges = np.round(rng.normal(50, 10, (rows, 20)), 2)
