@@ -13,6 +13,7 @@ from hypercare.channels.page import render
 from hypercare.collectors import CollectorsService, OwnMetrics
 from hypercare.incidents.service import IncidentService
 from hypercare.ingest import IngestService
+from hypercare.ingest.push.service import PushService
 from hypercare.keeping import Keeper
 from hypercare.kernel import CommandError, Kernel, Outbox
 from hypercare.model.errors import InputError
@@ -78,7 +79,8 @@ class App:
         self.kernel = Kernel(self.state, ports, Outbox(self.dispatcher))
         self.own = OwnMetrics(ports.clock.now())
         self.own.read_from(lambda: selfwatch.readings(self))
-        self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname)
+        self.pushes = PushService()
+        self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname, self.pushes)
         self.ingest = IngestService(self.tsdb)
         Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots").register(self.kernel)
         self.rules = RulesService(self.tsdb, self.engine)
@@ -96,6 +98,7 @@ class App:
             self.incidents,
             self.oncall,
             self.rules,
+            self.pushes,
             self.collectors,
             self.ingest,
             self.remote,

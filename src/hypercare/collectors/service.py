@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hypercare.collectors.discovery import Found
     from hypercare.collectors.own import OwnMetrics
+    from hypercare.collectors.pushed import Pushed
     from hypercare.collectors.scrape.target import Target
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
@@ -64,11 +65,14 @@ class CollectorsService:
         tsdb: gets the samples; written to in the kernel's thread only.
         own: hypercare's own metrics.
         hostname: the ``instance`` of the machine we run on.
+        pushed: what jobs pushed, which is scraped, too.
 
     """
 
-    def __init__(self, ports: Ports, tsdb: Tsdb, own: OwnMetrics, hostname: str = "localhost") -> None:
-        self._around = Surroundings(ports, own, hostname)
+    def __init__(
+        self, ports: Ports, tsdb: Tsdb, own: OwnMetrics, hostname: str = "localhost", pushed: Pushed | None = None
+    ) -> None:
+        self._around = Surroundings(ports, own, hostname, pushed)
         self._tsdb = tsdb
         self._own = own
         self._kernel: Kernel | None = None

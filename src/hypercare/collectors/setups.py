@@ -10,9 +10,11 @@ from hypercare.collectors.exposition import NativeLimits, ProtobufOptions
 from hypercare.collectors.host import HostSources
 from hypercare.collectors.own import OwnSources
 from hypercare.collectors.probes import Check, ProbeSources
+from hypercare.collectors.pushed import NO_INSTANCE, PushedDiscovery, PushedSources
 from hypercare.collectors.scrape.http_source import HttpSources, accept_header
 from hypercare.collectors.scrape.job import HttpSettings, Job, Limits
 from hypercare.collectors.settings import SecretFiles, http_settings
+from hypercare.model.relabel import RelabelRule
 from hypercare.model.time import SECOND
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from hypercare.collectors.discovery import Discovery
     from hypercare.collectors.own import OwnMetrics
+    from hypercare.collectors.pushed import Pushed
     from hypercare.config import Config
     from hypercare.config.prometheus import ScrapeJob
     from hypercare.model.time import Ms
@@ -37,8 +40,9 @@ class JobSetup:
 class Surroundings:
     """What collectors are built with."""
 
-    def __init__(self, ports: Ports, own: OwnMetrics, hostname: str) -> None:
+    def __init__(self, ports: Ports, own: OwnMetrics, hostname: str, pushed: Pushed | None = None) -> None:
         self.ports = ports
+        self.pushed = pushed
         self.own = own
         self.hostname = hostname
         self.secrets = SecretFiles(ports.files)
@@ -124,6 +128,20 @@ def own_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
     job = Job("hypercare", collect.interval, min(collect.interval, 10 * SECOND), sources)
     labels = {"instance": around.hostname}
     return (JobSetup(job, (StaticDiscovery((_built_in(labels, ("self", around.hostname, "/metrics")),)),)),)
+
+
+def pushed_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
+    """What jobs pushed."""
+    if around.pushed is None:
+        return ()
+    interval: Ms = config.prometheus.global_.interval
+    sources = PushedSources(around.pushed, around.ports.clock)
+    # What was pushed without an instance has none: ours, as the target's, must not stand in its place.
+    relabel = (RelabelRule(source_labels=("instance",), regex=NO_INSTANCE, target_label="instance", replacement=""),)
+    timeout = min(interval, 10 * SECOND)
+    job = Job("pushgateway", interval, timeout, sources, honor_labels=True, metric_relabel=relabel)
+    target = _built_in({"instance": around.hostname}, ("pushed", around.hostname, "/metrics"))
+    return (JobSetup(job, (PushedDiscovery(around.pushed, target),)),)
 
 
 def probe_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:

@@ -4,7 +4,6 @@ Start at ``protocol.py`` (what a request of remote write is), ``remote_v1.py`` a
 ``otlp/`` (translation), ``push/`` (what jobs leave behind), ``service.py`` (how it gets into the store).
 """
 
-import hypercare.ingest.push.tables  # noqa: F401 - tables register themselves
 from hypercare.ingest.decoded import BadRequestError, Decoded
 from hypercare.ingest.service import IngestService, Write
 
