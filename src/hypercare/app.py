@@ -81,6 +81,7 @@ class App:
         self.own.read_from(lambda: selfwatch.readings(self))
         self.pushes = PushService()
         self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname, self.pushes)
+        self.pushes.on_first_or_last = self.collectors.look_for_pushed
         self.ingest = IngestService(self.tsdb)
         Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots").register(self.kernel)
         self.rules = RulesService(self.tsdb, self.engine)

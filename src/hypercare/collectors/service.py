@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hypercare.collectors.pool import Pool, Watch
+from hypercare.collectors.pushed import PUSHED_JOB
 from hypercare.collectors.registry import setups_of
 from hypercare.collectors.scrape.run import TargetRun
 from hypercare.collectors.scrape.status import TargetsSnapshot
@@ -127,6 +128,10 @@ class CollectorsService:
         self._view = tuple(pools.values())
         if self._around.secrets.names:
             ctx.set_timer(_SECRETS, ctx.now + _SECRETS_EVERY, _SECRETS, durable=False)
+
+    def look_for_pushed(self, ctx: Context) -> None:
+        """Look anew whether there is something that was pushed, once this step is committed."""
+        ctx.set_timer(f"{_DISCOVER}:0:{PUSHED_JOB}", ctx.now, _DISCOVER, durable=False)
 
     def snapshot(self) -> TargetsSnapshot:
         """All targets as they are; from any thread."""

@@ -10,7 +10,7 @@ from hypercare.collectors.exposition import NativeLimits, ProtobufOptions
 from hypercare.collectors.host import HostSources
 from hypercare.collectors.own import OwnSources
 from hypercare.collectors.probes import Check, ProbeSources
-from hypercare.collectors.pushed import NO_INSTANCE, PushedDiscovery, PushedSources
+from hypercare.collectors.pushed import NO_INSTANCE, PUSHED_JOB, PushedDiscovery, PushedSources
 from hypercare.collectors.scrape.http_source import HttpSources, accept_header
 from hypercare.collectors.scrape.job import HttpSettings, Job, Limits
 from hypercare.collectors.settings import SecretFiles, http_settings
@@ -139,7 +139,7 @@ def pushed_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
     # What was pushed without an instance has none: ours, as the target's, must not stand in its place.
     relabel = (RelabelRule(source_labels=("instance",), regex=NO_INSTANCE, target_label="instance", replacement=""),)
     timeout = min(interval, 10 * SECOND)
-    job = Job("pushgateway", interval, timeout, sources, honor_labels=True, metric_relabel=relabel)
+    job = Job(PUSHED_JOB, interval, timeout, sources, honor_labels=True, metric_relabel=relabel)
     target = _built_in({"instance": around.hostname}, ("pushed", around.hostname, "/metrics"))
     return (JobSetup(job, (PushedDiscovery(around.pushed, target),)),)
 

@@ -6,17 +6,16 @@ import dataclasses
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from hypercare.collectors.discovery.base import Discovery, Found
-from hypercare.model.time import SECOND
 from hypercare.ports import HttpResponse
 
 if TYPE_CHECKING:
     from hypercare.collectors.discovery.base import LabelPairs
     from hypercare.collectors.scrape.job import Job
     from hypercare.collectors.scrape.target import Target
-    from hypercare.model.time import Ms
     from hypercare.ports import Clock, HttpReply
 
 
+PUSHED_JOB: Final = "pushgateway"
 NO_INSTANCE: Final = "\x01"
 """Value of the label ``instance`` of what was pushed without one."""
 
@@ -35,10 +34,9 @@ class Pushed(Protocol):
 
 
 class PushedDiscovery(Discovery):
-    """The one target, while there is something to scrape."""
+    """The one target, while there is something to scrape; whoever keeps the pushes says when to look again."""
 
     kind: ClassVar[str] = "pushed"
-    every: Ms = 2 * SECOND
 
     def __init__(self, pushed: Pushed, target: LabelPairs) -> None:
         self._pushed = pushed

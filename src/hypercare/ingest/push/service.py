@@ -14,6 +14,8 @@ from hypercare.kernel import CommandError
 from hypercare.model.labels import METRIC_NAME, Labels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
     from hypercare.model.time import Ms
@@ -74,10 +76,12 @@ class PushService:
 
     Attributes:
         groups: by fingerprint of their labels; replaced as a whole, may be read from any thread.
+        on_first_or_last: hears when the first group comes and when the last one goes.
 
     """
 
     def __init__(self) -> None:
+        self.on_first_or_last: Callable[[Context], None] = lambda _ctx: None
         self.groups: dict[str, Group] = {}
         self._loaded = False
         self._shown: tuple[dict[str, Group], bytes] | None = None
@@ -158,6 +162,8 @@ class PushService:
         def replace() -> None:
             self.groups = groups
 
+        if bool(groups) != bool(self.groups):
+            self.on_first_or_last(ctx)
         ctx.after_commit(replace)
 
     # -- what is scraped ---------------------------------------------------------------------------------------
