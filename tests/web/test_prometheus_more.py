@@ -301,10 +301,10 @@ def test_native_histograms_in_json():
 def test_histograms_stand_among_floats_in_the_order_of_the_vector():
     a, b, c = (Labels.of({"n": n}) for n in "abc")
     result = InstantResult("vector", 1500, (a, c), floats(1, 2), histograms=(HistogramElement(b, 1500, CUSTOM, 1),))
-    rows = json.loads(instant_json(result))["result"]
+    rows = json.loads(b"".join(instant_json(result)))["result"]
     assert [r["metric"]["n"] for r in rows] == ["a", "b", "c"]
     assert rows[1] == {"metric": {"n": "b"}, "histogram": [1.5, CUSTOM_JSON]}
-    assert len(json.loads(instant_json(result, 2))["result"]) == 2
+    assert len(json.loads(b"".join(instant_json(result, 2)))["result"]) == 2
 
 
 def test_series_of_both_kinds_are_one():
@@ -313,7 +313,7 @@ def test_series_of_both_kinds_are_one():
     both = HistogramSeries(a, np.array([2000]), (CUSTOM,))
     alone = HistogramSeries(c, np.array([1000]), (CUSTOM,))
     result = RangeResult((a, b), np.array([1000, 2000]), floats([1, 0], [0, 0]), present, histograms=(both, alone))
-    assert json.loads(range_json(result)) == {
+    assert json.loads(b"".join(range_json(result))) == {
         "resultType": "matrix",
         "result": [
             {"metric": {"n": "a"}, "values": [[1, "1"]], "histograms": [[2, CUSTOM_JSON]]},

@@ -268,6 +268,10 @@ class Snapshot:
 
     def series(self, selectors: Iterable[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[Labels]:
         """Label sets of the series that any selector matches and that have samples in the span, sorted."""
+        return sorted(self._stored(selectors, start, end), key=lambda labels: labels.pairs)
+
+    def _stored(self, selectors: Iterable[tuple[Matcher, ...]], start: Ms, end: Ms) -> dict[Labels, None]:
+        """The same in no order that means anything."""
         found: dict[Labels, None] = {}
         for matchers in selectors:
             for match in self._index.find(matchers).matches:
@@ -275,7 +279,7 @@ class Snapshot:
                 fields = match.fields(starts=False) if self._index.histograms else None
                 if fields is not None:
                     found.update((owner_of(field)[0], None) for field in self._present(fields, start, end))
-        return sorted(found)
+        return found
 
     def _present(self, match: Match, start: Ms, end: Ms) -> Iterator[Labels]:
         """Label sets of the columns of a group that have samples in a span."""
@@ -292,11 +296,11 @@ class Snapshot:
 
     def label_names(self, selectors: Sequence[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[str]:
         """Names of the labels of those series (of all series where there is no selector), sorted."""
-        return sorted({name for labels in self.series(selectors or [()], start, end) for name, _ in labels.pairs})
+        return sorted({name for labels in self._stored(selectors or [()], start, end) for name, _ in labels.pairs})
 
     def label_values(self, name: str, selectors: Sequence[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[str]:
         """Values that a label has on those series (on all series where there is no selector), sorted."""
-        values = {labels.get(name) for labels in self.series(selectors or [()], start, end)}
+        values = {labels.get(name) for labels in self._stored(selectors or [()], start, end)}
         return sorted(values - {""})
 
     @property

@@ -32,7 +32,7 @@ def success(data: Any, warnings: Iterable[str] = (), infos: Iterable[str] = ()) 
     """The envelope around an answer.
 
     Args:
-        data: what JSON can say, or bytes that are JSON already.
+        data: what JSON can say, or pieces of JSON.
         warnings: what the reader should know.
         infos: what the reader may want to know.
 
@@ -42,8 +42,12 @@ def success(data: Any, warnings: Iterable[str] = (), infos: Iterable[str] = ()) 
         for name, found in ((b"warnings", list(warnings)), (b"infos", list(infos)))
         if found
     )
-    written = data if isinstance(data, bytes) else plain_json(data)
-    return b"".join((b'{"status":"success","data":', written, notes, b"}"))
+    written = data if _is_json(data) else [plain_json(data)]
+    return b"".join((b'{"status":"success","data":', *written, notes, b"}"))
+
+
+def _is_json(data: Any) -> bool:
+    return isinstance(data, list) and bool(data) and isinstance(data[0], bytes)
 
 
 def failure(error: ApiError) -> bytes:

@@ -85,7 +85,14 @@ def _row(labels: Labels, pairs: bytes, histograms: HistogramSeries | None) -> by
     return b"".join((*parts, b"}"))
 
 
-def _matrix(rows: Iterable[tuple[Labels, bytes]], histograms: Sequence[HistogramSeries], limit: int) -> bytes:
+def _listed(kind: str, rows: list[bytes]) -> list[bytes]:
+    """A result in pieces."""
+    pieces = [b","] * (2 * len(rows) - 1) if rows else []
+    pieces[0::2] = rows
+    return [f'{{"resultType":"{kind}","result":['.encode(), *pieces, b"]}"]
+
+
+def _matrix(rows: Iterable[tuple[Labels, bytes]], histograms: Sequence[HistogramSeries], limit: int) -> list[bytes]:
     """``data`` of a matrix from the pairs of its float series and from its histograms, both sorted by labels."""
     if not histograms:
         found = [_row(labels, pairs, None) for labels, pairs in rows]
@@ -94,11 +101,11 @@ def _matrix(rows: Iterable[tuple[Labels, bytes]], histograms: Sequence[Histogram
         for labels, pairs in rows:
             by_labels[labels] = (pairs, by_labels[labels][1] if labels in by_labels else None)  # type: ignore[assignment]
         found = [_row(labels, *by_labels[labels]) for labels in sorted(by_labels)]
-    return b'{"resultType":"matrix","result":[%b]}' % b",".join(found[:limit] if limit else found)
+    return _listed("matrix", found[:limit] if limit else found)
 
 
-def range_json(result: RangeResult, limit: int = 0) -> bytes:
-    """``data`` of /api/v1/query_range; the grid's times are written once for all series.
+def range_json(result: RangeResult, limit: int = 0) -> list[bytes]:
+    """``data`` of /api/v1/query_range, in pieces; the grid's times are written once for all series.
 
     Args:
         result: of the engine.
@@ -128,8 +135,8 @@ def _range_rows(result: RangeResult, limit: int) -> Iterable[tuple[Labels, bytes
             at += count
 
 
-def instant_json(result: InstantResult, limit: int = 0) -> bytes:
-    """``data`` of /api/v1/query.
+def instant_json(result: InstantResult, limit: int = 0) -> list[bytes]:
+    """``data`` of /api/v1/query, in pieces.
 
     Args:
         result: of the engine.
@@ -141,12 +148,12 @@ def instant_json(result: InstantResult, limit: int = 0) -> bytes:
     at = stamp(result.at)
     if result.type == "vector":
         rows = _elements(result, at)
-        return b'{"resultType":"vector","result":[%b]}' % b",".join(rows[:limit] if limit else rows)
+        return _listed("vector", rows[:limit] if limit else rows)
     # A scalar's time is any JSON number, without zeros at its end.
     short = at.rstrip("0") if "." in at else at
     if result.type == "scalar":
-        return f'{{"resultType":"scalar","result":[{short},"{plain_number(result.scalar)}"]}}'.encode()
-    return b'{"resultType":"string","result":[%b,%b]}' % (short.encode(), plain_json(result.text))
+        return [f'{{"resultType":"scalar","result":[{short},"{plain_number(result.scalar)}"]}}'.encode()]
+    return [b'{"resultType":"string","result":[%b,%b]}' % (short.encode(), plain_json(result.text))]
 
 
 def _elements(result: InstantResult, at: str) -> list[bytes]:

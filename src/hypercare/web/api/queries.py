@@ -75,9 +75,9 @@ def query_range(asked: Asked) -> bytes:
     return success(data, (*result.warnings, *cut_note(found, limit)), result.infos)
 
 
-def _with(data: bytes, stats: bytes) -> bytes:
+def _with(data: list[bytes], stats: bytes) -> list[bytes]:
     """``data`` with one more key."""
-    return data[:-1] + b',"stats":' + stats + b"}"
+    return [*data[:-1], data[-1][:-1], b',"stats":', stats, b"}"]
 
 
 def format_query(asked: Asked) -> bytes:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypercare.model.time import DAY
 from hypercare.web.api.answers import ApiError, success
-from hypercare.web.api.encode import plain_json
 from hypercare.web.api.label_names import unescape_name
 from hypercare.web.api.queries import cut_note
 
@@ -24,7 +23,7 @@ def _span(p: Parameters) -> tuple[Ms, Ms]:
 
 def _limited(values: list[Any], p: Parameters) -> bytes:
     limit = p.number("limit")
-    return success(plain_json(values[:limit] if limit else values), cut_note(len(values), limit))
+    return success(values[:limit] if limit else values, cut_note(len(values), limit))
 
 
 def series(asked: Asked) -> bytes:
@@ -36,7 +35,7 @@ def series(asked: Asked) -> bytes:
     found = asked.app.tsdb.snapshot().series(matchers, *_span(p))
     limit = p.number("limit")
     shown = found[:limit] if limit else found
-    return success(plain_json([dict(labels.pairs) for labels in shown]), cut_note(len(found), limit))
+    return success([dict(labels.pairs) for labels in shown], cut_note(len(found), limit))
 
 
 def labels(asked: Asked) -> bytes:
