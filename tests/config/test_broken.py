@@ -171,6 +171,18 @@ TABLE = [
         "check the indentation and the quotes of ",
     ),
     ("undefined-alias", "hypercare.yml:1:11", "alias *name has no anchor before it", ""),
+    (
+        "feature-not-enabled",
+        "rules.yml:7:19",
+        'function "mad_over_time" is experimental and not ',
+        "metrics: {query: {enable_features: [promql-experimental-functions]}} in ",
+    ),
+    (
+        "unknown-feature",
+        "hypercare.yml:5:9",
+        "unknown feature 'promql-experimental'",
+        "did you mean promql-experimental-functions?",
+    ),
     ("unknown-integration", "alertmanager.yml:4:5", "unknown key 'slak_configs'", "did you mean sns_configs?"),
     ("unknown-key", "hypercare.yml:2:1", "unknown key 'escalation'", "did you mean escalations?"),
     ("unknown-person", "hypercare.yml:8:23", "unknown person 'grcae'", "did you mean grace?"),

@@ -23,6 +23,7 @@ from hypercare.config.rule_files import RuleFile, RuleGroups
 from hypercare.config.source import Document, Plain
 from hypercare.config.walk import Announcement, dump
 from hypercare.model.errors import InputError
+from hypercare.promql import Features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,8 @@ def load(
     run.problems += expand_ours(document, env, frozenset({"prometheus", "alertmanager"}))
     run.mix(repr(document.root.data()))
     hypercare = validate(HypercareConfig, document, run.problems)
-    prometheus, rules = _prometheus(run, document, check_template)
+    features = None if hypercare is None else Features.of(hypercare.metrics.query.enable_features)
+    prometheus, rules = _prometheus(run, document, check_template, features)
     alertmanager, receivers = _alertmanager(run, document, integrations or {})
     run.problems += check_hypercare(document, receivers)
     if hypercare is not None:
@@ -122,7 +124,7 @@ def _referenced(run: Reading, document: Document, key: str) -> tuple[bool, Docum
 
 
 def _prometheus(
-    run: Reading, parent: Document, check_template: TemplateCheck | None
+    run: Reading, parent: Document, check_template: TemplateCheck | None, features: Features | None
 ) -> tuple[PrometheusConfig | None, tuple[RuleFile, ...]]:
     present, document = _referenced(run, parent, "prometheus")
     if document is None:
@@ -145,7 +147,7 @@ def _prometheus(
     for node, pattern in _paths(document, "rule_files"):
         for inner in run.include(pattern, document, node):
             groups = validate(RuleGroups, inner, run.problems, {"name_scheme": scheme})
-            run.problems += check_rules(inner, check_template)
+            run.problems += check_rules(inner, check_template, features)
             if groups is not None:
                 rules.append(RuleFile(path=inner.file, groups=groups.groups))
     return config, tuple(rules)

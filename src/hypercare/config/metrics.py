@@ -1,8 +1,9 @@
 """Where metrics are kept and asked: ``metrics`` of hypercare.yml."""
 
+import difflib
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from hypercare.config.base import Duration, Size, StrictModel, Url, refuse
 from hypercare.config.http_client import HttpClientConfig
@@ -60,11 +61,14 @@ class QueryConfig(StrictModel):
     max_series: Annotated[int, Field(gt=0)] = 1_000_000
     max_memory: Annotated[Size, Field(gt=0)] = 2 << 30
 
-    @field_validator("enable_features")
-    @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        Features.of(names)
-        return names
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for index, name in enumerate(self.enable_features):
+            if name not in Features.names():
+                near = difflib.get_close_matches(name, Features.names(), 1)
+                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(Features.names())}"
+                raise refuse(f"unknown feature {name!r}", "enable_features", index, hint=hint)
+        return self
 
 
 class MetricsConfig(StrictModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypercare.promql.ast import Expr, VectorSelector, selectors
 from hypercare.promql.engine import Engine, Tick
-from hypercare.promql.errors import EvaluationError, LimitError, PromqlError, StoppedError
+from hypercare.promql.errors import EvaluationError, LimitError, NotEnabledError, PromqlError, StoppedError
 from hypercare.promql.features import Features
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.limits import Limits
@@ -23,6 +23,7 @@ __all__ = [
     "InstantResult",
     "LimitError",
     "Limits",
+    "NotEnabledError",
     "PromqlError",
     "RangeResult",
     "Series",

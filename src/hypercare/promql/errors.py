@@ -32,6 +32,19 @@ class PromqlError(Exception):
         return f"{self}\n    {shown}\n    {lead}{'^' * width}"
 
 
+class NotEnabledError(PromqlError):
+    """An expression that uses an experimental part of the language which is not switched on.
+
+    Attributes:
+        feature: the name to switch it on by.
+
+    """
+
+    def __init__(self, message: str, feature: str, line: int, column: int, length: int) -> None:
+        super().__init__(message, line, column, length)
+        self.feature = feature
+
+
 class EvaluationError(PromqlError):
     """A sound expression that has no result on the data at hand."""
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from hypercare.promql import ast
-from hypercare.promql.errors import PromqlError
+from hypercare.promql.errors import NotEnabledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,13 +40,17 @@ class Features:
         Raises:
             ValueError: there is no such feature.
         """
-        known = {field.name.replace("_", "-"): field.name for field in dataclasses.fields(cls)}
         chosen = list(names)
         for name in chosen:
-            if name not in known:
-                msg = f"unknown feature {name!r}, expected one of {', '.join(known)}"
+            if name not in cls.names():
+                msg = f"unknown feature {name!r}, expected one of {', '.join(cls.names())}"
                 raise ValueError(msg)
-        return cls(**{known[name]: True for name in chosen})
+        return cls(**{name.replace("-", "_"): True for name in chosen})
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Prometheus' names of all of them."""
+        return tuple(field.name.replace("_", "-") for field in dataclasses.fields(cls))
 
     @classmethod
     def all(cls) -> Features:
@@ -57,7 +61,7 @@ class Features:
         """Hold an expression to what is switched on.
 
         Raises:
-            PromqlError: it uses something else.
+            NotEnabledError: it uses something else.
         """
         for node in ast.walk(expr):
             feature, what = _needs(node)
@@ -65,10 +69,10 @@ class Features:
                 raise not_enabled(what, feature, node.span)
 
 
-def not_enabled(what: str, feature: str, span: ast.Span) -> PromqlError:
+def not_enabled(what: str, feature: str, span: ast.Span) -> NotEnabledError:
     """The error about a part of the language that is not switched on."""
     message = f"{what} is experimental and not enabled: add {feature} to the enabled features"
-    return PromqlError(message, span.line, span.column, span.length)
+    return NotEnabledError(message, feature, span.line, span.column, span.length)
 
 
 def _needs(node: ast.Expr) -> tuple[str, str]:
