@@ -252,6 +252,43 @@ def test_timestamps_make_rows_of_their_own():
     assert target.read(body, honor_timestamps=False)[0] == {"x": 1}
 
 
+def mixed(n, *, more=0, help_text="", exemplar=False):
+    counter = {"value": n, **({"created_timestamp": {"seconds": n}} if exemplar else {})}
+    return (
+        family(
+            "g",
+            GAUGE,
+            *({"label": labels(i=str(i)), "gauge": {"value": n * i}} for i in range(5 + more)),
+            text=help_text,
+        )
+        + family(
+            "s",
+            SUMMARY,
+            {"summary": {"sample_count": n, "sample_sum": n / 2, "quantile": [{"quantile": 0.5, "value": n}]}},
+        )
+        + native_body(sample_sum=n)
+        + family("c", COUNTER, {"label": labels(a="b"), "counter": counter})
+    )
+
+
+@given(st.lists(st.tuples(
+    st.integers(1, 1 << 40), st.integers(0, 1), st.sampled_from(["", "x", "y"]), st.booleans()), max_size=8))  # fmt: skip
+def test_bodies_read_by_their_layout_are_read_as_any_other(sequence):
+    target = Target()
+    for n, more, text, exemplar in sequence:
+        body = mixed(n, more=more, help_text=text, exemplar=exemplar)
+        floats, natives, parsed = target.read(body)
+        assert floats == {
+            **{f'g{{i="{i}"}}': n * i for i in range(5 + more)}, "s_count": n, "s_sum": n / 2, 's{quantile="0.5"}': n,
+            'c{a="b"}': n,
+        }  # fmt: skip
+        assert natives["h"].sum == n
+        assert (parsed.scraped, parsed.kept) == (10 + more, 10 + more)
+        assert target.cache.metadata["g"].help == text
+        assert {name: m.type for name, m in target.cache.metadata.items()} == {
+            "g": "gauge", "s": "summary", "h": "histogram", "c": "counter"}  # fmt: skip
+
+
 def test_dropped_and_double_series():
     body = family("x", GAUGE, {"gauge": {"value": 1}}, {"gauge": {"value": 2}}) + family(
         "y", GAUGE, {"gauge": {"value": 3}}

@@ -75,9 +75,10 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 class _Family:
     """One family: what is told of it, and where its metrics are."""
 
-    __slots__ = ("help", "metrics", "name", "type", "unit")
+    __slots__ = ("help", "metrics", "name", "place", "type", "unit")
 
     def __init__(self, data: bytes, at: int, stop: int) -> None:
+        self.place = at, stop
         self.name = self.help = self.unit = ""
         self.type = 0
         self.metrics: list[tuple[int, int]] = []
@@ -158,6 +159,40 @@ class _Known:
         self.native: int | None = None
 
 
+class _Layout:
+    """A body of which only the numbers will change: the places of doubles, and what must be as it was.
+
+    Attributes:
+        columns: of the plain values, in their order.
+        wide: summaries and histograms, by their places; these are read anew.
+
+    """
+
+    __slots__ = ("_fixed", "_indexes", "_template", "columns", "metas", "metrics", "options", "wide")
+
+    def __init__(self, body: bytes, run: _Run, wide: list[tuple[tuple[str, int], tuple[int, int]]]) -> None:
+        self._template = np.frombuffer(body, np.uint8)
+        self._fixed = np.ones(len(body), np.bool_)
+        for begin, stop in run.doubles:
+            # Behind the value only an exemplar or the time of creation can stand.
+            self._fixed[begin:stop] = False
+        for _, (begin, stop) in wide:
+            self._fixed[begin:stop] = False
+        self._indexes = np.array([begin for begin, _ in run.doubles], np.int64)[:, None] + np.arange(8)
+        self.columns = run.columns[: len(run.doubles)]
+        self.options = run.options
+        self.metas = run.metas
+        self.metrics = len(run.doubles)
+        self.wide = wide
+
+    def read(self, body: bytes) -> list[float] | None:
+        """The plain values of a body; none where more than numbers has changed."""
+        data = np.frombuffer(body, np.uint8)
+        if len(data) != len(self._template) or ((data != self._template) & self._fixed).any():
+            return None
+        return data[self._indexes].view("<f8")[:, 0].tolist()  # type: ignore[no-any-return]
+
+
 class ProtobufReader:
     """Reads the bodies of one target.
 
@@ -170,6 +205,7 @@ class ProtobufReader:
         self._cache = cache
         self._plain: dict[tuple[str, int], dict[bytes, int]] = {}
         self._wide: dict[tuple[str, int], dict[bytes, _Known]] = {}
+        self._layout: _Layout | None = None
         self._listed: list[int] = []
         self._columns: Ints = np.zeros(0, np.int64)
 
@@ -177,6 +213,7 @@ class ProtobufReader:
         """Resolve every series anew."""
         self._plain.clear()
         self._wide.clear()
+        self._layout = None
 
     def parse(
         self,
@@ -193,19 +230,42 @@ class ProtobufReader:
 
         """
         run = _Run(self._cache, options, sample_limit, honor_timestamps)
-        for family in families(body):
-            run.metas.append(Meta("type", family.name, _TYPES[family.type]))
-            run.metas += [Meta(k, family.name, t) for k, t in (("help", family.help), ("unit", family.unit)) if t]
-            key = (family.name, family.type)
-            if family.type in _VALUE_TAGS:
-                run.plain(body, family, self._plain.setdefault(key, {}))
-            else:
-                run.wide(body, family, self._wide.setdefault(key, {}))
+        values = self._layout.read(body) if self._layout is not None and self._layout.options == options else None
+        if self._layout is not None and values is not None:
+            self._again(body, run, self._layout, values)
+        else:
+            self._whole(body, run)
         known = sum(map(len, self._plain.values())) + sum(map(len, self._wide.values()))
         if known > 2 * run.metrics + 100:
             # Series that no longer come outnumber those that do; the next pass learns the rest again.
             self.forget()
         return run.done(self)
+
+    def _whole(self, body: bytes, run: _Run) -> None:
+        """Read everything, plain values first."""
+        self._layout = None
+        wide: list[_Family] = []
+        for family in families(body):
+            run.metas.append(Meta("type", family.name, _TYPES[family.type]))
+            run.metas += [Meta(k, family.name, t) for k, t in (("help", family.help), ("unit", family.unit)) if t]
+            if family.type in _VALUE_TAGS:
+                run.plain(body, family, self._plain.setdefault((family.name, family.type), {}))
+            else:
+                wide.append(family)
+        if run.metrics and len(run.doubles) == run.metrics:
+            self._layout = _Layout(body, run, [((family.name, family.type), family.place) for family in wide])
+        for family in wide:
+            run.wide(body, family, self._wide.setdefault((family.name, family.type), {}))
+
+    def _again(self, body: bytes, run: _Run, layout: _Layout, values: list[float]) -> None:
+        """Read a body whose layout is known."""
+        run.metas, run.metrics = layout.metas, layout.metrics
+        run.columns, run.values = layout.columns.copy(), values
+        for key, place in layout.wide:
+            family = _Family(body, *place)
+            if (family.name, family.type) != key:
+                run.metas = [*run.metas, Meta("type", family.name, _TYPES[family.type])]
+            run.wide(body, family, self._wide.setdefault((family.name, family.type), {}))
 
     def arrays(self, columns: list[int], values: list[float]) -> tuple[Ints, Floats]:
         """Columns, each once, and their values: the very array of the last scrape where the columns are the same."""
@@ -237,7 +297,8 @@ class _Run:
         self.timed_histograms: list[tuple[Ms, int, Histogram]] = []
         self.starts: dict[int, Ms] = {}
         self.metas: list[Meta] = []
-        self.metrics = self.dropped = 0
+        self.doubles: list[tuple[int, int]] = []
+        self.metrics = 0
 
     # -- counters, gauges, untyped -----------------------------------------------------------------------------------
 
@@ -245,7 +306,7 @@ class _Run:
         """Families of single values."""
         value_tag = _VALUE_TAGS[family.type]
         quick = not (self.options.starts and family.type == 0)
-        add_column, add_value = self.columns.append, self.values.append
+        add_column, add_value, add_double = self.columns.append, self.values.append, self.doubles.append
         self.metrics += len(family.metrics)
         for start, stop in family.metrics:
             pos = _behind_labels(data, start, stop)
@@ -261,6 +322,7 @@ class _Run:
             ):
                 add_column(column)
                 add_value(_DOUBLE.unpack_from(data, pos + 3)[0])
+                add_double((pos + 3, stop))
             else:
                 self._one(data, start, stop, pos, family, known)
 
