@@ -15,6 +15,7 @@ from hypercare.model.labels import METRIC_NAME
 from hypercare.model.matchers import MatchOp
 from hypercare.tsdb.fields import START
 from hypercare.tsdb.layout import Layout, Slots, as_slots
+from hypercare.tsdb.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,7 +173,7 @@ class Found:
 class _Entry:
     """A remembered answer."""
 
-    __slots__ = ("by_gid", "epoch", "found", "name", "scanned", "seen", "tests", "version")
+    __slots__ = ("by_gid", "epoch", "found", "name", "seen", "tests", "version")
 
     def __init__(self, matchers: tuple[Matcher, ...]) -> None:
         exact = [m for m in matchers if m.name == METRIC_NAME and m.op is MatchOp.EQUAL and m.value]
@@ -180,8 +181,8 @@ class _Entry:
         self.tests = tuple(m for m in matchers if m not in exact[:1])
         self.version = -1
         self.epoch = -1
-        self.seen: dict[str, int] = {}
-        self.scanned: dict[tuple[str, int], int] = {}
+        # How many series there were when the answer was found.
+        self.seen = 0
         self.by_gid: dict[int, Match] = {}
         self.found = Found(())
 
@@ -190,7 +191,7 @@ class Index:
     """All series of a store by metric name."""
 
     def __init__(self) -> None:
-        self._postings: dict[str, dict[int, list[int]]] = {}
+        self._table = Table()
         self._groups: dict[int, Group] = {}
         # Under None: of all names together.
         self._versions: dict[str | None, int] = {None: 0}
@@ -221,7 +222,7 @@ class Index:
         with self._lock:
             labels.share(self._pairs)
             self._groups[group.gid] = group
-            self._postings.setdefault(name, {}).setdefault(group.gid, []).append(number)
+            self._table.add(group.gid, number, labels)
             self._versions[name] = self._versions.get(name, 0) + 1
             self._versions[None] += 1
             self.series += 1
@@ -230,14 +231,11 @@ class Index:
         """Forget series, given with the metric names that they had."""
         gone = frozenset(numbers)
         with self._lock:
+            self._table.remove(group.gid, gone)
             for name in dict.fromkeys(names):
-                groups = self._postings[name]
-                groups[group.gid] = [n for n in groups[group.gid] if n not in gone]
-                if not groups[group.gid]:
-                    del groups[group.gid]
-                if not groups:
-                    del self._postings[name]
                 self._versions[name] = self._versions.get(name, 0) + 1
+            if self._table.dead > len(self._table) // 2:
+                self._table = self._table.compact()
             self._versions[None] += 1
             self._epoch += 1
             self.series -= len(gone)
@@ -280,43 +278,14 @@ class Index:
             self._memo[matchers] = entry
         if entry.epoch != self._epoch:
             entry.epoch = self._epoch
-            entry.seen, entry.scanned = {}, {}
+            entry.seen = 0
             groups = self._groups
             entry.by_gid = {gid: m.reborn(groups[gid]) for gid, m in entry.by_gid.items() if gid in groups}
-        self._scan(entry)
+        for gid, numbers in self._table.find(entry.name, entry.tests, entry.seen):
+            match = entry.by_gid.get(gid) or Match(self._groups[gid], np.empty(0, dtype=np.int64), {})
+            entry.by_gid[gid] = match.grown(numbers)
+        entry.seen = len(self._table)
         found = [(gid, match) for gid, match in entry.by_gid.items() if len(match.ids)]
         entry.found = Found(tuple([match for _, match in sorted(found, key=lambda item: item[0])]))
         entry.version = self._versions.get(entry.name, 0)
         return entry
-
-    def _scan(self, entry: _Entry) -> None:
-        verdicts: dict[tuple[int, str], bool] = {}
-
-        def fits(labels: Labels) -> bool:
-            for at, matcher in enumerate(entry.tests):
-                key = (at, labels.get(matcher.name))
-                verdict = verdicts.get(key)
-                if verdict is None:
-                    verdict = verdicts[key] = matcher.matches_value(key[1])
-                if not verdict:
-                    return False
-            return True
-
-        name_tests = [m for m in entry.tests if m.name == METRIC_NAME]
-        for name in self._postings if entry.name is None else (entry.name,):
-            version = self._versions.get(name, 0)
-            if entry.seen.get(name) == version:
-                continue
-            entry.seen[name] = version
-            if not all(m.matches_value(name) for m in name_tests):
-                continue
-            for gid, numbers in self._postings.get(name, {}).items():
-                done = entry.scanned.get((name, gid), 0)
-                if done == len(numbers):
-                    continue
-                entry.scanned[name, gid] = len(numbers)
-                group = self._groups[gid]
-                fresh = [n for n in numbers[done:] if fits(group.series[n])]
-                if fresh:
-                    match = entry.by_gid.get(gid) or Match(group, np.empty(0, dtype=np.int64), {})
-                    entry.by_gid[gid] = match.grown(np.array(fresh, dtype=np.int64))
