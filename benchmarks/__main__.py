@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    backtest,
     bytes_per_sample,
     idle_memory,
     memory_100k,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "bytes_per_sample": bytes_per_sample.run,
     "memory_100k": memory_100k.run,
     "start_24h": start_24h.run,
+    "backtest": backtest.run,
 }
 
 

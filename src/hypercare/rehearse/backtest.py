@@ -13,9 +13,9 @@ import numpy as np
 
 from hypercare.promql import Engine, PromqlError, VectorSelector
 from hypercare.rehearse.answered import Stretch
-from hypercare.rehearse.needs import Placed, needs, order
+from hypercare.rehearse.needs import Placed, asked_by, needs, order
 from hypercare.rehearse.recorded import Sheet, Sheets
-from hypercare.rehearse.store import Part, Stage
+from hypercare.rehearse.store import Part, Silent, Stage
 from hypercare.rules.alerting import AlertingRule
 from hypercare.rules.answers import OwnSource
 from hypercare.rules.evaluation import Round
@@ -122,6 +122,13 @@ class Backtest:
         """What one of the rules reads."""
         return needs((rule,))
 
+    def is_read(self, writer: Rule) -> bool:
+        """Whether one of the rules may read what one of them writes."""
+        selectors = (VectorSelector("", need.matchers) for need in self.needs)
+        return any(writer.writes_to(selector) for selector in selectors) or not all(
+            asked_by(rule).all for rule in self.rules
+        )
+
     def feeds(self, need: Need) -> bool:
         """Whether one of the rules may write what is needed."""
         selector = VectorSelector("", need.matchers)
@@ -215,7 +222,9 @@ class _Line:
             known = specs.get(each.group.key)
             before = known.rules if known is not None else ()
             specs[each.group.key] = dataclasses.replace(each.group, rules=(*before, each.rule.spec))
-        data = Part(stage, str(rules[0].number))
+        # The states of alerts are series, too; mostly nobody reads them.
+        unread = not slow and isinstance(rules[0].rule, AlertingRule) and not test.is_read(rules[0].rule)
+        data = (Silent if unread else Part)(stage, str(rules[0].number))
         self._groups = [Group(spec, {}, data, start) for spec in specs.values()]
         self._start = start
         self._slow = slow

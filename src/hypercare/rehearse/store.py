@@ -12,6 +12,7 @@ import numpy as np
 
 from hypercare.model.samples import SampleMatrix
 from hypercare.tsdb import Tsdb
+from hypercare.tsdb.options import AppendResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Floats, Ints, SampleSource
     from hypercare.model.time import Ms
     from hypercare.tsdb.group import Group
-    from hypercare.tsdb.options import AppendResult
 
 _REMEMBERED: Final = 4096
 
@@ -122,6 +122,24 @@ class Part:
     ) -> AppendResult:
         """See ``Stage``."""
         return self._stage.append(group, at, columns, values, stale=stale, histograms=histograms)
+
+
+class Silent(Part):
+    """A writer whose series nobody reads: they are forgotten at once."""
+
+    def append(
+        self,
+        group: Group,
+        at: Ms,
+        columns: Ints | Sequence[int],
+        values: Floats | Sequence[float],
+        *,
+        stale: Sequence[int] = (),
+        histograms: Sequence[tuple[int, Histogram]] = (),
+    ) -> AppendResult:
+        """Take it for written."""
+        del group, at, columns, stale, histograms
+        return AppendResult(len(values))
 
 
 class Stage:
