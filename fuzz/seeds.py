@@ -17,6 +17,7 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from hypercare.model.labels import Labels
+from hypercare.model.samples import ABSENT, STALE
 from hypercare.tsdb import Options, Tsdb
 
 if TYPE_CHECKING:
@@ -165,6 +166,33 @@ def _pieces() -> Iterator[bytes]:
             yield bytes([128 + number]) + bytes(cramjam.zstd.decompress(content))
 
 
+def _records() -> Iterator[bytes]:
+    """Logs, as bodies of records behind their lengths."""
+    from hypercare.tsdb import wal
+
+    for _, data in _stores("wal", "*.wal"):
+        out, at = bytearray(), len(wal.FILE_HEADER)
+        while at < len(data) and len(out) < _LONGEST:
+            _, size, _ = wal.FRAME.unpack_from(data, at)
+            at += wal.FRAME.size
+            out += size.to_bytes(2, "little") + data[at : at + size]
+            at += size
+        yield bytes(out)
+
+
+def _pages() -> Iterator[bytes]:
+    from hypercare.tsdb import codec
+
+    rng = np.random.default_rng(1)
+    counters = np.cumsum(rng.poisson(5, (30, 4)), axis=0).astype(float)
+    mixed = np.hstack([counters[:, :2], np.round(rng.normal(9, 2, (30, 2)), 2), rng.random((30, 1)), np.ones((30, 1))])
+    mixed[5:8, 3] = ABSENT
+    mixed[9, 1] = STALE
+    for values in (counters, mixed, rng.random((3, 1))):
+        yield bytes([2 * (values.shape[1] - 1)]) + np.ascontiguousarray(values).tobytes()
+        yield b"\x01" + codec.encode(values)
+
+
 def _stores(folder: str, pattern: str) -> Iterator[tuple[Path, bytes]]:
     """Files of small stores."""
     for width, rows in ((1, 3), (3, 12), (2, 250)):
@@ -190,6 +218,8 @@ SEEDS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "exposition": _exposition,
     "remote_write": _remote_write,
     "otlp": _otlp,
+    "log_records": _records,
+    "pages": _pages,
     "store_log": _log,
     "store_block": _block,
     "store_pieces": _pieces,

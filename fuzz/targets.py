@@ -14,6 +14,7 @@ import itertools
 import re
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,10 +35,12 @@ from hypercare.model.samples import STALE, is_absent
 from hypercare.promql import PromqlError, type_of
 from hypercare.promql import parse as parse_promql
 from hypercare.promql.printer import format_expr
-from hypercare.tsdb import Options, Tsdb, block
+from hypercare.tsdb import Options, Tsdb, block, codec, replay, wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy.typing as npt
 
     from hypercare.ingest import Decoded
     from hypercare.model.ingest import WriteBatch
@@ -158,6 +161,59 @@ def store_log(data: bytes) -> None:
     _in_store(lambda place: (place / "wal" / "00000001.wal").write_bytes(data))
 
 
+def log_records(data: bytes) -> None:
+    """Records of the log that are not what was written, under the right checksum: read, replayed, accounted for.
+
+    The records stand behind one another, each behind two bytes of its length.
+    """
+    framed, at = bytearray(wal.FILE_HEADER), 0
+    while at + 2 <= len(data):
+        size = int.from_bytes(data[at : at + 2], "little")
+        body = data[at + 2 : at + 2 + size]
+        framed += wal.FRAME.pack(wal.MARKER, len(body), zlib.crc32(body)) + body
+        at += 2 + size
+    db = Tsdb.open(None, _SMALL)
+    reader = replay._FileReplay(db._head, db.group, replay.Recovery())
+    for record in wal.read_log(bytes(framed)):
+        if isinstance(record, wal.RowRecord):
+            reader.row(record)
+        elif isinstance(record, wal.RowsRecord):
+            reader.rows(record)
+        elif isinstance(record, wal.ColumnsRecord):
+            reader.columns(record)
+        elif isinstance(record, wal.SeriesRecord):
+            reader.series(record)
+    everything(db)
+
+
+def pages(data: bytes) -> None:
+    """Numbers of any bits come out of a page as they went in; any bytes as a page are read or refused.
+
+    The first byte chooses: even, and the rest are numbers in as many columns as it says; odd, and the rest is a page.
+    """
+    kind, content = data[0] if data else 0, data[1:]
+    if kind % 2:
+        with contextlib.suppress(ValueError):
+            _numbers_of(codec.Page(content))
+        return
+    width = kind // 2 % 9 + 1
+    rows = len(content) // 8 // width
+    if rows:
+        values = np.frombuffer(content, np.float64, rows * width).reshape(rows, width)
+        found = _numbers_of(codec.Page(codec.encode(values)))
+        assert found.tobytes() == np.ascontiguousarray(values.T).tobytes()
+
+
+def _numbers_of(page: codec.Page) -> npt.NDArray[np.float64]:
+    """All columns."""
+    if page.rows * page.width > 1 << 20:
+        return np.empty(0)  # the directory of a block tells how many rows are expected
+    out = np.empty((page.width, page.rows))
+    for number, columns in page.chunks_of(np.arange(page.width)):
+        out[columns] = page.constants(columns) if number < 0 else page.decode(number)
+    return out
+
+
 def store_block(data: bytes) -> None:
     """Any bytes as a block: the store opens, can be read and written, and says so where the block is left out."""
     _in_store(lambda place: (place / "blocks" / "0000000000000-0000000100000.block").write_bytes(data))
@@ -239,6 +295,8 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "exposition": exposition,
     "remote_write": remote_write,
     "otlp": otlp,
+    "log_records": log_records,
+    "pages": pages,
     "store_log": store_log,
     "store_block": store_block,
     "store_pieces": store_pieces,

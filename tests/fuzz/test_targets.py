@@ -19,7 +19,9 @@ EXAMPLES = {
     "exposition": 3000,
     "remote_write": 1500,
     "otlp": 700,
-    "store_log": 600,
+    "log_records": 800,
+    "pages": 800,
+    "store_log": 300,
     "store_block": 600,
     "store_pieces": 600,
 }

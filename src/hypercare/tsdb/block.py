@@ -480,6 +480,8 @@ class BlockLoader:
         index = _unpack(file.piece((offset, length, checksum)))
         try:
             block = Block(file, index, size, self._cache)
+            if not path.name.startswith(f"{block.start:013d}-{block.end:013d}"):
+                raise BlockError(f"the block is of the span from {block.start} to {block.end}, not of that of its name")
             tables = _Tables(file, index["tables"])
             for key, heads, *directory in index["groups"]:
                 self._open_group(tables, block, str(key), heads, _place(directory))

@@ -81,6 +81,10 @@ class _FileReplay:
         known = self._columns.get(record.gid, {})
         here = np.array([number in known for number in record.columns], dtype=np.bool_)
         numbers = np.array([known[number] for number in record.columns if number in known], dtype=np.int64)
+        if len(np.unique(numbers)) < len(numbers):
+            # No writer names a column twice: the rows that need this list are lost, and counted.
+            self._lists.pop(record.gid, None)
+            return
         self._lists[record.gid] = (record.layout, numbers, None if here.all() else here)
 
     def row(self, record: RowRecord) -> None:
