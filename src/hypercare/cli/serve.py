@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hypercare")
 DEFAULT_LISTEN = "127.0.0.1:9600"
+_KEEP_ALIVE = 90
+"""Seconds for which an idle connection is kept: longer than the minute between the queries of most clients."""
 
 
 def real_ports() -> tuple[Ports, Callable[[], None]]:
@@ -141,7 +143,7 @@ def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None
     """Serve in this thread until a signal ends it."""
     server = QuietServer(
         uvicorn.Config(web, host=host, port=port, log_level="warning", access_log=False, lifespan="off",
-                       timeout_graceful_shutdown=3, server_header=False)
+                       timeout_graceful_shutdown=3, timeout_keep_alive=_KEEP_ALIVE, server_header=False)
     )  # fmt: skip
 
     def reload() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LOOKBACK: Final = 5 * MINUTE
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+# Within these bounds Go writes no exponent.
+_SMALL: Final = 1e-4
+_LARGE: Final = 1e6
 _Newest = tuple["Ms", float]
 
 
@@ -46,24 +50,39 @@ def _plain(name: str, more: str = "") -> str:
     return "".join(char if char in _PLAIN or char in more else "_" for char in name)
 
 
+@functools.lru_cache(maxsize=100_000)
+def _series(labels: Labels, added: tuple[tuple[str, str], ...]) -> str:
+    """What stands before the value, which is the same at every scrape; empty where there is no name."""
+    name = _plain(labels.name, ":")
+    own = [(_plain(label), text) for label, text in labels.pairs if label != METRIC_NAME]
+    more = [pair for pair in added if pair[0] not in labels]
+    return series_text(name, [*own, *more]) if name else ""
+
+
+def _value(value: float) -> str:
+    """A number as Go's text format has it, which knows no negative zero."""
+    if value == 0:
+        return "0"
+    if _SMALL <= abs(value) < _LARGE:
+        return repr(value).removesuffix(".0")
+    return format_float(value)
+
+
 def lines(found: Iterable[tuple[Labels, _Newest]], external: Mapping[str, str]) -> Iterator[str]:
     """The text: series by name, and labels of this server where a series lacks them.
 
     A series without an instance gets an empty one, so that the server that federates does not add its own.
     """
-    added = sorted({"instance": "", **external}.items())
+    added = tuple(sorted({"instance": "", **external}.items()))
     known = ""
     for labels, (at, value) in sorted(found, key=lambda each: (each[0].name, each[0].pairs)):
-        name = _plain(labels.name, ":")
-        if not name:
+        series = _series(labels, added)
+        if not series:
             continue
-        if name != known:
-            yield f"# TYPE {name} untyped"
-            known = name
-        own = [(_plain(label), text) for label, text in labels.pairs if label != METRIC_NAME]
-        more = [pair for pair in added if pair[0] not in labels]
-        # Prometheus' text format knows no negative zero.
-        yield f"{series_text(name, [*own, *more])} {format_float(value or 0.0)} {at}"
+        if labels.name != known:
+            known = labels.name
+            yield f"# TYPE {_plain(known, ':')} untyped"
+        yield f"{series} {_value(value)} {at}"
 
 
 def federate(asked: Asked) -> Page:
