@@ -7,7 +7,7 @@ import pytest
 
 from hypercare.model.histograms import Histogram, HistogramSeries
 from hypercare.model.labels import Labels
-from hypercare.promql import Engine, Features, LimitError, Limits, PromqlError
+from hypercare.promql import Engine, Features, LimitError, Limits, PromqlError, StoppedError
 from hypercare.promql.native.literal import format_histogram
 from hypercare.promql.testing import SeriesSource, parse_cells, parse_values
 
@@ -188,6 +188,18 @@ def test_limits_count_histograms():
         Engine(Limits(max_samples=5)).instant(STORE, "sum_over_time(h[1h])", 9 * MINUTE)
     with pytest.raises(LimitError, match="1:15: the query needs about 0 MiB of memory"):
         Engine(Limits(max_bytes=2000)).instant(STORE, "sum_over_time(h[1h])", 9 * MINUTE)
+
+
+def test_nobody_waits_any_more():
+    asked = []
+
+    def stopped():
+        asked.append(True)
+        return len(asked) > 8
+
+    with pytest.raises(StoppedError):
+        ENGINE.within(stopped=stopped).range(STORE, "rate(h[3m])", 0, 600 * MINUTE, MINUTE)
+    assert len(asked) == 9
 
 
 def test_two_sources_of_one_series_become_one():

@@ -386,7 +386,7 @@ class Evaluator:
         args = [self.eval(arg, grid) for arg in expr.args]
         if function.mapped is not None:
             return _mapped(function, args)
-        return range_call(function, expr, args, grid, self.notes)
+        return range_call(function, expr, args, grid, self.notes, self._stopped)
 
     # Looked up by type: a chain of cases costs more than the own work of many a node.
     _rules: ClassVar[dict[type[ast.Expr], Callable[[Evaluator, Any, Grid], Value]]] = {

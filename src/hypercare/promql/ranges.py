@@ -16,7 +16,7 @@ from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVec
 from hypercare.promql.windows import Stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql import ast
@@ -29,8 +29,15 @@ _CELLS: Final = 4_000_000
 _COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
 
 
-def range_call(function: Function, call: ast.Call, args: Sequence[Value], grid: Grid, notes: Notes) -> Vector:
-    """The value of a function over a range vector.
+def range_call(
+    function: Function,
+    call: ast.Call,
+    args: Sequence[Value],
+    grid: Grid,
+    notes: Notes,
+    stopped: Callable[[], bool],
+) -> Vector:
+    """The value of a function over a range vector; ``stopped`` tells when nobody waits for it any more.
 
     Raises:
         EvaluationError: a parameter has no meaning.
@@ -53,7 +60,7 @@ def range_call(function: Function, call: ast.Call, args: Sequence[Value], grid: 
         remark_non_counters(matrix.sets, present, call, notes)
     unnamed = matrix.unnamed if function.keeps_name else True
     vector = Vector(matrix.sets, values, present, unnamed)
-    return mixed_call(function, call, matrix, given, vector, notes) if matrix.mixed else vector
+    return mixed_call(function, call, matrix, given, vector, notes, stopped) if matrix.mixed else vector
 
 
 def _floats(function: Function, matrix: RangeVector, args: RangeArgs, steps: int) -> tuple[Floats, Bools | None]:

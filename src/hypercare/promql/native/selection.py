@@ -97,6 +97,16 @@ def _detected(values: Sequence[Histogram]) -> Iterator[Histogram]:
             yield each
 
 
+def compared_once(hists: Cells) -> Cells:
+    """Histograms with a hint about resets wherever the sample before is a histogram, too."""
+    out = hists.copy()
+    for i in range(1, len(out)):
+        each, before = hists[i], hists[i - 1]
+        if each is not None and before is not None and each.hint is ResetHint.UNKNOWN:
+            out[i] = with_hint(each, ResetHint.RESET if was_reset(each, before) else ResetHint.NOT_RESET)
+    return out
+
+
 def _rows(series: Mixed, ends: Ints, lookback: Ms) -> Ints:
     """The row that counts at each instant; -1 where there is none, or a staleness marker."""
     rows = np.searchsorted(series.times, ends, side="right") - 1

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hypercare.promql.errors import StoppedError
 from hypercare.promql.native import extended, over_time, rates
+from hypercare.promql.native.selection import compared_once
 from hypercare.promql.native.started import STARTED
 from hypercare.promql.native.window import Given, Outcome, Window
 from hypercare.promql.values import EMPTY_SETS, Block, Mixed, RangeVector, Vector, filled
@@ -25,21 +27,39 @@ _IMPLEMENTED: Final[dict[str, Callable[[Window, Given], Outcome]]] = {**rates.RO
 _EXTENDED: Final[dict[str, Callable[[Window, Given], Outcome]]] = extended.ROWS
 _PAIRS: Final = frozenset({"deriv", "predict_linear", "double_exponential_smoothing", "holt_winters"})
 """Functions that need two floats, and remark on histograms from one on."""
+_COMPARING: Final = frozenset({"rate", "increase", "irate", "resets"})
+_PATIENCE: Final = 16
+"""Windows computed between two looks at whether anybody waits."""
 _COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
 
 
 def mixed_call(
-    function: Function, call: ast.Call, matrix: RangeVector, args: RangeArgs, vector: Vector, notes: Notes
+    function: Function,
+    call: ast.Call,
+    matrix: RangeVector,
+    args: RangeArgs,
+    vector: Vector,
+    notes: Notes,
+    stopped: Callable[[], bool],
 ) -> Vector:
-    """The value of a function over a range vector with histograms; ``vector`` is that of the series without any."""
+    """The value of a function over a range vector with histograms; ``vector`` is that of the series without any.
+
+    Raises:
+        StoppedError: nobody waits for it any more.
+    """
     steps = len(vector.values)
     values, present = np.array(vector.values), vector.mask.copy()
     hists = np.full(values.shape, None, dtype=np.object_)
     ends = matrix.end.tolist()
-    for series in matrix.mixed:
+    # Windows overlap: neighbours are compared once, not in every window.
+    compared = steps > 1 and function.name in _COMPARING and not matrix.mode
+    for found_series in matrix.mixed:
+        series = found_series._replace(hists=compared_once(found_series.hists)) if compared else found_series
         labels = matrix.sets.labels[series.column]
         kinds = filled(series.hists)
         for step in range(steps):
+            if step % _PATIENCE == 0 and stopped():
+                raise StoppedError
             # One instant may stand for all steps; scalars may differ from step to step even so.
             given = Given(
                 function,
