@@ -219,7 +219,7 @@ class World:
 
 
 @pytest.mark.parametrize("durable", [False, True])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(steps=STEPS)
 def test_any_history_reads_back_as_it_was_written(durable: bool, steps: list[Row | Select | Do]) -> None:
     if not durable:
@@ -250,7 +250,7 @@ MORE = st.lists(
 
 
 @pytest.mark.parametrize("durable", [False, True])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(steps=MORE)
 def test_any_history_out_of_order_with_deletions_reads_back(durable: bool, steps: list[Row | Late | Delete]) -> None:
     if not durable:

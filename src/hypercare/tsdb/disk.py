@@ -75,12 +75,15 @@ class Sealing:
                 yield from self._writer.add(group.key, pieces)
             yield 1
 
-    def finish(self) -> Path:
-        """Put the file in its place.
+    def finish(self) -> Path | None:
+        """Put the file in its place; none where everything was deleted in the meantime.
 
         Raises:
             OSError: the disk is full or broken.
         """
+        if self._writer.empty:
+            self._writer.abort()
+            return None
         return self._writer.finish()
 
     def abort(self) -> None:
@@ -289,14 +292,15 @@ class Disk:
 
     def _publish(self, sealing: Sealing) -> None:
         try:
-            block = self._loader.open(sealing.finish())
+            path = sealing.finish()
+            added = () if path is None else (self._loader.open(path),)
         except OSError:
             sealing.abort()
             raise
         taken = frozenset(sealing.taken)
         # No reader may see the rows twice, or not at all.
         with self._head.lock:
-            self._set_blocks(tuple(sorted((*self.blocks, block), key=lambda each: (each.start, each.path.name))))
+            self._set_blocks(tuple(sorted((*self.blocks, *added), key=lambda each: (each.start, each.path.name))))
             self.sealed_until = max(self.sealed_until, sealing.end)
             for group in list(self._head.active.values()):
                 self._head.trim(group, sealing.end, exact=True, taken=taken)
