@@ -7,6 +7,7 @@ from hypercare.promql.testing import SeriesSource
 from hypercare.rehearse.backtest import Backtest
 from hypercare.rehearse.history import StoreHistory, bring
 from hypercare.rehearse.rule_files import read_rules
+from hypercare.rehearse.run import Order, run
 from hypercare.rehearse.spans import stories
 from hypercare.rules.alerting import AlertingRule
 from hypercare.rules.spec import Surroundings, from_files
@@ -37,3 +38,11 @@ def happened(played, start=0):
 def told(test, played, start, end):
     rules = [(n, r) for n, r in enumerate(test.rules) if isinstance(r, AlertingRule)]
     return stories(rules, played.steps, start, end)
+
+
+def report(text, *series, minutes=60, start=0, config=None, **options):
+    """A whole report of what rules do to series."""
+    source = SeriesSource()
+    source.add("1m", *series, start=start)
+    order = Order((rule_file(text),), start, start + minutes * MINUTE, MINUTE, 0, config, **options)
+    return run(order, StoreHistory(source), "the test")
