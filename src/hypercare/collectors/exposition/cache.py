@@ -293,7 +293,8 @@ def _read_numbers(joined: bytes, texts: list[bytes]) -> Floats | None:
     if not joined.translate(None, _PLAIN_NUMBERS) and b"-0," not in joined and not joined.endswith(b"-0"):
         # Most bodies: as JSON they are read in one go. (JSON has no whole negative zero.)
         try:
-            found = np.array(from_json(b"[" + joined + b"]"), np.float64)
+            read = from_json(b"[" + joined + b"]")
+            found = np.fromiter(read, np.float64, len(read))
         except (ValueError, OverflowError):
             pass
         else:
