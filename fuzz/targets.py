@@ -138,7 +138,7 @@ def otlp(data: bytes) -> None:
 def _told(batch: WriteBatch) -> dict[str, list[tuple[int, int]]]:
     """Samples by series; the order of series is no part of a batch."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for each in batch.floats:
+    for each in batch.series:
         found.setdefault(str(each.labels), []).extend(
             zip(each.times.tolist(), each.values.view(np.int64).tolist(), strict=True)
         )
@@ -150,7 +150,7 @@ def _take(decoded: Decoded) -> None:
     db = Tsdb.open(None, _SMALL)
     batch = decoded.batch
     result = db.write(batch, 1_700_000_000_000)
-    came = sum(len(each.times) for each in (*batch.floats, *batch.histograms))
+    came = sum(len(each.times) for each in (*batch.series, *batch.histograms))
     assert sum(result[:5]) <= came, (result, came)
     everything(db)
     db.snapshot().select_histograms((), -(2**62), 2**62)

@@ -101,7 +101,7 @@ def translate(message, **config):
 def shown(batch):
     return {
         str(s.labels): np.asarray(s.values).view(np.int64).tolist() if is_stale(s.values).any() else s.values.tolist()
-        for s in batch.floats
+        for s in batch.series
     }
 
 
@@ -177,10 +177,10 @@ def test_sums_gauges_and_identity():
         'target_info{host_name="h", instance="i-1", job="shop/api"}': [1.0],
     }
     assert decoded.batch.source == "otlp/shop/api"
-    starts = {s.labels.name: s.starts for s in decoded.batch.floats}
+    starts = {s.labels.name: s.starts for s in decoded.batch.series}
     assert starts["requests_total"].tolist() == [AT - 5000]
     assert starts["temperature_celsius"] is None
-    assert {s.times.tolist()[0] for s in decoded.batch.floats} == {AT}
+    assert {s.times.tolist()[0] for s in decoded.batch.series} == {AT}
     kinds = {m.name: (m.type, m.unit) for m in decoded.batch.metadata}
     assert kinds["requests_total"] == ("counter", "")
     assert kinds["in_flight"] == ("gauge", "")
@@ -192,7 +192,7 @@ def test_values_of_attributes_and_names_that_clash():
         a__b="x", a_b="y", yes=True, n=3, f=2.5, raw=b"\x00\x01", many=[1, "two"], map={"k": 1.5}, none=None
     )
     decoded = translate(request(gauge("g", point(1.0, **attributes))))
-    assert decoded.batch.floats[0].labels.as_dict() == {
+    assert decoded.batch.series[0].labels.as_dict() == {
         "__name__": "g", "a_b": "x;y", "yes": "true", "n": "3", "f": "2.5", "raw": "AAE=", "many": '[1,"two"]',
         "map": '{"k":1.5}',
     }  # fmt: skip
@@ -204,7 +204,7 @@ def test_settings():
     )
 
     def labels(**config):
-        return {s.labels.name: s.labels.as_dict() for s in translate(message, **config).batch.floats}
+        return {s.labels.name: s.labels.as_dict() for s in translate(message, **config).batch.series}
 
     assert labels()["g"] == {"__name__": "g", "job": "api", "instance": "i"}
     assert labels(promote_resource_attributes=["k8s.pod.name", "absent"])["g"]["k8s_pod_name"] == "p"
@@ -225,8 +225,8 @@ def test_settings():
 
 
 def test_no_target_info_without_identity_or_something_to_tell():
-    assert {s.labels.name for s in translate(request(gauge("g", point()), region="eu")).batch.floats} == {"g"}
-    assert {s.labels.name for s in translate(request(gauge("g", point()), service__name="a")).batch.floats} == {"g"}
+    assert {s.labels.name for s in translate(request(gauge("g", point()), region="eu")).batch.series} == {"g"}
+    assert {s.labels.name for s in translate(request(gauge("g", point()), service__name="a")).batch.series} == {"g"}
 
 
 def histogram(**fields):
@@ -267,8 +267,8 @@ def test_no_recorded_value_ends_the_series():
     decoded = translate(
         request(gauge("g", gone), histogram(flags=1, count=0, bucket_counts=[], explicit_bounds=[]), exponential)
     )
-    assert all(is_stale(np.asarray(s.values)).all() for s in decoded.batch.floats)
-    assert {s.labels.name.rpartition("_")[2] for s in decoded.batch.floats} == {"g", "sum", "count", "bucket", "e"}
+    assert all(is_stale(np.asarray(s.values)).all() for s in decoded.batch.series)
+    assert {s.labels.name.rpartition("_")[2] for s in decoded.batch.series} == {"g", "sum", "count", "bucket", "e"}
 
 
 def exponential(scale, offset, counts, negative=(), **more):
@@ -327,7 +327,7 @@ REFUSED = [
 @pytest.mark.parametrize(("metric", "points", "text"), REFUSED)
 def test_what_cannot_be_translated_is_told_and_the_rest_kept(metric, points, text):
     decoded = translate(request(metric, gauge("ok", point())))
-    assert [s.labels.name for s in decoded.batch.floats] == ["ok"]
+    assert [s.labels.name for s in decoded.batch.series] == ["ok"]
     assert decoded.refused == points
     assert text in decoded.problems[0]
     assert "scale -5 is coarser" in exponential(-5, 0, [1]).problems[0]

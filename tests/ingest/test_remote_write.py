@@ -36,7 +36,7 @@ lists = st.lists(st.tuples(label_sets, st.lists(st.tuples(times, cells), max_siz
 def plain(batch):
     """Floats as {labels: [(time, bits)]}; the order within one label set is that of the message."""
     found = {}
-    for series in batch.floats:
+    for series in batch.series:
         bits = np.asarray(series.values, np.float64).view(np.int64).tolist()
         assert series.times.dtype == np.int64
         found.setdefault(series.labels, []).extend(zip(series.times.tolist(), bits, strict=True))
@@ -130,7 +130,7 @@ def test_series_with_bad_labels_are_left_out_and_told(pairs, text):
     good = v1("TimeSeries", labels=[v1("Label", name="__name__", value="ok")], samples=[sample])
     bad = v1("TimeSeries", labels=[v1("Label", name=n, value=x) for n, x in pairs], samples=[sample])
     decoded = decode_v1(v1("WriteRequest", timeseries=[bad, good]).SerializeToString(), V1Cache(), "s")
-    assert [s.labels.name for s in decoded.batch.floats] == ["ok"]
+    assert [s.labels.name for s in decoded.batch.series] == ["ok"]
     assert decoded.refused == 1
     assert text in decoded.problems[0]
     symbols = Symbols()
@@ -140,7 +140,7 @@ def test_series_with_bad_labels_are_left_out_and_told(pairs, text):
     decoded = decode_v2(
         v2("Request", symbols=list(symbols.texts), timeseries=series).SerializeToString(), V2Cache(), "s"
     )
-    assert [s.labels.name for s in decoded.batch.floats] == ["ok"]
+    assert [s.labels.name for s in decoded.batch.series] == ["ok"]
     assert text in decoded.problems[0]
 
 
@@ -148,7 +148,7 @@ def test_labels_in_any_order_are_one_series():
     sample = v1("Sample", timestamp=NOW, value=1.0)
     pairs = [v1("Label", name=n, value="v") for n in ("job", "__name__")]
     data = v1("WriteRequest", timeseries=[v1("TimeSeries", labels=pairs, samples=[sample])]).SerializeToString()
-    assert decode_v1(data, V1Cache(), "s").batch.floats[0].labels == Labels.of(job="v", __name__="v")
+    assert decode_v1(data, V1Cache(), "s").batch.series[0].labels == Labels.of(job="v", __name__="v")
 
 
 def test_metadata_exemplars_and_staleness_of_version_1():
@@ -160,7 +160,7 @@ def test_metadata_exemplars_and_staleness_of_version_1():
     decoded = decode_v1(
         v1("WriteRequest", timeseries=[series], metadata=[meta, odd]).SerializeToString(), V1Cache(), "s"
     )
-    assert is_stale(np.asarray(decoded.batch.floats[0].values)).all()
+    assert is_stale(np.asarray(decoded.batch.series[0].values)).all()
     assert decoded.exemplars == 1
     assert [tuple(m) for m in decoded.batch.metadata] == [("a_total", "counter", "all", "s"), ("b", "unknown", "", "")]
 
@@ -180,7 +180,7 @@ def test_metadata_and_starts_of_version_2():
         v2("Request", symbols=list(symbols.texts), timeseries=series).SerializeToString(), V2Cache(), "s"
     )
     assert [tuple(m) for m in decoded.batch.metadata] == [("a", "histogram", "how long", "seconds")]
-    starts = {s.labels.name: None if s.starts is None else s.starts.tolist() for s in decoded.batch.floats}
+    starts = {s.labels.name: None if s.starts is None else s.starts.tolist() for s in decoded.batch.series}
     assert starts == {"a_bucket": None, "b": [NOW - 5], "c": [NOW - 7, 0]}
     assert decoded.exemplars == 1
 
@@ -235,7 +235,7 @@ def test_float_histograms_and_custom_buckets(make):
 def test_a_stale_histogram_is_a_stale_float(make):
     batch = histograms(make, sum=STALE).batch
     assert batch.histograms == ()
-    assert is_stale(np.asarray(batch.floats[0].values)).all()
+    assert is_stale(np.asarray(batch.series[0].values)).all()
 
 
 WRONG = [
@@ -271,7 +271,7 @@ def test_the_cache_stays_bounded():
     cache = V1Cache(limit=2000)
     for n in range(200):
         data = request_v1([({"__name__": f"metric_{n}"}, [(NOW, 1.0)])])
-        assert decode_v1(data, cache, "s").batch.floats[0].labels.name == f"metric_{n}"
+        assert decode_v1(data, cache, "s").batch.series[0].labels.name == f"metric_{n}"
     assert len(cache.valued.young) < 40
 
 

@@ -51,7 +51,7 @@ def test_samples(labels, at, value):
         "s",
     )
     for decode, cache, data in ((decode_v1, V1Cache(), message), (decode_v2, V2Cache(), request.message())):
-        (one,) = decode(data, cache, "s").batch.floats
+        (one,) = decode(data, cache, "s").batch.series
         assert (one.labels, one.times.tolist(), one.values.tolist()) == (labels, [at], [value])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import cramjam
 import pytest
+from argon2 import PasswordHasher
 from web_kit import START
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ingest"))
@@ -169,11 +171,34 @@ def test_what_came_is_counted(shop):
     assert 'hypercare_ingest_requests_total{protocol="otlp"} 1' in text
 
 
-LOGIN = """
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+LOGIN = f"""
 web:
-  token: secret
-  users: [{name: eve, password: "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$RpVpbHDVRPQ", role: viewer}]
+  token: sesame
+  users:
+    - {{name: ben, role: responder, password_hash: "{CHEAP.hash("ben-secret")}"}}
+    - {{name: eve, role: viewer, password_hash: "{CHEAP.hash("eve-secret")}"}}
 """
+
+
+def test_who_may_only_look_may_not_write(make):
+    shop = make(LOGIN)
+    shop.run(60)
+    eve = {"authorization": "Basic " + base64.b64encode(b"eve:eve-secret").decode()}
+    ben = {"authorization": "Basic " + base64.b64encode(b"ben:ben-secret").decode()}
+    token = {"authorization": "Bearer sesame"}
+    data = snappy(request_v1([({"__name__": "sent"}, [(NOW, 1.0)])]))
+    sent = [
+        ("POST", WRITE, data, V1, 204),
+        ("POST", OTLP, otlp([1]), {"content-type": "application/json"}, 200),
+        ("POST", "/v1/metrics", otlp([1]), {"content-type": "application/json"}, 200),
+        ("PUT", "/metrics/job/a", b"a 1\n", {}, 200),
+    ]
+    for method, path, body, headers, status in sent:
+        assert shop.request(method, path, data=body, headers=headers).status == 401
+        assert shop.request(method, path, data=body, headers={**headers, **eve}).status == 403
+        assert shop.request(method, path, data=body, headers={**headers, **ben}).status == status
+        assert shop.request(method, path, data=body, headers={**headers, **token}).status == status
 
 
 def test_the_settings_of_prometheus_yml_are_acted_on(make):

@@ -8,7 +8,7 @@ import numpy as np
 
 from hypercare.ingest.decoded import Decoded
 from hypercare.model.histograms import Histogram, HistogramSeries
-from hypercare.model.ingest import FloatSeries, MetricMetadata, WriteBatch
+from hypercare.model.ingest import FloatColumns, FloatSeries, MetricMetadata, WriteBatch
 from hypercare.model.samples import STALE
 
 if TYPE_CHECKING:
@@ -34,17 +34,13 @@ class Assembly:
         self.exemplars = 0
         self.metadata: list[MetricMetadata] = []
         self._source = source
-        self._singles: list[FloatSeries] = []
+        self._singles: FloatColumns | None = None
         self._floats: dict[Labels, list[tuple[Ms, float, Ms]]] = {}
         self._histograms: dict[Labels, list[tuple[Ms, Ms, Histogram]]] = {}
 
-    def add_singles(self, labels: Sequence[Labels], times: Ints, values: Floats, starts: Ints | None = None) -> None:
-        """Many series with one sample each; the arrays are theirs from now on."""
-        rows = (times[:, None], values[:, None])
-        if starts is None:
-            self._singles.extend(map(FloatSeries, labels, *rows))
-        else:
-            self._singles.extend(map(FloatSeries, labels, *rows, starts[:, None]))
+    def add_singles(self, labels: Sequence[Labels], times: Ints, values: Floats) -> None:
+        """Many series with one sample each; once for a batch."""
+        self._singles = FloatColumns(labels, times, values)
 
     def add(self, labels: Labels, samples: Sequence[tuple[Ms, float, Ms]]) -> None:
         """Samples of one series: time, value, start (0: unknown)."""
@@ -62,9 +58,10 @@ class Assembly:
         """The whole."""
         batch = WriteBatch(
             self._source,
-            (*self._singles, *(_floats(labels, samples) for labels, samples in self._floats.items())),
+            tuple(_floats(labels, samples) for labels, samples in self._floats.items()),
             tuple(_histograms(labels, samples) for labels, samples in self._histograms.items()),
             tuple(self.metadata),
+            self._singles,
         )
         return Decoded(batch, self.exemplars, problems.refused, problems.texts)
 

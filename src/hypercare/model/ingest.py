@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypercare.model.histograms import HistogramSeries
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Floats, Ints
@@ -28,6 +30,21 @@ class FloatSeries(NamedTuple):
     starts: Ints | None = None
 
 
+class FloatColumns(NamedTuple):
+    """One float sample each of many series: what scrapes come to when they are sent on.
+
+    Attributes:
+        labels: N label sets; the same object for the same series from batch to batch makes it fast.
+        times: int64[N], ms since the epoch.
+        values: float64[N]; ``STALE`` keeps its meaning.
+
+    """
+
+    labels: Sequence[Labels]
+    times: Ints
+    values: Floats
+
+
 class MetricMetadata(NamedTuple):
     """What is told of a metric: counter, gauge, histogram, gaugehistogram, summary, info, stateset or unknown."""
 
@@ -44,6 +61,7 @@ class WriteBatch:
     Attributes:
         source: which sender, as far as it can be told (``remote_write``, ``otlp/<service>``, ``push/<job>``). Series
             of one source that arrive with the same times are kept together, as those of one scrape are.
+        singles: more float samples, one of each series.
 
     """
 
@@ -51,6 +69,15 @@ class WriteBatch:
     floats: tuple[FloatSeries, ...] = ()
     histograms: tuple[HistogramSeries, ...] = ()
     metadata: tuple[MetricMetadata, ...] = ()
+    singles: FloatColumns | None = None
+
+    @property
+    def series(self) -> tuple[FloatSeries, ...]:
+        """All float samples, series by series."""
+        found = self.singles
+        if found is None:
+            return self.floats
+        return (*self.floats, *map(FloatSeries, found.labels, found.times[:, None], found.values[:, None]))
 
 
 class WriteResult(NamedTuple):

@@ -7,6 +7,7 @@ other series of the same times belong to; where there is none, a new group begin
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -15,12 +16,13 @@ from hypercare.model.ingest import WriteResult
 from hypercare.model.samples import ABSENT, ABSENT_BITS
 from hypercare.tsdb.fields import FIELD, START
 from hypercare.tsdb.rows import Outcome, owner_labels, write_rows
+from hypercare.tsdb.singles import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from hypercare.model.histograms import Histogram
-    from hypercare.model.ingest import WriteBatch
+    from hypercare.model.ingest import FloatColumns, WriteBatch
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
@@ -60,6 +62,7 @@ class Writer:
         self._groups = groups
         self._routes: dict[str, dict[Labels, tuple[Group, int]]] = {}
         self._families: dict[Family, list[Group]] = {}
+        self._singles: dict[str, Routes] = {}
 
     def forget(self, group: Group, gone: Iterable[Labels]) -> None:
         """Hear that series of a group are retired."""
@@ -69,6 +72,7 @@ class Writer:
         routes = self._routes.get(family[0])
         if routes is None:
             return
+        self._singles.pop(family[0], None)
         for labels in gone:
             route = routes.get(labels)
             if route is not None and route[0] is group:
@@ -78,6 +82,8 @@ class Writer:
 
     def write(self, batch: WriteBatch, oldest: Ms | None, retained: Ms) -> WriteResult:
         """Take a batch in; see ``Tsdb.write``."""
+        if batch.singles is not None:
+            return self._write_singles(batch, batch.singles, oldest, retained)
         routes = self._routes_of(batch.source)
         new = [_Fresh(each.labels, each.times) for each in batch.floats if each.labels not in routes]
         new += [_Fresh(each.labels, each.times) for each in batch.histograms if each.labels not in routes]
@@ -106,6 +112,31 @@ class Writer:
             for times, columns, cells in _rows(bucket):
                 tally.add(group, self._write(group, times, columns, cells, oldest, retained))
         return tally.result(self._head.window, retained)
+
+    def _write_singles(self, batch: WriteBatch, singles: FloatColumns, oldest: Ms | None, retained: Ms) -> WriteResult:
+        """Take a batch with many series of one sample each in."""
+        routes = self._routes_of(batch.source)
+        fast = self._singles.setdefault(batch.source, Routes())
+        refused: dict[str, int] = {}
+        unknown = {id(each) for each in fast.unknown(singles.labels)}
+        if unknown:
+            learned = [(at, each) for at, each in enumerate(singles.labels) if id(each) in unknown]
+            new = [_Fresh(each, singles.times[at : at + 1]) for at, each in learned if each not in routes]
+            refused = self._settle(batch.source, routes, new)
+            for _, each in learned:
+                route = routes.get(each)
+                if route is not None:
+                    fast.learn(each, *route)
+        rows = fast.rows(singles)
+        rest = batch.series if rows is None else batch.floats
+        tally = _Tally(refused)
+        for group, times, columns, cells in rows or ():
+            tally.add(group, self._write(group, times, columns, cells, oldest, retained))
+        found = tally.result(self._head.window, retained)
+        if rest or batch.histograms:
+            others = dataclasses.replace(batch, floats=rest, singles=None)
+            found = _together(found, self.write(others, oldest, retained))
+        return found
 
     def _write(
         self, group: Group, times: Ints, columns: Ints, cells: Floats, oldest: Ms | None, retained: Ms
@@ -211,6 +242,11 @@ class _Tally:
             total.too_old + self._expired,
             tuple(problems),
         )
+
+
+def _together(a: WriteResult, b: WriteResult) -> WriteResult:
+    counts = [x + y for x, y in zip(a[:5], b[:5], strict=True)]
+    return WriteResult(counts[0], counts[1], counts[2], counts[3], counts[4], (*a.problems, *b.problems))
 
 
 def _family_of(key: str) -> Family | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def store(app: App, decoded: Decoded) -> WriteResult:
     """Have the kernel store what was decoded; nothing at all is stored at once."""
     batch = decoded.batch
-    if not (batch.floats or batch.histograms or batch.metadata or decoded.refused):
+    if not (batch.floats or batch.singles or batch.histograms or batch.metadata or decoded.refused):
         return WriteResult()
     result: WriteResult = await call(app, Write(batch, decoded.exemplars, decoded.refused))
     return result
