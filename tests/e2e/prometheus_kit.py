@@ -28,7 +28,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def _varint(value):
+def varint(value):
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -36,8 +36,8 @@ def _varint(value):
     return bytes([*out, value])
 
 
-def _field(number, body):
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
+def field(number, body):
+    return varint(number << 3 | 2) + varint(len(body)) + body
 
 
 def _samples(times, values):
@@ -54,8 +54,8 @@ def write_request(series):
     """A remote-write 1.0 request, snappy and all, of (labels, times, values)."""
     parts = []
     for labels, times, values in series:
-        pairs = b"".join(_field(1, _field(1, n.encode()) + _field(2, v.encode())) for n, v in labels.pairs)
-        parts.append(_field(1, pairs + _samples(times, values)))
+        pairs = b"".join(field(1, field(1, n.encode()) + field(2, v.encode())) for n, v in labels.pairs)
+        parts.append(field(1, pairs + _samples(times, values)))
     return bytes(cramjam.snappy.compress_raw(b"".join(parts)))
 
 
@@ -176,4 +176,15 @@ def doubles(*values):
     return struct.unpack(f"<{len(values)}d", struct.pack(f"<{len(values)}Q", *values))
 
 
-__all__ = ["Asking", "Hypercare", "Labels", "Prometheus", "doubles", "fill", "free_port", "series_of", "write_request"]
+__all__ = [
+    "Asking",
+    "Hypercare",
+    "Labels",
+    "Prometheus",
+    "doubles",
+    "field",
+    "fill",
+    "free_port",
+    "series_of",
+    "write_request",
+]

@@ -37,14 +37,16 @@ def _buckets(histogram: Histogram) -> Iterator[tuple[int, float, float, float]]:
     """Rule, lower and upper bound, and count of each populated bucket, ascending."""
     side = histogram.negative
     for index, count in zip(side.indexes.tolist()[::-1], side.counts.tolist()[::-1], strict=True):
-        yield _LOWER, -bound(index, histogram), -bound(index - 1, histogram), count
+        # What the zero bucket holds begins where the next one ends.
+        yield _LOWER, -bound(index, histogram), -max(bound(index - 1, histogram), histogram.zero_threshold), count
     if histogram.zero_count:
         yield _BOTH, -histogram.zero_threshold, histogram.zero_threshold, histogram.zero_count
     side = histogram.positive
     custom = histogram.schema == CUSTOM_SCHEMA
     for index, count in zip(side.indexes.tolist(), side.counts.tolist(), strict=True):
         rule = _BOTH if custom and index == 0 else _UPPER
-        yield rule, bound(index - 1, histogram), bound(index, histogram), count
+        lower = bound(index - 1, histogram)
+        yield rule, lower if custom else max(lower, histogram.zero_threshold), bound(index, histogram), count
 
 
 def histogram_json(histogram: Histogram) -> bytes:
