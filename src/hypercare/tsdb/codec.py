@@ -293,8 +293,12 @@ class Page:
         self._data = data
         self.members = [np.flatnonzero(chunk == number) for number in range(chunks)]
 
-    def decode(self, number: int) -> Floats:
+    def decode(self, number: int, only: Ints | None = None) -> Floats:
         """The columns of a chunk, in the order of ``members``: float64[columns, rows], read-only.
+
+        Args:
+            number: of the chunk.
+            only: the places among ``members`` of the columns that are wanted; none: all of them.
 
         Raises:
             ValueError: the bytes are not of such columns.
@@ -304,9 +308,12 @@ class Page:
         form, width = kind & 15, kind >> 4
         data = self._data[start:end]
         if form == _PCO_EACH:
-            values = self._decode_each(data, len(members)).view(np.int64)
+            values = self._decode_each(data, len(members), only).view(np.int64)
         else:
-            numbers = self._numbers(data, form, width, len(members))
+            numbers = self._numbers(data, form, width, len(members), only)
+        if only is not None:
+            members = members[only]
+        if form != _PCO_EACH:
             values = self._sum_up(numbers, members)
         scale = self._plan.scale[members]
         exact = scale != _BITS
@@ -334,8 +341,8 @@ class Page:
         for number in np.unique(chunks).tolist():
             yield (-1 if number == _NO_CHUNK else number), np.flatnonzero(chunks == number)
 
-    def _numbers(self, data: bytes, form: int, width: int, columns: int) -> Ints:
-        """The differences of a chunk: int64 or narrower, [columns, rows]."""
+    def _numbers(self, data: bytes, form: int, width: int, columns: int, only: Ints | None) -> Ints:
+        """The differences of a chunk, or of some of its columns: int64 or narrower, [columns, rows]."""
         size = columns * self.rows
         if form == _PCO:
             flat = _decompress(data)
@@ -346,47 +353,58 @@ class Page:
                 raise ValueError(str(err)) from err
             if len(planes) != size * width:
                 raise ValueError("a chunk has another size than its page says")
-            flat = np.ascontiguousarray(planes.reshape(width, -1).T).view(f"<u{width}")[:, 0]
+            planes = planes.reshape(width, columns, self.rows)
+            if only is not None:
+                planes = planes[:, only]
+            flat = np.ascontiguousarray(np.moveaxis(planes, 0, -1)).reshape(-1).view(f"<u{width}")
         else:
             raise ValueError("a chunk of a form that this version cannot read")
-        if flat.size != size or flat.dtype.kind != "u":
-            raise ValueError("a chunk has another size than its page says")
+        if form == _PCO:
+            if flat.size != size or flat.dtype.kind != "u":
+                raise ValueError("a chunk has another size than its page says")
+            if only is not None:
+                flat = flat.reshape(columns, self.rows)[only].reshape(-1)
         one = flat.dtype.type(1)
         signed = (flat >> one) ^ (np.zeros(1, flat.dtype) - (flat & one))
-        numbers: Ints = signed.view(f"<i{flat.dtype.itemsize}").reshape(columns, self.rows)
+        numbers: Ints = signed.view(f"<i{flat.dtype.itemsize}").reshape(-1, self.rows)
         return numbers
 
     def _sum_up(self, numbers: Ints, members: Ints) -> Ints:
         """Undo the differences."""
         order = self._plan.order[members]
         first, slope = self._plan.first[members], self._plan.slope[members]
-        if (order == 1).all():
-            out = np.cumsum(numbers, axis=1, dtype=np.int64)
-        else:
-            out = numbers.astype(np.int64)
+        out = numbers.astype(np.int64)
+        if (order == 2).all():
+            # Mostly all columns of a chunk are alike: no column need be picked out.
+            np.cumsum(out, axis=1, out=out)
+            out[:, 1:] += slope[:, None]
+        elif not (order == 1).all():
             twice = np.flatnonzero(order == 2)
             if len(twice):
                 steps = np.cumsum(out[twice], axis=1)
                 steps[:, 1:] += slope[twice, None]
-                out[twice] = np.cumsum(steps, axis=1)
-            once = np.flatnonzero(order == 1)
-            if len(once):
-                out[once] = np.cumsum(out[once], axis=1)
-        out += first[:, None]
+                out[twice] = steps
+            plain = np.flatnonzero(order == 0)
+            if len(plain):
+                # Differences of what no differences were taken of, so that one sum brings all of them back.
+                kept = out[plain]
+                out[plain, 1:] = kept[:, 1:] - kept[:, :-1]
+        out[:, 0] += first
+        np.cumsum(out, axis=1, out=out)
         return out
 
-    def _decode_each(self, data: bytes, columns: int) -> Floats:
-        sizes = np.frombuffer(data[: 4 * columns], dtype="<u4").tolist()
-        out = np.empty((columns, self.rows))
-        at = 4 * columns
-        for column, size in enumerate(sizes):
-            flat = _decompress(data[at : at + size])
-            if flat.dtype != np.float64 or len(flat) != self.rows:
-                raise ValueError("a column has another shape than its page says")
-            out[column] = flat
-            at += size
+    def _decode_each(self, data: bytes, columns: int, only: Ints | None) -> Floats:
+        sizes = np.frombuffer(data[: 4 * columns], dtype="<u4")
         if len(sizes) != columns:
             raise ValueError("a chunk has fewer columns than its page says")
+        ends = (4 * columns + np.cumsum(sizes.astype(np.int64))).tolist()
+        wanted = range(columns) if only is None else only.tolist()
+        out = np.empty((len(wanted), self.rows))
+        for place, column in enumerate(wanted):
+            flat = _decompress(data[ends[column] - int(sizes[column]) : ends[column]])
+            if flat.dtype != np.float64 or len(flat) != self.rows:
+                raise ValueError("a column has another shape than its page says")
+            out[place] = flat
         return out
 
     def _dig_holes(self, out: Floats, columns: Ints) -> None:

@@ -293,7 +293,7 @@ class Segment:
 
     def _read_page(self, number: int, columns: Ints, start: int, end: int, *, keep: bool) -> Floats:
         """Some columns of a page: float64[columns, rows]."""
-        page = self._page(number, keep=keep)
+        page = self._page(number)
         out = np.empty((len(columns), end - start))
         if page is None:
             out[:] = ABSENT
@@ -302,11 +302,16 @@ class Segment:
             if chunk < 0:
                 out[places] = page.constants(columns[places])[:, start:end]
                 continue
-            cells = self._chunk(page, number, chunk, keep=keep)
+            wanted = np.searchsorted(page.members[chunk], columns[places])
+            only = None if keep or len(wanted) == len(page.members[chunk]) else wanted
+            cells = self._chunk(page, number, chunk, only)
             if cells is None:
                 out[places] = ABSENT
                 continue
-            wanted = np.searchsorted(page.members[chunk], columns[places])
+            if len(cells) == len(wanted):
+                wanted = np.arange(len(wanted))
+            if keep:
+                self._cache.put((self._uid, number, chunk), cells, cells.nbytes)
             first, last = int(wanted[0]), int(wanted[-1])
             if last - first + 1 == len(wanted):
                 if len(places) == len(columns):
@@ -316,7 +321,8 @@ class Segment:
                 out[places] = cells[wanted, start:end]
         return out
 
-    def _page(self, number: int, *, keep: bool) -> Page | None:
+    def _page(self, number: int) -> Page | None:
+        # Compressed, it is a tenth of what comes out of it: worth its place even to those who look at everything.
         key = (self._uid, number, -1)
         held: Page | None = self._cache.get(key)
         if held is not None:
@@ -334,23 +340,19 @@ class Segment:
         ):
             self._source.reject(number, "another shape than the index says")
             return None
-        if keep:
-            self._cache.put(key, page, len(packed) + _PAGE_COST * page.width)
+        self._cache.put(key, page, len(packed) + _PAGE_COST * page.width)
         return page
 
-    def _chunk(self, page: Page, number: int, chunk: int, *, keep: bool) -> Floats | None:
-        key = (self._uid, number, chunk)
-        held: Floats | None = self._cache.get(key)
+    def _chunk(self, page: Page, number: int, chunk: int, only: Ints | None) -> Floats | None:
+        """The columns of a chunk: all that are held already, else those that are wanted (none: all)."""
+        held: Floats | None = self._cache.get((self._uid, number, chunk))
         if held is not None:
             return held
         try:
-            cells = page.decode(chunk)
+            return page.decode(chunk, only)
         except ValueError as err:
             self._source.reject(number, str(err))
             return None
-        if keep:
-            self._cache.put(key, cells, cells.nbytes)
-        return cells
 
 
 def pack_pages(values: Floats) -> list[bytes]:
