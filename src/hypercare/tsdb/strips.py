@@ -114,9 +114,17 @@ class Strip:
 
     def decoded(self) -> int:
         """About how many bytes come out of decompression when all is read."""
-        return sum(
-            8 * piece.rows.rows * len(piece.source) for piece in self._pieces if not isinstance(piece.rows, RawRows)
-        )
+        pages: dict[tuple[int, int], int] = {}
+        total = 0
+        for piece in self._pieces:
+            if not isinstance(piece.rows, RawRows):
+                columns = piece.rows.page_columns
+                key = (id(piece.source), columns)
+                if key not in pages:
+                    pages[key] = len(np.unique(piece.source[piece.source >= 0] // columns))
+                # What is kept is whole chunks, in which a metric's columns stand among others.
+                total += 8 * piece.rows.rows * min(pages[key] * columns, piece.rows.layout.width)
+        return total
 
 
 class _Move(NamedTuple):
