@@ -338,7 +338,7 @@ def frame_at(data: bytes, at: int) -> tuple[Record, int] | None:
         return None
     try:
         return _parse(body), end
-    except (ValueError, TypeError, IndexError, struct.error):
+    except (ValueError, TypeError, LookupError, RecursionError, struct.error):
         return None
 
 
@@ -346,15 +346,15 @@ def _parse(body: bytes) -> Record:
     kind = body[0]
     if kind == _ROW:
         _, gid, layout, at = _ROW_HEAD.unpack_from(body)
-        return RowRecord(gid, layout, at, body[_ROW_HEAD.size :])
+        return RowRecord(gid, layout, at, _cells(body, _ROW_HEAD.size))
     if kind == _ROWS:
         _, gid, layout, late, count = _ROWS_HEAD.unpack_from(body)
         behind = _ROWS_HEAD.size + 8 * count
         times = np.frombuffer(body[_ROWS_HEAD.size : behind], dtype=np.int64)
-        if len(times) != count or not count:
+        if len(times) != count or not count or bool((np.diff(times) <= 0).any()):
             msg = "rows without their times"
             raise ValueError(msg)
-        return RowsRecord(gid, layout, late, times, body[behind:])
+        return RowsRecord(gid, layout, late, times, _cells(body, behind))
     if kind == _DELETION:
         newest, tombstone = json.loads(body[1:])
         return DeletionRecord(int(newest), from_json(tombstone))
@@ -364,6 +364,17 @@ def _parse(body: bytes) -> Record:
     if kind == _SERIES:
         _, gid = _SERIES_HEAD.unpack_from(body)
         key, series = json.loads(body[_SERIES_HEAD.size :])
-        return SeriesRecord(gid, key, tuple((n, tuple((a, b) for a, b in pairs)) for n, pairs in series))
+        named = tuple((int(n), tuple((a, b) for a, b in pairs)) for n, pairs in series)
+        if not isinstance(key, str) or not all(isinstance(text, str) for _, p in named for pair in p for text in pair):
+            msg = "names that are no texts"
+            raise ValueError(msg)
+        return SeriesRecord(gid, key, named)
     msg = f"unknown kind of record: {kind}"
     raise ValueError(msg)
+
+
+def _cells(body: bytes, start: int) -> bytes:
+    if (len(body) - start) % 8:
+        msg = "half a value"
+        raise ValueError(msg)
+    return body[start:]
