@@ -77,7 +77,7 @@ EXPRESSIONS = [
     "time()", "scalar(odd)", "absent(nosuch)", "sort_desc(seen_total)", "topk(1, seen_total)", "num == 1.5", "num > bool 1", "ended offset 5m",
     "max_over_time(paused[5m3s])", "histogram_quantile(0.9, seen_total)", "label_replace(seen_total, 'x', '$1', 'code', '(.).*')", "1 + 1",
 ]  # fmt: skip
-INSTANT_ONLY = ['"<text>"', "num[1m]", "paused[10m]", "ended[6m] offset 1m", "seen_total[2m:25s]"]
+INSTANT_ONLY = ['"<text>"', "num[1m]", "paused[10m]", "ended[6m] offset 1m", "seen_total[2m7s:25s]"]
 
 
 def test_queries(both):
