@@ -47,7 +47,7 @@ class Elsewhere:
 
     def __init__(self, stage):
         self.source, self.engine, self.clock = SeriesSource(), Engine(), stage.clock
-        self.delay, self.answer, self.asked = 50, None, []
+        self.delay, self.answer, self.asked, self.written = 50, None, [], []
         stage.world.host("tsdb.test:9090", self._take)
 
     def tell(self, value, **labels):
@@ -55,6 +55,9 @@ class Elsewhere:
         self.source.put(Labels.of(__name__="latency_seconds", **labels), [(now, value)])
 
     def _take(self, request, now):
+        if request.url.endswith("/api/v1/write"):
+            self.written.append((now, request.headers))
+            return self.answer or HttpResponse(204, {}, b"", 0.01, now), self.delay
         fields = dict(parse_qsl(request.body.decode()))
         self.asked.append((request.url, fields["query"], float(fields["time"]), request.basic_auth.password))
         if self.answer is not None:
@@ -99,9 +102,10 @@ def test_a_fault_seen_by_the_other_server_fires_and_resolves(scene):
     assert (url, query, password) == ("http://tsdb.test:9090/prom/api/v1/query", "latency_seconds > 1", "secret")
     # Asked for the scheduled instant, whenever that was.
     assert at * 1000 % (15 * SECOND) == stage.app.rules.snapshot.groups[0].last_evaluation % (15 * SECOND)
-    # Recordings and ALERTS are in our own store, from where they go out by remote write.
+    # Recordings and ALERTS are in our own store, from where they go out by remote write to the same server.
     stored = stage.app.engine.instant(stage.app.tsdb.snapshot(), '{__name__=~"job:.*|ALERTS"}', stage.clock.now())
     assert sorted(labels.get("__name__") for labels in stored.labels) == ["ALERTS", "job:latency:max"]
+    assert there.written
     passes(60, 0.2)
     assert stage.states("Slow") == set()
 
