@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 TYPES: Final = ("unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset")
 _SERIES_TAG: Final = 0x0A
+_LABEL_TAG: Final = 0x0A
+_SAMPLE_TAG: Final = 0x12
 _SAMPLE_TAIL: Final = 16
 _ZERO_TAIL: Final = 7
 
@@ -118,13 +120,44 @@ def _sample(data: bytes, at: int, stop: int) -> tuple[int, float, int]:
     return stamp, value, 0
 
 
-def _pair(data: bytes, field: Field, cache: V1Cache) -> tuple[str, str]:
-    key = data[field.start : field.stop]
+def _pair(data: bytes, at: int, stop: int, cache: V1Cache) -> tuple[str, str]:
+    key = data[at:stop]
     found = cache.pairs.get(key)
     if found is None:
-        found = _label(data, field.start, field.stop)
+        found = _label(data, at, stop)
         cache.learn_pair(key, found)
     return found
+
+
+def _new_series(data: bytes, at: int, stop: int, cache: V1Cache) -> tuple[Labels, int] | None:
+    """Labels, and where the sample begins, of a new series of the usual form: labels, one sample; none: another form.
+
+    Raises:
+        WireError: not a message.
+        BadLabelsError: it cannot be that of a series.
+
+    """
+    pairs: list[tuple[str, str]] = []
+    last = at
+    while last < stop and data[last] == _LABEL_TAG:
+        size, begin = data[last + 1], last + 2
+        if size > 0x7F:
+            size, begin = varint(data, last + 1)
+        last = begin + size
+        if last > stop:
+            return None
+        pairs.append(_pair(data, begin, last, cache))
+    length = stop - last - 2
+    if length not in {_SAMPLE_TAIL, _ZERO_TAIL} or data[last] != _SAMPLE_TAG or data[last + 1] != length:
+        return None
+    key = data[at:last]
+    labels = cache.sets.get(key)
+    if labels is None:
+        labels = make_labels(pairs)
+        cache.sets.learn(key, labels)
+    known = cache.valued if length == _SAMPLE_TAIL else cache.zeros
+    known.learn(data[at : stop - length], labels)
+    return labels, stop - length
 
 
 def _label(data: bytes, at: int, stop: int) -> tuple[str, str]:
@@ -139,6 +172,14 @@ def _label(data: bytes, at: int, stop: int) -> tuple[str, str]:
 
 def _series(data: bytes, at: int, stop: int, cache: V1Cache, assembly: Assembly, problems: Problems) -> None:
     """A series that is not known, or has not exactly one sample."""
+    try:
+        usual = _new_series(data, at, stop, cache)
+    except BadLabelsError as error:
+        problems.add(str(error))
+        return
+    if usual is not None:
+        assembly.add(usual[0], [_sample(data, usual[1], stop)])
+        return
     parts: dict[int, list[Field]] = {1: [], 2: [], 3: [], 4: []}
     for field in fields(data, at, stop):
         if field.number in parts:
@@ -152,7 +193,7 @@ def _series(data: bytes, at: int, stop: int, cache: V1Cache, assembly: Assembly,
     labels = cache.sets.get(key) if key else None
     assembly.exemplars += len(parts[3])
     if labels is None:
-        pairs = [_pair(data, field, cache) for field in parts[1]]
+        pairs = [_pair(data, field.start, field.stop, cache) for field in parts[1]]
         try:
             labels = make_labels(pairs)
         except BadLabelsError as error:
@@ -160,11 +201,6 @@ def _series(data: bytes, at: int, stop: int, cache: V1Cache, assembly: Assembly,
             return
         if key:
             cache.sets.learn(key, labels)
-    if plain and len(samples) == 1 and not parts[3] and not parts[4]:
-        length = parts[2][0].stop - parts[2][0].start
-        if length in {_SAMPLE_TAIL, _ZERO_TAIL} and parts[2][0].stop == stop and last + 2 + length == stop:
-            known = cache.valued if length == _SAMPLE_TAIL else cache.zeros
-            known.learn(data[at : stop - length], labels)
     assembly.add(labels, samples)
     for field in parts[4]:
         try:

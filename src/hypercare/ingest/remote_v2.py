@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from sys import intern
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -86,13 +86,9 @@ class V2Cache:
         return self._memory
 
 
-class _Single(NamedTuple):
-    """A series with one sample, of which the numbers are read later."""
-
-    refs: tuple[int, int]
-    stop: int
-    valued: bool
-    metadata: tuple[int, int]
+_Single: TypeAlias = "tuple[int, int, int, bool, int, int]"
+"""The places of a series with one sample: begin and end of its references, end of the sample, whether that has a value,
+begin and end of the metadata (both 0: none). A tuple, because there is one for every sample."""
 
 
 class _Request:
@@ -170,12 +166,12 @@ class _Request:
         over = end + 2 + length
         if length not in {_SAMPLE_SIZE, _ZERO_SIZE} or over > stop:
             return None
-        metadata = (0, 0)
+        about = until = 0
         if over < stop:
             if data[over] != _SERIES_TAG or over + 2 + data[over + 1] != stop or data[over + 1] > 0x7F:
                 return None
-            metadata = (over + 2, stop)
-        return _Single((begin, end), over, length == _SAMPLE_SIZE, metadata)
+            about, until = over + 2, stop
+        return begin, end, over, length == _SAMPLE_SIZE, about, until
 
     def take_singles(self, singles: list[_Single]) -> None:
         """All series of the usual form."""
@@ -186,9 +182,10 @@ class _Request:
         keys = self.numbers[refs].tobytes()
         known = self.memory.series
         found: list[Labels] = []
-        kept: list[_Single] = []
+        kept: list[_Single] = singles
+        left_out: list[int] = []
         begin = 0
-        for single, end in zip(singles, ends, strict=True):
+        for at, end in enumerate(ends):
             key = keys[begin * 4 : end * 4]
             labels = known.get(key)
             if labels is None:
@@ -197,26 +194,38 @@ class _Request:
                 except BadLabelsError as error:
                     self.problems.add(str(error))
                     begin = end
+                    left_out.append(at)
                     continue
                 known[key] = labels
             begin = end
             found.append(labels)
-            kept.append(single)
-            if single.metadata[1] > single.metadata[0]:
-                self.take_metadata(labels, *single.metadata)
+        if left_out:
+            gone = frozenset(left_out)
+            kept = [single for at, single in enumerate(singles) if at not in gone]
         if not found:
             return
-        stops = np.array([single.stop for single in kept], np.intp)
+        self._take_told(found, kept)
+        stops = np.array([single[2] for single in kept], np.intp)
         try:
             times, values = read_singles(
-                np.frombuffer(self.data, np.uint8), stops, np.array([single.valued for single in kept])
+                np.frombuffer(self.data, np.uint8), stops, np.array([single[3] for single in kept])
             )
         except ValueError:
             for labels, single in zip(found, kept, strict=True):
-                size = _SAMPLE_SIZE if single.valued else _ZERO_SIZE
-                self.assembly.add(labels, [self.sample(single.stop - size, single.stop, 0)])
+                size = _SAMPLE_SIZE if single[3] else _ZERO_SIZE
+                self.assembly.add(labels, [self.sample(single[2] - size, single[2], 0)])
             return
         self.assembly.add_singles(found, times, values)
+
+    def _take_told(self, found: list[Labels], singles: list[_Single]) -> None:
+        """What is told of the metrics; the series of one family mostly stand together and are told the same."""
+        data, last, before = self.data, "", b""
+        for labels, (_, _, _, _, about, until) in zip(found, singles, strict=True):
+            if about:
+                text = data[about:until]
+                if text != before or labels.name != last:
+                    last, before = labels.name, text
+                    self.take_metadata(labels, about, until)
 
     def _references(self, singles: list[_Single]) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], list[int]]:
         """The references of all series one after the other, and where those of each end.
@@ -225,11 +234,11 @@ class _Request:
             WireError: a number does not end within its field, or has more than 32 bits.
 
         """
-        joined = np.frombuffer(b"".join([self.data[a:b] for (a, b), _, _, _ in singles]), np.uint8)
+        joined = np.frombuffer(b"".join([self.data[each[0] : each[1]] for each in singles]), np.uint8)
         if not len(joined):
             return np.empty(0, np.int64), [0] * len(singles)
         last = joined < 0x80
-        edges = np.cumsum([b - a for (a, b), _, _, _ in singles])
+        edges = np.cumsum([each[1] - each[0] for each in singles])
         if not last[edges[edges > 0] - 1].all():
             msg = "a reference to a symbol is cut off"
             raise WireError(msg)
@@ -332,7 +341,8 @@ def decode_v2(data: bytes, cache: V2Cache, source: str) -> Decoded:
     """
     request = _Request(data, cache.memory, source)
     symbols: list[bytes] = []
-    series: list[tuple[int, int]] = []
+    singles: list[_Single] = []
+    others: list[tuple[int, int]] = []
     at, end = 0, len(data)
     try:
         while at < end:
@@ -349,18 +359,18 @@ def decode_v2(data: bytes, cache: V2Cache, source: str) -> Decoded:
             if at > end:
                 msg = f"byte {begin}: a field reaches beyond the message"
                 raise WireError(msg)
-            if tag == _SERIES_TAG:
-                series.append((begin, at))
-            else:
+            if tag == _SYMBOL_TAG:
                 symbols.append(data[begin:at])
-        request.take_symbols(symbols)
-        singles: list[_Single] = []
-        for begin, stop in series:
-            single = request.single(begin, stop)
+                continue
+            single = request.single(begin, at)
             if single is None:
-                request.series(begin, stop)
+                others.append((begin, at))
             else:
                 singles.append(single)
+        # Symbols may stand behind the series that refer to them.
+        request.take_symbols(symbols)
+        for begin, stop in others:
+            request.series(begin, stop)
         if singles:
             request.take_singles(singles)
     except IndexError:

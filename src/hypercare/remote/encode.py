@@ -6,6 +6,7 @@ A sample costs the bytes of its value between two pieces made before: the labels
 from __future__ import annotations
 
 import struct
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from hypercare.model.histograms import ResetHint
@@ -46,7 +47,8 @@ def zigzag(value: int) -> bytes:
 
 def blob(tag: int, data: bytes) -> bytes:
     """A field with bytes; ``tag`` is that of fields 1 to 15."""
-    return bytes((tag,)) + varint(len(data)) + data
+    size = len(data)
+    return (bytes((tag, size)) if size < 0x80 else bytes((tag,)) + varint(size)) + data
 
 
 def _text(tag: int, text: str) -> bytes:
@@ -131,11 +133,30 @@ def metadata_v1(items: Sequence[MetricMetadata]) -> bytes:
     )  # fmt: skip
 
 
+class _Symbols(dict[str, int]):
+    """Words by their numbers; one that is asked for the first time gets the next."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
+class _Varints(dict[int, bytes]):
+    """Numbers as protobuf writes them, remembered."""
+
+    def __missing__(self, value: int) -> bytes:
+        found = self[value] = varint(value)
+        return found
+
+
+_VARINTS: Final = _Varints()
+
+
 class RequestV2:
     """A Request of version 2 in the making."""
 
     def __init__(self) -> None:
-        self._symbols: dict[str, int] = {"": 0}
+        self._symbols = _Symbols({"": 0})
         self._series: list[bytes] = []
 
     def add(
@@ -159,19 +180,17 @@ class RequestV2:
             metadata: of its metric.
 
         """
-        refs = b"".join(varint(self._ref(word)) for pair in labels.pairs for word in pair)
+        words = chain.from_iterable(labels.pairs)
+        refs = b"".join(map(_VARINTS.__getitem__, map(self._symbols.__getitem__, words)))
         began = b"\x18" + varint(start) if start else b""
         body = blob(0x1A, one) if one else blob(0x12, b"\x09" + value + time + began)
         about = b""
         if metadata is not None:
             about = b"\x08" + varint(_TYPES.get(metadata.type, 0))
-            about += b"\x18" + varint(self._ref(metadata.help)) + b"\x20" + varint(self._ref(metadata.unit))
+            about += b"\x18" + varint(self._symbols[metadata.help]) + b"\x20" + varint(self._symbols[metadata.unit])
             about = blob(0x2A, about)
         created = b"\x30" + varint(start) if start and not one else b""
         self._series.append(blob(0x2A, blob(0x0A, refs) + body + about + created))
-
-    def _ref(self, word: str) -> int:
-        return self._symbols.setdefault(word, len(self._symbols))
 
     def message(self) -> bytes:
         """The whole."""
