@@ -18,7 +18,7 @@ from hypercare.tsdb.options import AppendResult, Options
 from hypercare.tsdb.replay import Recovery
 from hypercare.tsdb.segment import DecodedCache
 from hypercare.tsdb.snapshot import Snapshot, Totals
-from hypercare.tsdb.tail import LogTail, MemoryLog, MemoryTail, hold
+from hypercare.tsdb.tail import LogTail, MemoryLog, MemoryTail
 from hypercare.tsdb.tombstones import Tombstone
 from hypercare.tsdb.verify import verify_block
 from hypercare.tsdb.write import Writer
@@ -175,9 +175,7 @@ class Tsdb:
 
         """
         if self._disk is not None:
-            tail = LogTail(self._disk.log, at)
-            hold(self._disk.log, tail)
-            return tail
+            return LogTail(self._disk.log, at)
         if not isinstance(self._head.journal, MemoryLog):
             self._head.journal = MemoryLog()
         return MemoryTail(self._head.journal)

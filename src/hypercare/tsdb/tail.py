@@ -7,7 +7,6 @@ in memory for whoever asked for them.
 from __future__ import annotations
 
 import os
-import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -136,6 +135,7 @@ class LogTail:
         # What stands before is read once more for what its numbers mean, and not given out.
         self._given = self.kept.offset
         self._at = Position(self.kept.file, 0)
+        log.readers.add(self)
 
     def _begin(self, at: Position | None) -> Position:
         files = self._log.files
@@ -165,6 +165,10 @@ class LogTail:
     def keep_from(self, position: Position) -> None:
         """Have the log kept from here on."""
         self.kept = position
+
+    def needs(self, file: LogFile) -> bool:
+        """Whether a file must stay: until all files together are larger than ``HELD_BYTES``."""
+        return self.kept.file <= _number(file) and self._log.size <= HELD_BYTES
 
     def close(self) -> None:
         """Let the log go."""
@@ -304,18 +308,6 @@ class LogTail:
                 columns = Columns(self._keys.get(record.gid, ""), tuple(known[number] for number in record.columns))
             self._lists[record.gid] = (record.layout, columns)
         return None
-
-
-def hold(log: LogWriter, tail: LogTail) -> None:
-    """Have files kept for a reader, until they together are larger than ``HELD_BYTES``."""
-    before, alive = log.is_needed, weakref.ref(tail)
-
-    def is_needed(file: LogFile) -> bool:
-        reader = alive()
-        mine = reader is not None and reader.kept.file <= _number(file) and log.size <= HELD_BYTES
-        return mine or before(file)
-
-    log.is_needed = is_needed
 
 
 def _number(file: LogFile) -> int:

@@ -19,7 +19,8 @@ import dataclasses
 import json
 import os
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakSet
 from zlib import crc32
 
 import numpy as np
@@ -28,7 +29,7 @@ from hypercare.tsdb.files import sync_directory
 from hypercare.tsdb.tombstones import from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hypercare.model.samples import Floats, Ints
@@ -67,8 +68,12 @@ class LogFile:
     late: int = 0
 
 
-def _is_not_needed(_file: LogFile) -> bool:
-    return False
+class LogReader(Protocol):
+    """Somebody who reads the log after it was written."""
+
+    def needs(self, file: LogFile) -> bool:
+        """Whether a file must stay."""
+        ...
 
 
 class LogWriter:
@@ -93,8 +98,8 @@ class LogWriter:
         self._last: Ms | None = None
         self._late = 0
         self._unsynced = False
-        # Asked before a file is deleted: whether a reader still needs it.
-        self.is_needed: Callable[[LogFile], bool] = _is_not_needed
+        # Asked before a file is deleted.
+        self.readers: WeakSet[LogReader] = WeakSet()
 
     @property
     def size(self) -> int:
@@ -223,7 +228,7 @@ class LogWriter:
         current = self.files[-1] if self._fd is not None else None
         for file in list(self.files):
             stored = (file.last is None or file.last < until) and file.late < late
-            if stored and file is not current and not self.is_needed(file):
+            if stored and file is not current and not any(reader.needs(file) for reader in self.readers):
                 file.path.unlink(missing_ok=True)
                 self.files.remove(file)
 
