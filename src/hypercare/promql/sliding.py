@@ -16,8 +16,6 @@ import numpy as np
 from hypercare.promql.windows import Windows, changed, exact_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hypercare.model.samples import Bools, Floats, Ints
 
 Rows: TypeAlias = "slice | Ints"
@@ -221,39 +219,17 @@ class Strided(Windows):
         """See the base class."""
         return self._frame.clock
 
-    def _samples(self) -> Iterator[Floats]:
-        """The values of all windows, sample by sample."""
-        frame = self._frame
-        rows, _ = frame.rows
-        for numbers in rows:
-            yield take(self._values, as_rows(numbers))
-
-    def weighted(self, weights: Floats) -> Floats:
+    def spread(self) -> Floats:
         """See the base class."""
-        first = self.first
-        total = np.zeros_like(first)
-        off = np.empty_like(first)
-        plain = bool((weights == 1.0).all())
-        for row, weight in zip(self._samples(), weights, strict=True):
-            np.subtract(row, first, out=off)
-            if not plain:
-                off *= weight
-            total += off
-        return total
+        from hypercare.promql.moments import spread  # noqa: PLC0415 - it is made of what is here
 
-    def squares(self, center: Floats) -> Floats:
+        return spread(self._values, self._frame)
+
+    def line(self) -> tuple[Floats, Floats, Floats]:
         """See the base class."""
-        _, valid = self._frame.rows
-        total = np.zeros_like(center)
-        off = np.empty_like(center)
-        for number, row in enumerate(self._samples()):
-            np.subtract(row, center, out=off)
-            off *= off
-            if valid is None or valid[number].all():
-                total += off
-            else:
-                total += np.where(valid[number], off, 0.0)
-        return total
+        from hypercare.promql.moments import line  # noqa: PLC0415 - it is made of what is here
+
+        return line(self._values, self._frame)
 
     def stack(self) -> tuple[Floats, Ints, Bools | None]:
         """See the base class."""

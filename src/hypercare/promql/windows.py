@@ -77,12 +77,12 @@ class Windows(abc.ABC):
         """The times of every sample as in ``stack``, ``[W, K or 1, N or 1]``, and which are no padding."""
 
     @abc.abstractmethod
-    def weighted(self, weights: Floats) -> Floats:
-        """The sum of weight times value, values taken relative to the oldest one; weights as ``clock``'s times."""
+    def spread(self) -> Floats:
+        """The sum of squared differences from the mean; exactly zero where all values are equal."""
 
     @abc.abstractmethod
-    def squares(self, center: Floats) -> Floats:
-        """The sum of squared differences from ``center``."""
+    def line(self) -> tuple[Floats, Floats, Floats]:
+        """Least squares: slope a second, mean value, and mean time in seconds after the newest sample (negative)."""
 
     @abc.abstractmethod
     def stack(self) -> tuple[Floats, Ints, Bools | None]:
@@ -213,18 +213,26 @@ class Stacked(Windows):
             valid = (np.arange(self._depth)[:, None] >= self._depth - self.count)[:, None, :]
         return self._spread(self._clock)[:, None, :], valid
 
-    def weighted(self, weights: Floats) -> Floats:
+    def spread(self) -> Floats:
         """See the base class."""
-        total: Floats = ((self._values - self.first)[:, None, :] * weights).sum(axis=0)
-        return total
-
-    def squares(self, center: Floats) -> Floats:
-        """See the base class."""
-        off = self._values[:, None, :] - center
+        # Relative to the first value; padding repeats it and so adds nothing to the mean.
+        mean = self.first + (self._values - self.first).sum(axis=0) / self.count
+        off = self._values - mean
         off *= off
         _, valid = self.clock()
-        total: Floats = (off if valid is None else np.where(valid, off, 0.0)).sum(axis=0)
-        return total
+        squares: Floats = (off if valid is None else np.where(valid[:, 0], off, 0.0)).sum(axis=0)[None, :]
+        return squares
+
+    def line(self) -> tuple[Floats, Floats, Floats]:
+        """See the base class."""
+        times, valid = self.clock()
+        x = ((times - self.last_time) / 1000.0)[:, 0]
+        weight = 1.0 if valid is None else valid[:, 0].astype(np.float64)
+        mean_x = (weight * x).sum(axis=0) / self.count
+        spread = weight * (x - mean_x)
+        off = self._values - self.first
+        slope = (off * spread).sum(axis=0) / (spread * (x - mean_x)).sum(axis=0)
+        return slope, self.first + off.sum(axis=0) / self.count, mean_x
 
     def stack(self) -> tuple[Floats, Ints, Bools | None]:
         """See the base class."""

@@ -94,11 +94,7 @@ def _present(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
 
 
 def _stdvar(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    times, valid = win.clock()
-    weights = np.ones(times.shape) if valid is None else valid.astype(np.float64)
-    # Two passes; the mean relative to the first value, so that equal values have no variance at all.
-    mean = win.first + win.weighted(np.broadcast_to(weights, times.shape)) / win.count
-    return win.squares(mean) / win.count, win.count >= 1
+    return win.spread() / win.count, win.count >= 1
 
 
 def _stddev(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -155,8 +151,8 @@ ROWS: tuple[Function, ...] = (
     over_range("last_over_time", _last, "The newest sample.", keeps_name=True),
     over_range("first_over_time", _first, "The oldest sample.", keeps_name=True, experimental=True),
     over_range("present_over_time", _present, "1 for every series with a sample."),
-    over_range("stddev_over_time", _stddev, "The population standard deviation.", stacks=True),
-    over_range("stdvar_over_time", _stdvar, "The population variance.", stacks=True),
+    over_range("stddev_over_time", _stddev, "The population standard deviation."),
+    over_range("stdvar_over_time", _stdvar, "The population variance."),
     over_range("mad_over_time", _mad, "The median absolute deviation.", experimental=True, stacks=True),
     over_range("ts_of_min_over_time", _ts_min, "When the smallest value was taken.", experimental=True, stacks=True),
     over_range("ts_of_max_over_time", _ts_max, "When the largest value was taken.", experimental=True, stacks=True),

@@ -102,31 +102,16 @@ def _changes(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     return win.pairs(falls=False), win.count >= 1
 
 
-def _line(win: Windows, origin: Floats | None) -> tuple[Floats, Floats]:
-    """Slope and value at ``origin`` (ms) of the straight line of least squares."""
-    times, valid = win.clock()
-    x = (times - win.last_time) / 1000.0
-    weight = 1.0 if valid is None else valid.astype(np.float64)
-    n = win.count
-    mean_x = (weight * x).sum(axis=0) / n
-    spread = weight * (x - mean_x)
-    # Values are taken relative to the first, so that a series that never moves has a slope of exactly zero.
-    slope = win.weighted(spread) / (spread * (x - mean_x)).sum(axis=0)
-    slope[np.isinf(slope)] = np.nan
-    if origin is None:
-        return slope, slope
-    mean_y = win.first + win.weighted(np.broadcast_to(weight, x.shape)) / n
-    at = (origin - win.last_time) / 1000.0
-    return slope, mean_y + slope * (at - mean_x)
-
-
 def _deriv(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return _line(win, None)[0], win.count >= 2
+    slope = win.line()[0]
+    return np.where(np.isinf(slope), np.nan, slope), win.count >= 2
 
 
 def _predict_linear(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
-    slope, now = _line(win, args.times)
-    return slope * args.scalars[0] + now, win.count >= 2
+    slope, mean, when = win.line()
+    slope = np.where(np.isinf(slope), np.nan, slope)
+    now = (args.times - win.last_time) / 1000.0
+    return mean + slope * (now - when + args.scalars[0]), win.count >= 2
 
 
 def _smoothing(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -173,13 +158,12 @@ ROWS: tuple[Function, ...] = (
     over_range("idelta", _idelta, "Difference of the last two samples."),
     over_range("resets", _resets, "How often a counter fell.", extended=("anchored",)),
     over_range("changes", _changes, "How often the value changed.", extended=("anchored",)),
-    over_range("deriv", _deriv, "Change a second, by linear regression.", stacks=True),
+    over_range("deriv", _deriv, "Change a second, by linear regression."),
     over_range(
         "predict_linear",
         _predict_linear,
         "The value so many seconds from now, by linear regression.",
         SCALAR,
-        stacks=True,
     ),
     over_range(
         "double_exponential_smoothing",
