@@ -259,6 +259,11 @@ def _choice(expr: ast.Aggregate, vector: Vector, param: Floats, groups: Groups) 
     mask = vector.there
     for group in range(groups.size):
         columns = groups.members(group)
+        if len(limit) > 1 and expr.op != "limitk":
+            best = _best(expr.op, vector.values[:, columns], mask[:, columns], limit)
+            if best is not None:
+                kept[:, columns] = best
+                continue
         ranked = _ranked(expr.op, vector.values[:, columns], mask[:, columns])
         places = np.empty_like(ranked)
         np.put_along_axis(places, ranked, np.broadcast_to(np.arange(len(columns)), ranked.shape), axis=1)
@@ -283,6 +288,23 @@ def _ranked(op: str, values: Floats, mask: Bools) -> Ints:
         return np.argsort(~mask, axis=1, kind="stable")
     keys = -values if op == "topk" else values
     return np.lexsort((keys, np.isnan(values), ~mask), axis=1)
+
+
+def _best(op: str, values: Floats, mask: Bools, limit: Floats) -> Bools | None:
+    """The k best of plain numbers at every step, the first of equals; none where there is more to it than numbers."""
+    number = int(limit[0])
+    if not 0 < number < values.shape[1] or not (limit == number).all():
+        return None
+    if not every(mask) or not np.isfinite(values).all():
+        return None
+    keys = np.ascontiguousarray(-values if op == "topk" else values)
+    last = np.partition(keys, number - 1, axis=1)[:, number - 1 : number]
+    better, equal = keys < last, keys == last
+    free = number - np.count_nonzero(better, axis=1)
+    if (np.count_nonzero(equal, axis=1) > free).any():
+        equal &= np.cumsum(equal, axis=1) <= free[:, None]
+    best: Bools = better | equal
+    return best
 
 
 def _shares(sets: LabelSets) -> Floats:
