@@ -19,6 +19,8 @@ from fuzz.seeds import SEEDS, seeds
 _SECONDS: Final = 1
 _MEGABYTES: Final = 500
 _LONGEST: Final = 4096
+_SHARE: Final = 100_000
+"""Inputs of one process."""
 _ROOT: Final = Path(__file__).parents[1]
 
 
@@ -42,31 +44,42 @@ def main() -> int:
 
 
 def _fuzz(name: str, runs: int, keep: Path) -> int:
+    """Run a target, a share of the inputs in each process, as what the instrumentation leaves behind adds up."""
     corpus = keep / name
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds(name)):
         (corpus / f"seed-{number:05d}").write_bytes(seed)
-    command = [
-        sys.executable, "-m", "fuzz.run", name, str(corpus), f"-runs={runs}", f"-timeout={_SECONDS}",
-        f"-rss_limit_mb={_MEGABYTES}", f"-max_len={_LONGEST}", "-print_final_stats=1", "-seed=1",
-        f"-artifact_prefix={keep / name}-found-",
-    ]  # fmt: skip
     began = time.monotonic()
-    log = keep / f"{name}.log"
-    with log.open("wb") as output:
-        code = subprocess.run(command, cwd=_ROOT, stdout=output, stderr=output, check=False).returncode
+    done = memory = slowest = code = process = 0
+    while done < runs and not code:
+        process += 1
+        code, told = _process(name, min(_SHARE, runs - done), process, keep)
+        done += told["number_of_executed_units"]
+        memory = max(memory, told["peak_rss_mb"])
+        slowest = max(slowest, told["slowest_unit_time_sec"])
     took = time.monotonic() - began
-    said = log.read_text(errors="replace")
-
-    def told(what: str) -> int:
-        return int((re.findall(rf"^stat::{what}:\s+(\d+)$", said, re.MULTILINE) or ["0"])[-1])
-
     print(
-        f"{name}: {told('number_of_executed_units'):,} inputs in {took:.0f} s, peak memory {told('peak_rss_mb')} MB, "
-        f"slowest input {told('slowest_unit_time_sec')} s: {'nothing found' if code == 0 else f'FOUND, see {log}'}",
+        f"{name}: {done:,} inputs in {took:.0f} s, peak memory {memory} MB, slowest input {slowest} s: "
+        f"{f'FOUND, see {keep / name}.log' if code else 'nothing found'}",
         flush=True,
     )
     return 1 if code else 0
+
+
+def _process(name: str, runs: int, seed: int, keep: Path) -> tuple[int, dict[str, int]]:
+    """One process; its exit code and libFuzzer's figures."""
+    command = [
+        sys.executable, "-m", "fuzz.run", name, str(keep / name), f"-runs={runs}", f"-timeout={_SECONDS}",
+        f"-rss_limit_mb={_MEGABYTES}", f"-max_len={_LONGEST}", "-print_final_stats=1", f"-seed={seed}",
+        f"-artifact_prefix={keep / name}-found-",
+    ]  # fmt: skip
+    log = keep / f"{name}.log"
+    with log.open("wb") as output:
+        code = subprocess.run(command, cwd=_ROOT, stdout=output, stderr=output, check=False).returncode
+    found = re.findall(r"^stat::(\w+):\s+(\d+)$", log.read_text(errors="replace"), re.MULTILINE)
+    told = {what: int(number) for what, number in found}
+    # A process that died without figures has done something at least; without it the loop would not end.
+    return code, {"number_of_executed_units": 1, "peak_rss_mb": 0, "slowest_unit_time_sec": 0, **told}
 
 
 if __name__ == "__main__":
