@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hypercare.backend import Backend
     from hypercare.ingest import IngestService
+    from hypercare.ingest.push.service import PushService
     from hypercare.kernel import Kernel
     from hypercare.model.time import Ms
     from hypercare.remote import RemoteWriteService
@@ -42,6 +43,10 @@ class Watched(Protocol):
         """What takes in the samples of others."""
 
     @property
+    def pushes(self) -> PushService:
+        """What jobs pushed."""
+
+    @property
     def remote(self) -> RemoteWriteService:
         """What sends samples to other servers."""
 
@@ -64,6 +69,7 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from _kernel(app.kernel)
     yield from _tsdb(app.tsdb)
     yield from app.ingest.readings()
+    yield from app.pushes.readings()
     yield from app.remote.readings()
     if app.backend.settings is not None:
         yield from _backend(app.backend)

@@ -259,3 +259,33 @@ def test_what_is_told_of_it(house):
     assert found["prometheus_remote_storage_samples_in_total"] == (((), 9.0),)
     assert found["prometheus_remote_storage_queue_highest_sent_timestamp_seconds"] == ((labels, START / 1000 + 2),)
     assert len({reading.name for reading in one.remote.readings()}) == len(list(one.remote.readings()))
+
+
+def test_log_in_headers_and_tls_go_with_every_request(house):
+    one = house(
+        url="https://far/write",
+        basic_auth={"username": "u", "password": "p"},
+        headers={"X-Scope-OrgID": "team"},
+        tls_config={"insecure_skip_verify": True},
+        proxy_url="http://proxy:3128",
+        follow_redirects=False,
+    )
+    one.scrape(1)
+    one.run(7)
+    request = one.server.requests[0][1]
+    assert (request.basic_auth.username, request.basic_auth.password) == ("u", "p")
+    assert ("X-Scope-OrgID", "team") in request.headers
+    assert request.tls.insecure_skip_verify
+    assert (request.proxy_url, request.follow_redirects) == ("http://proxy:3128", False)
+
+
+def test_a_secret_that_cannot_be_read_holds_samples_back(house, caplog):
+    one = house(authorization={"credentials_file": "/nowhere/token"})
+    one.scrape(3)
+    one.run(20)
+    assert one.server.requests == []
+    assert "cannot read a secret" in one.queue.error
+    assert caplog.text.count("trying again") == 1
+    one.configure()
+    one.run(10)
+    assert one.arrived() == one.written

@@ -12,9 +12,10 @@ from hypercare.ingest.push.families import Family, series_text
 from hypercare.ingest.push.tables import push_families, push_groups
 from hypercare.kernel import CommandError
 from hypercare.model.labels import METRIC_NAME, Labels
+from hypercare.ports import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
@@ -165,6 +166,11 @@ class PushService:
         if bool(groups) != bool(self.groups):
             self.on_first_or_last(ctx)
         ctx.after_commit(replace)
+
+    def readings(self) -> Iterator[Reading]:
+        """How much is kept, for ``/metrics``."""
+        text = "Groups of metrics that jobs pushed and nobody deleted."
+        yield Reading("hypercare_push_groups", "gauge", text, (((), float(len(self.groups))),))
 
     # -- what is scraped ---------------------------------------------------------------------------------------
 
