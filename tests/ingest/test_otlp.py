@@ -30,7 +30,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from hypercare.config.remote import Otlp
-from hypercare.ingest.otlp import Encoding, OtlpError, answer, encoding_of, refusal, translate_body
+from hypercare.ingest.otlp import Encoding, OtlpError, SeriesCache, answer, encoding_of, refusal, translate_body
 from hypercare.ingest.otlp.names import Kind, Naming, label_name, metric_name
 from hypercare.ingest.otlp.points import bound_text
 from hypercare.model.samples import is_stale
@@ -90,8 +90,13 @@ def request(*metrics, scope="lib", **resource):
     return ExportMetricsServiceRequest(resource_metrics=[found])
 
 
+SHARED = SeriesCache(limit=50)
+
+
 def translate(message, **config):
     decoded = translate_body(message.SerializeToString(), Encoding.PROTOBUF, Otlp(**config))
+    warm = translate_body(message.SerializeToString(), Encoding.PROTOBUF, Otlp(**config), SHARED)
+    assert shown(warm.batch) == shown(decoded.batch)
     text = json_format.MessageToJson(message).encode()
     same = translate_body(text, Encoding.JSON, Otlp(**config))
     assert shown(same.batch) == shown(decoded.batch)

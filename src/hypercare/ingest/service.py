@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.config.remote import Otlp
 from hypercare.ingest.decoded import BadRequestError, Decoded
-from hypercare.ingest.otlp import Encoding, translate_body
+from hypercare.ingest.otlp import Encoding, SeriesCache, translate_body
 from hypercare.ingest.protocol import Message, unpack
 from hypercare.ingest.remote_v1 import decode_v1
 from hypercare.ingest.remote_v2 import V2Cache, decode_v2
@@ -69,6 +69,7 @@ class IngestService:
         self._v1 = V1Cache()
         self._v2 = V2Cache()
         self._otlp = Otlp()
+        self._otlp_series = SeriesCache()
         self.metadata: dict[str, MetricMetadata] = {}
         self._counts: dict[str, _Counts] = {kind: _Counts() for kind in (REMOTE_WRITE, "otlp")}
 
@@ -103,7 +104,7 @@ class IngestService:
             BadRequestError: it is none.
 
         """
-        return translate_body(body, encoding, self._otlp)
+        return translate_body(body, encoding, self._otlp, self._otlp_series)
 
     def readings(self) -> Iterator[Reading]:
         """What was taken in, for ``/metrics``."""

@@ -4,6 +4,7 @@
 ``requests.py`` (the bodies of requests and answers).
 """
 
+from hypercare.ingest.otlp.points import SeriesCache
 from hypercare.ingest.otlp.requests import Encoding, OtlpError, answer, encoding_of, refusal, translate_body
 
-__all__ = ["Encoding", "OtlpError", "answer", "encoding_of", "refusal", "translate_body"]
+__all__ = ["Encoding", "OtlpError", "SeriesCache", "answer", "encoding_of", "refusal", "translate_body"]

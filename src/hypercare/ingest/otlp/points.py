@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, DataPointFlags
 
 from hypercare.ingest.native import BadHistogramError, Timed
-from hypercare.ingest.otlp.attributes import ResourceLabels, labels_of, scope_labels, texts
+from hypercare.ingest.otlp.attributes import ResourceLabels, labels_of, scope_labels, value_text
 from hypercare.ingest.otlp.histograms import check_classic, custom, exponential
 from hypercare.ingest.otlp.names import Kind, Naming, metric_name
 from hypercare.model.ingest import MetricMetadata
@@ -34,11 +35,13 @@ if TYPE_CHECKING:
     from hypercare.model.histograms import Histogram
     from hypercare.model.time import Ms
 
+    Texts: TypeAlias = tuple[tuple[str, str], ...]
     Point: TypeAlias = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint | SummaryDataPoint
 
 _NO_VALUE: Final = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _CUMULATIVE: Final = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 _NS_PER_MS: Final = 1_000_000
+_REMEMBERED: Final = 50_000
 _TARGET_INFO: Final = MetricMetadata("target_info", "gauge", "Target metadata")
 _DELTA: Final = (
     "{kind} {name!r} counts anew in each interval (delta); send running totals: "
@@ -49,12 +52,14 @@ _DELTA: Final = (
 class Translator:
     """Translates the metrics of one request."""
 
-    def __init__(self, config: Otlp, assembly: Assembly, problems: Problems) -> None:
+    def __init__(self, config: Otlp, assembly: Assembly, problems: Problems, series: SeriesCache) -> None:
         self._config = config
+        self._series = series
         self._naming = Naming.of(config)
         self._assembly = assembly
         self._problems = problems
         self._common: dict[str, str] = {}
+        self._shared: object = ()
         self._latest: Ms = 0
         self._told: dict[MetricMetadata, None] = {}
 
@@ -67,6 +72,7 @@ class Translator:
             if self._config.promote_scope_metadata:
                 scope = scope_labels(part.scope, part.schema_url, self._naming)
             self._common = {**scope, **resource.common}
+            self._shared = (self._naming, *self._common.items())
             for metric in part.metrics:
                 self._metric(metric)
         if resource.info and self._latest:
@@ -114,9 +120,24 @@ class Translator:
             self._problems.add("a metric without a name")
         return name
 
-    def _labels(self, point: Point, name: str, **more: str) -> Labels:
-        own = labels_of(texts(point.attributes), self._naming)
-        return Labels({**own, **self._common, **more, METRIC_NAME: name}.items())
+    def _labels(self, own: Texts, name: str, label: str = "", value: str = "") -> Labels:
+        """The label set of a series; the same object in every request.
+
+        Args:
+            own: attributes of the point.
+            name: of the series.
+            label: one more label, or none.
+            value: of that label.
+
+        """
+        key = (self._shared, own, name, label, value)
+        found = self._series.get(key)
+        if found is None:
+            more = {label: value} if label else {}
+            mine = labels_of(dict(own), self._naming)
+            found = Labels({**mine, **self._common, **more, METRIC_NAME: name}.items())
+            self._series.learn(key, found)
+        return found
 
     def _time(self, point: Point) -> tuple[Ms, Ms]:
         """Time and start of a point, ms."""
@@ -135,7 +156,7 @@ class Translator:
             value = STALE if point.flags & _NO_VALUE else point.as_double
             if value is not STALE and point.WhichOneof("value") == "as_int":
                 value = float(point.as_int)
-            self._assembly.add(self._labels(point, name), [(at, value, start if counts else 0)])
+            self._assembly.add(self._labels(attributes_of(point), name), [(at, value, start if counts else 0)])
 
     def _histograms(self, metric: Metric, points: Sequence[HistogramDataPoint]) -> None:
         name = self._name(metric, Kind.OTHER, "histogram")
@@ -156,19 +177,19 @@ class Translator:
     def _classic(self, point: HistogramDataPoint, name: str) -> None:
         at, start = self._time(point)
         gone = bool(point.flags & _NO_VALUE)
-        base = self._labels(point, name)
+        own = attributes_of(point)
 
-        def add(suffix: str, value: float, **more: str) -> None:
-            labels = base.with_({**more, METRIC_NAME: name + suffix})
+        def add(suffix: str, value: float, bound: str = "") -> None:
+            labels = self._labels(own, name + suffix, "le" if bound else "", bound)
             self._assembly.add(labels, [(at, STALE if gone else value, start)])
 
         if point.HasField("sum"):
             add("_sum", point.sum)
         add("_count", float(point.count))
         for bound, count in zip(point.explicit_bounds, accumulate(point.bucket_counts), strict=False):
-            add("_bucket", float(count), le=bound_text(bound))
+            add("_bucket", float(count), bound_text(bound))
         if not (point.explicit_bounds and point.explicit_bounds[-1] == float("inf")):
-            add("_bucket", float(point.count), le="+Inf")
+            add("_bucket", float(point.count), "+Inf")
 
     def _exponentials(self, metric: Metric, points: Sequence[ExponentialHistogramDataPoint]) -> None:
         name = self._name(metric, Kind.OTHER, "histogram")
@@ -185,7 +206,7 @@ class Translator:
         self, point: HistogramDataPoint | ExponentialHistogramDataPoint, name: str, found: Histogram | None
     ) -> None:
         at, start = self._time(point)
-        self._assembly.add_histogram(self._labels(point, name), Timed(at, start, found))
+        self._assembly.add_histogram(self._labels(attributes_of(point), name), Timed(at, start, found))
 
     def _summaries(self, metric: Metric, points: Sequence[SummaryDataPoint]) -> None:
         name = self._name(metric, Kind.OTHER, "summary")
@@ -194,17 +215,36 @@ class Translator:
         for point in points:
             at, start = self._time(point)
             gone = bool(point.flags & _NO_VALUE)
-            base = self._labels(point, name)
-            rows: list[tuple[str, float, dict[str, str]]] = [
-                ("_sum", point.sum, {}),
-                ("_count", float(point.count), {}),
-            ]
-            rows += [("", item.value, {"quantile": bound_text(item.quantile)}) for item in point.quantile_values]
-            for suffix, value, more in rows:
-                labels = base.with_({**more, METRIC_NAME: name + suffix})
+            own = attributes_of(point)
+            rows = [(f"{name}_sum", point.sum, ""), (f"{name}_count", float(point.count), "")]
+            rows += [(name, item.value, bound_text(item.quantile)) for item in point.quantile_values]
+            for series, value, quantile in rows:
+                labels = self._labels(own, series, "quantile" if quantile else "", quantile)
                 self._assembly.add(labels, [(at, STALE if gone else value, start)])
 
 
+def attributes_of(point: Point) -> Texts:
+    """The attributes of a point as texts, as they come."""
+    return tuple([(item.key, value_text(item.value)) for item in point.attributes])
+
+
+class SeriesCache:
+    """Label sets by what they are made of; bounded; any thread may use it."""
+
+    def __init__(self, limit: int = _REMEMBERED) -> None:
+        self._limit = limit
+        self._known: dict[object, Labels] = {}
+        self.get = self._known.get
+
+    def learn(self, key: object, labels: Labels) -> None:
+        """Remember a label set."""
+        if len(self._known) >= self._limit:
+            self._known = {}
+            self.get = self._known.get
+        self._known[key] = labels
+
+
+@lru_cache(maxsize=16_384)
 def bound_text(bound: float) -> str:
     """A bound as Prometheus writes it in labels of such series: all digits, never an exponent."""
     if bound in {float("inf"), float("-inf")}:

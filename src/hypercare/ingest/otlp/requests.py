@@ -17,7 +17,7 @@ from hypercare.ingest.assembly import Assembly
 from hypercare.ingest.decoded import BadRequestError, Problems
 from hypercare.ingest.otlp.attributes import ResourceLabels
 from hypercare.ingest.otlp.names import Naming
-from hypercare.ingest.otlp.points import Translator
+from hypercare.ingest.otlp.points import SeriesCache, Translator
 
 if TYPE_CHECKING:
     from hypercare.config.remote import Otlp
@@ -91,7 +91,7 @@ def _without_exemplars(document: Any) -> Any:
     return document
 
 
-def translate_body(body: bytes, encoding: Encoding, config: Otlp) -> Decoded:
+def translate_body(body: bytes, encoding: Encoding, config: Otlp, series: SeriesCache | None = None) -> Decoded:
     """The series of a request.
 
     Raises:
@@ -103,7 +103,7 @@ def translate_body(body: bytes, encoding: Encoding, config: Otlp) -> Decoded:
     first = request.resource_metrics[0].resource.attributes if request.resource_metrics else ()
     service = ResourceLabels(first, config, naming).service
     assembly, problems = Assembly(f"otlp/{service}" if service else "otlp"), Problems()
-    translator = Translator(config, assembly, problems)
+    translator = Translator(config, assembly, problems, SeriesCache() if series is None else series)
     for metrics in request.resource_metrics:
         translator.add(metrics)
     translator.finish()
