@@ -146,6 +146,6 @@ def _move(source: Ints) -> _Move:
 def share_cache(strips: Sequence[Strip]) -> None:
     """Keep what is decompressed only where all of it leaves room for others."""
     limit = next((limit for strip in strips if (limit := strip.cache_limit()) is not None), 0)
-    if sum(strip.decoded() for strip in strips) > limit // 2:
+    if sum(strip.decoded() for strip in strips) > limit * 3 // 4:
         for strip in strips:
             strip.keep = False
