@@ -154,3 +154,35 @@ def test_any_damage_to_several_files(whole, data):
         assert again == lost
     finally:
         shutil.rmtree(copy)
+
+
+def test_a_log_whose_records_contradict_each_other_opens(tmp_path):
+    """Under right checksums: a group number that changes its group, a list that names a column twice, half a value."""
+    import json
+    import struct
+    import zlib
+
+    from hypercare.tsdb.wal import FILE_HEADER, FRAME, MARKER
+
+    def series(key: str, *numbers: int) -> bytes:
+        named = [[number, [["__name__", "m"], ["i", str(number)]]] for number in numbers]
+        return struct.pack("<BI", 1, 7) + json.dumps([key, named]).encode()
+
+    def columns(*numbers: int) -> bytes:
+        return struct.pack(f"<BII{len(numbers)}I", 2, 7, 1, *numbers)
+
+    def row(at: int, *values: float) -> bytes:
+        return struct.pack(f"<BIIq{len(values)}d", 3, 7, 1, at, *values)
+
+    bodies = [
+        series("a", 0, 1, 2), columns(0, 1, 2), row(1, 1, 2, 3), series("b", 5), row(2, 4, 5, 6), columns(5),
+        row(3, 7), columns(5, 5), row(4, 8, 8), row(5, 9)[:-3],
+    ]  # fmt: skip
+    (tmp_path / "wal").mkdir()
+    framed = b"".join(FRAME.pack(MARKER, len(body), zlib.crc32(body)) + body for body in bodies)
+    (tmp_path / "wal" / "00000001.wal").write_bytes(FILE_HEADER + framed)
+    db = Tsdb.open(tmp_path, OPTIONS)
+    found = {str(labels): sorted(samples) for labels, samples in cells(db).items()}
+    assert found == {'m{i="0"}': [1], 'm{i="1"}': [1], 'm{i="2"}': [1], 'm{i="5"}': [3]}
+    assert db.recovery.lost_samples == 5
+    db.close()

@@ -72,7 +72,12 @@ class _FileReplay:
         return self._head.late
 
     def series(self, record: SeriesRecord) -> None:
-        group = self._groups[record.gid] = self._group_of(record.key)
+        group = self._group_of(record.key)
+        if self._groups.get(record.gid) is not group:
+            # Numbers that meant columns of another group mean nothing in this one.
+            self._columns.pop(record.gid, None)
+            self._lists.pop(record.gid, None)
+            self._groups[record.gid] = group
         known = self._columns.setdefault(record.gid, {})
         for number, pairs in record.series:
             known[number] = group.column(Labels(pairs))
