@@ -148,6 +148,11 @@ class Group:
                 found.series = len({self.owners.get(number, number) for number in found.ids.tolist()})
         return found
 
+    def drop_layout(self, layout: Layout) -> None:
+        """Forget a layout that the newest rows have no more, unless sealed rows in memory have it."""
+        if not any(part.layout is layout for part in self.parts):
+            self._layouts.pop(layout.ids.tobytes(), None)
+
     def set_raw(self, raw: RawRows | None) -> None:
         """Replace the rows in memory by others, of which the columns may lie elsewhere."""
         if raw is None or self.raw is None or raw.layout is not self.raw.layout:

@@ -36,6 +36,10 @@ _LEAST_ROWS: Final = 24
 """Rows that a buffer has room for, however many series there are."""
 _FIRST_ROWS: Final = 16
 """Rows that a new buffer has room for; it grows."""
+_SPARED_ROWS: Final = 4
+"""Rows that stay uncompressed when the columns of series that are gone are left out."""
+_WIDE: Final = 64
+"""Columns up to which that is not worth it."""
 _BULK: Final = 4
 """Rows from which on it pays to take them in together."""
 _FLOAT64: Final = np.dtype(np.float64)
@@ -281,6 +285,9 @@ class Head:
             raise ValueError(msg)
         slots = columns if raw is None else raw.layout.places_of(columns)
         if raw is None or (slots < 0).any():
+            if raw is not None:
+                raw = self._drop_columns(group, raw, int((slots < 0).sum()))
+                slots = raw.layout.places_of(columns)
             raw = self._add_columns(group, raw, columns if raw is None else columns[slots < 0])
             slots = raw.layout.places_of(columns)
         ascending = len(slots) < 2 or bool((np.diff(slots) > 0).all())
@@ -306,6 +313,7 @@ class Head:
             wider = RawRows(group.layout(fresh), min(_FIRST_ROWS, self._limit(group)))
         else:
             ids = np.concatenate([raw.layout.ids, fresh])
+            group.drop_layout(raw.layout)
             wider = raw.widen(group.layout(ids))
         group.forget_columns()
         group.raw = wider
@@ -358,6 +366,10 @@ class Head:
         else:
             self._seal(group, raw)
 
+    def _room(self, group: Group, rows: int) -> int:
+        """Capacity of a buffer that begins with some rows."""
+        return max(rows + 1, min(max(2 * rows, _FIRST_ROWS), self._limit(group)))
+
     def _limit(self, group: Group) -> int:
         """Rows of a group that stay uncompressed at most; not all are to be sealed at the same moment."""
         return max(self._capacity - group.gid * 37 % max(self._seal_rows // 2, 1), 2)
@@ -365,11 +377,30 @@ class Head:
     def _seal(self, group: Group, raw: RawRows) -> None:
         """Compress the oldest rows and go on with the others in a new buffer."""
         count = raw.count
-        cut = min(self._seal_rows, count - 1)
-        if self.align:
-            edge = bisect_left(raw.clock, (raw.clock[0] // self.align + 1) * self.align, 0, count)
-            cut = min(cut, edge)
+        cut = max(self._seal_rows, count - (self._capacity - self._seal_rows))
+        self._seal_rows_of(group, raw, self._within_span(raw, min(cut, count - 1)))
+
+    def _within_span(self, raw: RawRows, cut: int) -> int:
+        """How many of the oldest rows are of the span of a block that the first one is in."""
+        if not self.align:
+            return cut
+        return bisect_left(raw.clock, (raw.clock[0] // self.align + 1) * self.align, 0, cut)
+
+    def _drop_columns(self, group: Group, raw: RawRows, fresh: int) -> RawRows:
+        """Before a buffer is copied into a wider one: leave out series that are gone, if these are many.
+
+        Series that come and go by the thousand would else make the matrix wider and wider until it is sealed.
+        """
+        width, count = raw.layout.width, raw.count
+        if width + fresh <= raw.values.shape[1] or count < 2 * _SPARED_ROWS or width < _WIDE:
+            return raw
+        newest = raw.values[count - _SPARED_ROWS : count, :width]
+        alive = int((~holes_of(newest)).any(axis=0).sum())
+        if 2 * alive > width:
+            return raw
+        cut = self._within_span(raw, count - _SPARED_ROWS)
         self._seal_rows_of(group, raw, cut)
+        return group.raw or raw
 
     def seal_before(self, group: Group, until: Ms) -> None:
         """Compress the rows before a time, which must be of one span."""
@@ -386,7 +417,7 @@ class Head:
             group.parts = tuple(sorted([*group.parts, sealed], key=lambda part: part.first))
         layout, values = used_columns(group, raw.layout, raw.values[cut:count, :width])
         if cut < count:
-            rest = RawRows(layout, max(2 * (count - cut), min(_FIRST_ROWS, self._limit(group))))
+            rest = RawRows(layout, self._room(group, count - cut))
             rest.fill(raw.times[cut:count], values)
         else:
             rest = RawRows.empty(group.layout(np.empty(0, dtype=np.int64)), _FIRST_ROWS)
@@ -419,7 +450,7 @@ class Head:
             return
         if exact and cut:
             layout, values = used_columns(group, raw.layout, raw.values[cut : raw.count, : raw.layout.width])
-            rest = RawRows(layout, max(2 * (raw.count - cut), min(_FIRST_ROWS, self._limit(group))))
+            rest = RawRows(layout, self._room(group, raw.count - cut))
             rest.fill(raw.times[cut : raw.count], values)
             group.set_raw(rest)
         elif len(parts) == len(group.parts):
