@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Floats, Ints
 
 _PAGE_COLUMNS: Final = 256
+_MOST_CELLS: Final = 1 << 25
+"""Cells of the largest page that is read: what claims to have more is damaged."""
 _PAGE_CELLS: Final = 1 << 17
 """Cells of a page: few enough that the query of one metric decodes little, enough for a good ratio."""
 
@@ -66,7 +68,7 @@ class _Runs(NamedTuple):
 def page_columns(rows: int) -> int:
     """Columns of a page of so many rows: a power of two."""
     columns = _PAGE_COLUMNS
-    while columns > 32 and columns * rows > _PAGE_CELLS:
+    while columns > 1 and columns * rows > _PAGE_CELLS:
         columns //= 2
     return columns
 
@@ -267,7 +269,7 @@ class Page:
 
     def _open(self, data: bytes) -> None:
         version, self.width, self.rows, size = _HEAD.unpack_from(data)
-        if version != _VERSION or not self.rows or _HEAD.size + size > len(data):
+        if version != _VERSION or not 0 < self.rows * self.width <= _MOST_CELLS or _HEAD.size + size > len(data):
             raise ValueError("not a page of columns that this version can read")
         text = bytes(zstd.decompress(data[_HEAD.size : _HEAD.size + size]))
         reader = _Reader(text)
@@ -320,7 +322,7 @@ class Page:
         out = values.view(np.float64)
         if exact.any():
             power = 10.0 ** np.where(exact, scale, 0)
-            floats = values.astype(np.float64)
+            floats = values.astype(np.float64, copy=False)
             if (power != 1.0).any():
                 floats /= power[:, None]
             out = floats if exact.all() else np.where(exact[:, None], floats, out)
@@ -345,13 +347,14 @@ class Page:
         """The differences of a chunk, or of some of its columns: int64 or narrower, [columns, rows]."""
         size = columns * self.rows
         if form == _PCO:
-            flat = _decompress(data)
+            flat: npt.NDArray[Any] = decompress_numbers(data, np.empty(size, dtype=np.uint64))
         elif form == _PLANES and width in {1, 2, 4, 8}:
+            planes = np.empty(size * width, dtype=np.uint8)
             try:
-                planes = np.frombuffer(bytes(zstd.decompress(data)), dtype=np.uint8)
+                count = zstd.decompress_into(data, planes.data)
             except DecompressionError as err:
                 raise ValueError(str(err)) from err
-            if len(planes) != size * width:
+            if count != len(planes):
                 raise ValueError("a chunk has another size than its page says")
             planes = planes.reshape(width, columns, self.rows)
             if only is not None:
@@ -359,20 +362,22 @@ class Page:
             flat = np.ascontiguousarray(np.moveaxis(planes, 0, -1)).reshape(-1).view(f"<u{width}")
         else:
             raise ValueError("a chunk of a form that this version cannot read")
-        if form == _PCO:
-            if flat.size != size or flat.dtype.kind != "u":
-                raise ValueError("a chunk has another size than its page says")
-            if only is not None:
-                flat = flat.reshape(columns, self.rows)[only].reshape(-1)
+        if form == _PCO and only is not None:
+            flat = flat.reshape(columns, self.rows)[only].reshape(-1)
         one = flat.dtype.type(1)
         signed = (flat >> one) ^ (np.zeros(1, flat.dtype) - (flat & one))
         numbers: Ints = signed.view(f"<i{flat.dtype.itemsize}").reshape(-1, self.rows)
         return numbers
 
-    def _sum_up(self, numbers: Ints, members: Ints) -> Ints:
-        """Undo the differences."""
+    def _sum_up(self, numbers: Ints, members: Ints) -> npt.NDArray[Any]:
+        """Undo the differences: integers, or already floats where these are as exact."""
         order = self._plan.order[members]
         first, slope = self._plan.first[members], self._plan.slope[members]
+        if (order == 1).all() and numbers.dtype.itemsize <= 4 and bool((self._plan.scale[members] != _BITS).all()):
+            # Sums that floats hold exactly, and that need not be turned into floats after.
+            floats = numbers.astype(np.float64)
+            floats[:, 0] = first
+            return np.cumsum(floats, axis=1, out=floats)
         out = numbers.astype(np.int64)
         if (order == 2).all():
             # Mostly all columns of a chunk are alike: no column need be picked out.
@@ -401,10 +406,7 @@ class Page:
         wanted = range(columns) if only is None else only.tolist()
         out = np.empty((len(wanted), self.rows))
         for place, column in enumerate(wanted):
-            flat = _decompress(data[ends[column] - int(sizes[column]) : ends[column]])
-            if flat.dtype != np.float64 or len(flat) != self.rows:
-                raise ValueError("a column has another shape than its page says")
-            out[place] = flat
+            decompress_numbers(data[ends[column] - int(sizes[column]) : ends[column]], out[place])
         return out
 
     def _dig_holes(self, out: Floats, columns: Ints) -> None:
@@ -421,12 +423,19 @@ class Page:
             bits[start : start + int(runs.length[run]), here[run]] = STALE_BITS if runs.stale[run] else ABSENT_BITS
 
 
-def _decompress(data: bytes) -> npt.NDArray[Any]:
+def decompress_numbers(data: bytes, out: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Decompress numbers under pcodec into an array of their type and count, which is returned.
+
+    Raises:
+        ValueError: the bytes are not of so many such numbers.
+    """
     try:
-        flat = standalone.simple_decompress(data)
+        progress = standalone.simple_decompress_into(data, out)
     except (RuntimeError, TypeError) as err:
         raise ValueError(str(err)) from err
-    return np.empty(0) if flat is None else flat
+    if progress.n_processed != len(out) or not progress.finished:
+        raise ValueError("compressed numbers are not as many as their index says")
+    return out
 
 
 class _Reader:

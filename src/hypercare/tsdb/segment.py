@@ -11,7 +11,7 @@ import numpy as np
 from pcodec import ChunkConfig, standalone
 
 from hypercare.model.samples import ABSENT
-from hypercare.tsdb.codec import Page, encode, page_columns
+from hypercare.tsdb.codec import Page, decompress_numbers, encode, page_columns
 from hypercare.tsdb.raw import holes_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hypercare.tsdb.layout import Layout, Slots
 
 _LEVEL: Final = 8
+_MOST_ROWS: Final = 1 << 25
 _PAGE_COST: Final = 64
 """Bytes of memory that a column of an opened page takes beside its data."""
 _uids = itertools.count()
@@ -39,13 +40,9 @@ def decompress_times(packed: bytes, rows: int) -> Ints:
     Raises:
         ValueError: the bytes are not of such numbers.
     """
-    try:
-        flat = standalone.simple_decompress(packed)
-    except (RuntimeError, TypeError) as err:
-        raise ValueError(str(err)) from err
-    if flat is None or flat.dtype != np.int64 or len(flat) != rows:
-        raise ValueError("compressed times have another shape than their index says")
-    times: Ints = flat
+    if not 0 < rows <= _MOST_ROWS:
+        raise ValueError("more rows than a block can have")
+    times: Ints = decompress_numbers(packed, np.empty(rows, dtype=np.int64))
     times.flags.writeable = False
     return times
 
