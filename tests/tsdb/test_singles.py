@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 from hypothesis import given, settings
@@ -70,3 +71,22 @@ def test_memory_of_label_sets_stays_bounded(monkeypatch):
 def test_an_empty_batch():
     none = FloatColumns([], np.empty(0, np.int64), np.empty(0))
     assert sum(Tsdb.open(None).write(WriteBatch("s", singles=none), START)[:5]) == 0
+
+
+def test_what_was_written_out_survives_the_process(tmp_path):
+    store = Tsdb.open(tmp_path / "a", Options(wal_segment_bytes=300))
+    for t in range(6):
+        store.write(batch_of([(n, t, 1.0) for n in range(8)], same=True), START)
+        assert store.write_out()
+    # As it is on disk now, nothing closed.
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    other = Tsdb.open(tmp_path / "b")
+    assert sum(len(row) for row in content(other).values()) == 48
+    other.close()
+    assert store.flush(START)
+    store.write(batch_of([(0, 7, 1.0)], same=True), START)
+    assert store.flush(START)
+    store.close()
+    again = Tsdb.open(tmp_path / "a")
+    assert sum(len(row) for row in content(again).values()) == 49
+    again.close()

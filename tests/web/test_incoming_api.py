@@ -209,3 +209,17 @@ def test_the_settings_of_prometheus_yml_are_acted_on(make):
     shop.run(60)
     shop.post(OTLP, data=otlp([7], "a.b"), headers={"content-type": "application/json"})
     assert values(shop, '{"a.b"}') == {(("__name__", "a.b"), ("job", "api")): "7"}
+
+
+def test_a_log_that_cannot_be_written_is_no_success(shop, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hypercare.tsdb.wal.os.write", full)
+        assert write(shop, request_v1([({"__name__": "sent"}, [(NOW, 1.0)])])).status == 503
+        answer = shop.post(OTLP, data=otlp([1]), headers={"content-type": "application/json"})
+        assert answer.status == 503
+    # The sender comes again: what is there already is no conflict.
+    assert write(shop, request_v1([({"__name__": "sent"}, [(NOW, 1.0)])])).status == 204
+    assert values(shop, "sent") == {(("__name__", "sent"),): "1"}

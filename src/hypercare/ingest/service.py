@@ -13,6 +13,7 @@ from hypercare.ingest.remote_v1 import decode_v1
 from hypercare.ingest.remote_v2 import V2Cache, decode_v2
 from hypercare.ingest.series_labels import V1Cache
 from hypercare.ingest.wire import WireError
+from hypercare.kernel import CommandError
 from hypercare.ports import Reading
 
 if TYPE_CHECKING:
@@ -129,6 +130,10 @@ class IngestService:
 
     def _write(self, ctx: Context, command: Write) -> WriteResult:
         result = self._tsdb.write(command.batch, ctx.now)
+        if not self._tsdb.write_out():
+            # It is in memory, and is tried again; but the sender had better keep it, too.
+            msg = "the write-ahead log cannot be written; see the log of hypercare"
+            raise CommandError(msg, 503)
         counts = self._counts[command.batch.source.partition("/")[0]]
         if command.batch.metadata:
             self._note(command.batch.metadata)

@@ -234,6 +234,15 @@ class Disk:
         self._number += 1
         return self._number
 
+    def write_out(self) -> bool:
+        """Give the log to the system without waiting for the disk; a failure is reported and tried again later."""
+        try:
+            self.log.flush(sync=False)
+        except OSError as err:
+            self.report(self._log_directory, f"the write-ahead log cannot be written: {err}")
+            return False
+        return True
+
     def flush(self, now: Ms) -> bool:
         """Write the log; a failure is reported and tried again at the next call. Returns whether it succeeded."""
         try:

@@ -161,6 +161,13 @@ class Tsdb:
         """
         return self._writer.write(batch, self._head.oldest(), now - self._options.retention)
 
+    def write_out(self) -> bool:
+        """Have what was taken in survive the end of this process, though not yet that of the machine (see ``flush``).
+
+        Senders do not repeat what was acknowledged. Returns whether it succeeded.
+        """
+        return self._disk is None or self._disk.write_out()
+
     def _read(self, group: Group, columns: Ints, start: Ms, end: Ms) -> tuple[Ints, Floats]:
         """What is stored of some columns of a group in a span, for the writer."""
         blocks, until = (self._disk.blocks, self._disk.sealed_until) if self._disk is not None else ((), 0)

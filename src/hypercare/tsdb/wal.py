@@ -155,18 +155,21 @@ class LogWriter:
     def _record(self, body: bytes) -> None:
         self._pieces += (FRAME.pack(MARKER, len(body), crc32(body)), body)
 
-    def flush(self) -> None:
+    def flush(self, *, sync: bool = True) -> None:
         """Write what was collected and wait for the disk.
+
+        Args:
+            sync: wait for the disk; without it a crash of the process loses nothing, one of the machine may.
 
         Raises:
             OSError: it could not be written; it stays collected for the next call, up to a limit.
         """
-        if not self._pieces and not self._unsynced:
+        if not self._pieces and not (self._unsynced and sync):
             return
         data = b"".join(self._pieces)
         self._pieces = [data] if data else []
         try:
-            self._write(data)
+            self._write(data, sync=sync)
         except OSError:
             if len(data) > _BUFFER_LIMIT:
                 self.dropped_bytes += len(data)
@@ -174,7 +177,7 @@ class LogWriter:
                 self.rotate()
             raise
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, *, sync: bool) -> None:
         fd = self._fd if self._fd is not None else self._begin()
         file = self.files[-1]
         if not file.size:
@@ -194,6 +197,8 @@ class LogWriter:
             file.late = max(file.late, self._late)
         self._pieces, self._pending, self._last = [], 0, None
         self._unsynced = True
+        if not sync:
+            return
         if self._fsync:
             os.fsync(fd)
         self._unsynced = False
