@@ -47,12 +47,13 @@ def _fed(targets: int, rows: int) -> tuple[float, float | None]:
         for server in servers:
             server.ready()
         progress(f"{targets * 1000 * rows:,} samples by remote write")
-        made = [_target(n, rows, int(time.time() * 1000) // STEP * STEP) for n in range(targets)]
+        end = int(time.time() * 1000) // STEP * STEP
+        made = [_target(n, rows, end) for n in range(targets)]
         into_receivers([server.url for server in servers], made, _REQUEST_ROWS)
         # Both tidy up now and then.
         time.sleep(30)
         for server in servers:
-            seen = server.get("query", query='count({job="memory"})')["result"]
+            seen = server.get("query", query='count({job="memory"})', time=end / 1000)["result"]
             assert int(seen[0]["value"][1]) == targets * 1000, (server.name, seen)
         return ours.rss(), theirs.rss() if theirs is not None else None
 
