@@ -49,7 +49,7 @@ def run(scale: Scale) -> list[Figure]:
         for span, (seconds, step) in spans.items():
             progress(f"{len(KINDS)} kinds of range query, {span}")
             when = {"start": end - seconds - 2.345, "end": end - 2.345, "step": step}
-            figures += _kinds(f"range, {span}", "query_range", when, servers, scale(3 if step > 15 else 5, 1))
+            figures += _kinds(f"range, {span}", "query_range", when, servers, scale(2 if step > 15 else 5, 1))
         progress(f"{len(KINDS)} kinds of instant query")
         figures += _kinds("instant", "query", {"time": end - 2.345}, servers, scale(9, 2))
         return figures
