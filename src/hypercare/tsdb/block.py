@@ -60,10 +60,12 @@ class SealedRows(NamedTuple):
         labels: of the columns.
         times: of the rows.
         cells: gives the columns from one to before another: float64[rows, columns].
+        ids: numbers of the columns in their group.
 
     """
 
     labels: Sequence[Labels]
+    ids: Ints
     times: Ints
     cells: Callable[[int, int], Floats]
 
@@ -79,6 +81,7 @@ class BlockWriter:
 
     Attributes:
         path: where it will be.
+        learned: group, digest of the table of label sets, and column numbers of what was written.
 
     """
 
@@ -91,6 +94,7 @@ class BlockWriter:
         self._replaces = list(replaces)
         self._groups: list[Any] = []
         self._tables: list[Place] = []
+        self.learned: list[tuple[str, str, Ints]] = []
         self._known: dict[bytes, tuple[int, int]] = {}
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -110,7 +114,9 @@ class BlockWriter:
             self._first = first if self._first is None else min(self._first, first)
             self._last = last if self._last is None else max(self._last, last)
             width = page_columns(len(piece.times))
-            heads.append([first, last, len(piece.times), len(piece.labels), width, *self._table(piece.labels)])
+            table = self._table(piece.labels)
+            self.learned.append((key, table[2], piece.ids))
+            heads.append([first, last, len(piece.times), len(piece.labels), width, *table])
             pages: list[Place] = []
             holes: list[int] = []
             for left in range(0, len(piece.labels), width):
@@ -507,6 +513,12 @@ class BlockLoader:
                 raise BlockError("a table of label sets has another length than the index says")
             found.append(_Head(first, last, rows, columns, layout))
         block.adopt(group, tuple(found), directory)
+
+    def learn(self, learned: Sequence[tuple[str, str, Ints]]) -> None:
+        """Hear what the tables of a block are that was just written, so that they need not be read."""
+        for key, digest, ids in learned:
+            if (key, digest) not in self._layouts:
+                self._layouts[key, digest] = self._group_of(key).layout(ids)
 
     def forget(self) -> None:
         """Forget label tables, whose column numbers may have been given up."""

@@ -86,6 +86,11 @@ class Sealing:
             return None
         return self._writer.finish()
 
+    @property
+    def learned(self) -> list[tuple[str, str, Ints]]:
+        """What the tables of the new block are."""
+        return self._writer.learned
+
     def abort(self) -> None:
         """Give it up."""
         self._writer.abort()
@@ -118,7 +123,8 @@ def rows_within(group: Group, start: Ms, end: Ms) -> list[SealedRows]:
     if overlapping:
         pieces = [join_pieces([each for one in found for each in zip(repeat(one[0].ids), one[1], one[2])])]
     return [
-        SealedRows([group.series[n] for n in ids.tolist()], times, _slice_of(values)) for ids, times, values in pieces
+        SealedRows([group.series[n] for n in ids.tolist()], ids, times, _slice_of(values))
+        for ids, times, values in pieces
     ]
 
 
@@ -302,6 +308,7 @@ class Disk:
     def _publish(self, sealing: Sealing) -> None:
         try:
             path = sealing.finish()
+            self._loader.learn(sealing.learned)
             added = () if path is None else (self._loader.open(path),)
         except OSError:
             sealing.abort()
@@ -346,6 +353,7 @@ class Disk:
             return False
         try:
             path = merging.finish()
+            self._loader.learn(merging.learned)
             added = [] if path is None else [self._loader.open(path)]
         except OSError:
             merging.abort()

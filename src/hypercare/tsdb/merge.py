@@ -104,6 +104,11 @@ class Merging:
             return None
         return self._writer.finish()
 
+    @property
+    def learned(self) -> list[tuple[str, str, Ints]]:
+        """What the tables of the new block are."""
+        return self._writer.learned
+
     def abort(self) -> None:
         """Give it up."""
         self._writer.abort()
@@ -163,7 +168,7 @@ def _join(group: Group, cluster: list[Segment]) -> SealedRows | None:
             read(out, left, right)
         return out.T
 
-    return SealedRows([group.series[number] for number in ids], times, cells)
+    return SealedRows([group.series[number] for number in ids], numbers, times, cells)
 
 
 def _source(segment: Segment, numbers: Ints, rows: Ints) -> Callable[[Floats, int, int], None]:
