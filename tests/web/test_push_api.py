@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from web_kit import START
 
 from hypercare.collectors.exposition.client_model import MetricFamily
 from hypercare.ingest import BadRequestError
+from hypercare.ingest.push.families import families_of
 from hypercare.ingest.push.path import group_of
 from hypercare.model.labels import Labels
 
@@ -133,6 +137,27 @@ def test_a_refused_push_changes_nothing_but_the_time_of_failure(shop, body, head
     assert float(values(shop, "push_failure_time_seconds")[(("job", "backup"),)]) > START / 1000
 
 
+def nameless(**metric):
+    family = MetricFamily(type=1, metric=[{"gauge": {"value": 1}, **metric.pop("metric", {})}], **metric)
+    return bytes((family.ByteSize(),)) + family.SerializeToString()
+
+
+def test_one_push_cannot_spoil_the_others(shop):
+    put(shop)
+    kind = {"content-type": "application/vnd.google.protobuf"}
+    for body in (nameless(), nameless(name="a", metric={"label": [{"name": "", "value": "x"}]})):
+        assert put(shop, body, "/metrics/job/bad", **kind).status == 400
+    odd = nameless(name='weird "\n name', metric={"label": [{"name": "a.b", "value": 'x"\n\\'}]})
+    assert put(shop, odd, "/metrics/job/odd", **kind).status == 200
+    # The same series by two ways: one of them is shown.
+    put(shop, b'twice{instance="x"} 1\n', "/metrics/job/t")
+    put(shop, b"twice 2\n", "/metrics/job/t/instance/x")
+    shop.run(20)
+    assert values(shop, "took_seconds") == {(("job", "backup"),): "3.5"}
+    assert values(shop, '{"weird%20\\"\\n%20name"}') == {(("a.b", 'x"\n\\'), ("job", "odd")): "1"}
+    assert len(values(shop, "twice")) == 1
+
+
 def test_pushes_survive_a_restart(make):
     shop = make()
     put(shop)
@@ -155,6 +180,17 @@ def test_pushes_survive_a_restart(make):
     assert b'rows_total{instance="\x01",job="backup",table="a"} 7' in before
     shop.run(20)
     assert shop.app.collectors.snapshot().active
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data())
+def test_damaged_bodies_are_refused_or_read(data):
+    kind = data.draw(st.sampled_from(["text/plain", "application/openmetrics-text", "application/vnd.google.protobuf"]))
+    body = bytearray(protobuf() if "protobuf" in kind else BODY)
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(BadRequestError):
+        families_of(bytes(body[: data.draw(st.integers(0, len(body)))]), kind, Labels.of(job="a"))
 
 
 def b64(text):

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from hypercare.collectors.exposition import ExpositionError, Format, Meta, Series, choose_format, parse
 from hypercare.collectors.exposition.client_model import MetricFamily
+from hypercare.collectors.exposition.lines import text_series
 from hypercare.collectors.exposition.parser import bound_text
 from hypercare.collectors.exposition.render import escape_value, format_value
 from hypercare.collectors.pushed import NO_INSTANCE
@@ -76,8 +77,13 @@ def _collect(entries: Iterator[Any], group: Labels) -> tuple[Family, ...]:
                 msg = f"a pushed sample must not have a timestamp: {entry.text[:200]}"
                 raise BadRequestError(msg)
             labels = entry.labels
+            if not labels.name or any(not name for name, _ in entry.pairs):
+                msg = f"a sample needs a name, and so does each of its labels: {entry.text[:200]!r}"
+                raise BadRequestError(msg)
             family = _family(labels.name, current, types)
             series = series_text(labels, group)
+            # What could not be read back would spoil the scrape of everybody's pushes.
+            text_series(f"{series} 0")
             of = samples.setdefault(family, {})
             if series in of:
                 msg = f"a series stands twice: {series[:200]}"
@@ -127,14 +133,28 @@ def _protobuf(body: bytes) -> Iterator[Meta | Series]:
         family.ParseFromString(body[at : at + size])
         at += size
         kind = _TYPES[family.type] if 0 <= family.type < len(_TYPES) else "unknown"
-        yield Meta("type", family.name, kind)
-        yield Meta("help", family.name, family.help)
+        base = _utf8(family.name)
+        yield Meta("type", base, kind)
+        yield Meta("help", base, _utf8(family.help))
         for metric in family.metric:
             stamp = metric.timestamp_ms if metric.HasField("timestamp_ms") else None
-            pairs = tuple((pair.name, pair.value) for pair in metric.label)
+            pairs = tuple((_utf8(pair.name), _utf8(pair.value)) for pair in metric.label)
             for suffix, more, value in _values(metric, kind):
-                name = family.name + suffix
+                name = base + suffix
                 yield Series(name, ((METRIC_NAME, name), *pairs, *more), value, stamp, None)
+
+
+def _utf8(text: str | bytes) -> str:
+    """A string of the message: one that is not in UTF-8 comes as bytes.
+
+    Raises:
+        WireError: it is not in UTF-8.
+
+    """
+    if isinstance(text, bytes):
+        msg = f"{text[:100]!r} is not in UTF-8"
+        raise WireError(msg)
+    return text
 
 
 def _values(metric: Any, kind: str) -> Iterator[tuple[str, tuple[tuple[str, str], ...], float]]:
