@@ -124,3 +124,13 @@ def test_rows_evenly_apart_become_a_slice(numbers: list[int], first: int, stride
     rows = np.arange(100)
     assert (rows[as_rows(even)] == even).all()
     assert (rows[as_rows(np.array(numbers))] == np.array(numbers)).all()
+
+
+def test_a_single_sample_that_is_no_number_has_no_variance() -> None:
+    times, values = np.array([0, 60_000]), np.array([[math.nan, math.inf, 3.0], [1.0, 2.0, 3.0]])
+    end = np.arange(0, 61_000, 60_000)
+    function = FUNCTIONS["stdvar_over_time"].over_range
+    assert function is not None
+    with np.errstate(all="ignore"):
+        got, _ = function(Strided(_frame(times, end - 30_000, end), values), RangeArgs(end, end, end))
+    np.testing.assert_array_equal(got, [[math.nan, math.nan, 0.0], [0.0, 0.0, 0.0]])

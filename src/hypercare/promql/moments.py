@@ -26,7 +26,12 @@ Join: TypeAlias = "Callable[[State, State, int], State]"
 def spread(values: Floats, frame: Frame) -> Floats:
     """The sum of squared differences from the mean of every window, ``[K, N]``; empty ones hold any number."""
     _, total, squares = _windows((values, None, None), frame, _join_spreads)
-    return squares - total * total / frame.count
+    result = squares - total * total / frame.count
+    if (frame.count == 1).any():
+        # What has no neighbour is never compared: zero, but for NaN and the infinities.
+        first = take(values, frame.first)
+        result += np.where(frame.count == 1, first - first, 0.0)
+    return result
 
 
 def line(values: Floats, frame: Frame) -> tuple[Floats, Floats, Floats]:
