@@ -13,6 +13,7 @@ from benchmarks import (
     bytes_per_sample,
     idle_memory,
     memory_100k,
+    oncall_year,
     page_latency,
     promql,
     ranges,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "memory_100k": memory_100k.run,
     "start_24h": start_24h.run,
     "backtest": backtest.run,
+    "oncall_year": oncall_year.run,
 }
 
 

@@ -85,11 +85,8 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
             found.append(document.problem(node, f"unknown {what} {name!r}", hint))
 
     for schedule in root.each("oncall", "schedules"):
-        for node in texts(schedule.at("rotation", "people")):
+        for node in _people_of(schedule):
             need(node, str(node.scalar), people, "person")
-        for override in schedule.each("overrides"):
-            for node in texts(override.at("person")):
-                need(node, str(node.scalar), people, "person")
     for escalation in root.each("escalations"):
         for step in escalation.each("steps"):
             for node in texts(step.at("notify")):
@@ -100,3 +97,12 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
                     known = {"person": people, "schedule": schedules, "receiver": receivers}[kind]
                     need(node, name.strip(), known, kind)
     return found
+
+
+def _people_of(schedule: Node) -> Iterator[Node]:
+    """Every place of a schedule where a person is named."""
+    yield from texts(schedule.at("rotation", "people"))
+    for key, name in (("layers", "people"), ("overrides", "person"), ("swaps", "people"), ("holidays", "person")):
+        for item in schedule.each(key):
+            yield from texts(item.at(name))
+    yield from texts(schedule.at("fallback"))

@@ -6,7 +6,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 from hypercare.config.base import Announced, PathText, StrictModel, hide_password, refuse
 from hypercare.config.metrics import MetricsConfig
-from hypercare.config.people import Escalation, OncallConfig, Person
+from hypercare.config.people import Escalation, Person
+from hypercare.config.schedules import OncallConfig
 from hypercare.config.services import CollectConfig, IncidentsConfig, Service, StorageConfig, WebConfig
 
 _PROMETHEUS_KEYS = ("global", "scrape_configs", "rule_files", "scrape_config_files", "remote_write", "alerting")

@@ -1,16 +1,14 @@
-"""``people``, ``oncall`` and ``escalations`` of hypercare.yml."""
+"""``people`` and ``escalations`` of hypercare.yml."""
 
 import dataclasses
-import datetime as dt
 import re
-import zoneinfo
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from hypercare.config.alertmanager import OneOrManyMatchers
 from hypercare.config.base import Duration, FilePath, OneOrMany, Secret, SecretUrl, StrictModel, Timezone, refuse
-from hypercare.model.time import MINUTE, WEEK, Ms, from_datetime
+from hypercare.config.schedules import Absence
 
 Groups = tuple[tuple[str, ...], ...]
 
@@ -46,7 +44,12 @@ class Contact(StrictModel):
 
 
 class Person(StrictModel):
-    """Somebody who can be paged; without ``contact`` on the console, so that no page is lost."""
+    """Somebody who can be paged; without ``contact`` on the console, so that no page is lost.
+
+    Attributes:
+        away: when they are not on call, whatever a schedule says; in their own time zone.
+
+    """
 
     key_hints: ClassVar[dict[str, str]] = {"contacts": "the key is called contact", "mail": "the key is called email"}
 
@@ -55,6 +58,7 @@ class Person(StrictModel):
     email: str = ""
     timezone: Timezone = "UTC"
     contact: Annotated[tuple[Contact, ...], OneOrMany] = (Contact(channel="console"),)
+    away: tuple[Absence, ...] = ()
 
     @model_validator(mode="after")
     def _email(self) -> Self:
@@ -65,97 +69,6 @@ class Person(StrictModel):
             if contact.channel == "email" and not (contact.to or self.email):
                 raise refuse("e-mail needs to, or the person's email", "contact", index, "to")
         return self
-
-
-def _moment(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return value
-    try:
-        return dt.datetime.fromisoformat(str(value))
-    except ValueError:
-        hint = "write it as 2026-01-05T09:00"
-        msg = f"expected a date and time, found {value!r}"
-        raise refuse(msg, hint=hint) from None
-
-
-Moment = Annotated[
-    dt.datetime,
-    BeforeValidator(_moment),
-    PlainSerializer(dt.datetime.isoformat, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["2026-01-05T09:00"]}),
-]
-"""A date and time; without an offset in the schedule's time zone."""
-
-
-def instant(moment: dt.datetime, timezone: str) -> Ms:
-    """The instant of a moment; one that daylight saving skips is taken with the offset before the change."""
-    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=zoneinfo.ZoneInfo(timezone)))
-
-
-def _time_of_day(value: Any) -> Any:
-    if isinstance(value, dt.time):
-        return value
-    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", str(value), re.ASCII)
-    if match is None:
-        msg = f"expected a time of day such as 09:00, found {value!r}"
-        raise refuse(msg)
-    return dt.time(int(match[1]), int(match[2]))
-
-
-TimeOfDay = Annotated[
-    dt.time,
-    BeforeValidator(_time_of_day),
-    PlainSerializer(lambda t: t.strftime("%H:%M"), return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["09:00"]}),
-]
-
-
-class Rotation(StrictModel):
-    """People take turns.
-
-    Attributes:
-        every: length of a turn, ms; whole days are counted in local time, so that the hand-off stays at its hour
-            through daylight-saving changes.
-        start: when the first person's first turn begins.
-        handoff: local time of day of the change; none: that of ``start``.
-
-    """
-
-    people: tuple[str, ...] = Field(min_length=1)
-    every: Annotated[Duration, Field(ge=MINUTE)] = WEEK
-    start: Moment
-    handoff: TimeOfDay | None = None
-
-
-class Override(StrictModel):
-    """Somebody stands in for a while."""
-
-    person: str
-    from_: Moment = Field(alias="from")
-    until: Moment
-
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if (self.from_.tzinfo is None) != (self.until.tzinfo is None):
-            raise refuse("from and until must both have an offset, or none", "until")
-        if self.from_ >= self.until:
-            raise refuse("until is not after from", "until")
-        return self
-
-
-class Schedule(StrictModel):
-    """Who is on call when."""
-
-    name: str = Field(min_length=1)
-    timezone: Timezone = "UTC"
-    rotation: Rotation
-    overrides: tuple[Override, ...] = ()
-
-
-class OncallConfig(StrictModel):
-    """All schedules."""
-
-    schedules: tuple[Schedule, ...] = ()
 
 
 EVERYONE: Final = "everyone"

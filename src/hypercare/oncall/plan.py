@@ -12,6 +12,7 @@ from hypercare.model.time import MINUTE, WEEK, Ms
 
 if TYPE_CHECKING:
     import datetime as dt
+    from typing import Literal
 
 EVERYONE: Final = "everyone"
 SCHEDULE: Final = "schedule:"
@@ -26,11 +27,17 @@ class Person:
     Attributes:
         contacts: the channel of each contact way, in the order of the configuration; the n-th is addressed as
             ``person/<name>/<n>``.
+        timezone: IANA name; what night and weekend are for them.
+        full_name: as calendars show it; may be empty.
+        email: by which an invitation names them; may be empty.
 
     """
 
     name: str
     contacts: tuple[str, ...]
+    timezone: str = "UTC"
+    full_name: str = ""
+    email: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,8 +58,68 @@ class Override:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Swap:
+    """Two people take each other's turns of all layers for ``start <= t < end``; several apply one after another."""
+
+    one: str
+    other: str
+    start: Ms
+    end: Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Holiday:
+    """Whole local days, ``first`` to ``last``; ``person`` is on call then, empty: what the layers say."""
+
+    first: dt.date
+    last: dt.date
+    person: str = ""
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Window:
+    """A time that comes again on some weekdays.
+
+    Attributes:
+        days: on which it begins; 0 is Monday.
+        start: minutes of local wall-clock time after midnight.
+        end: the same, excluded; beyond 1440 on the day after.
+
+    """
+
+    days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    start: int = 0
+    end: int = 24 * 60
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layer:
+    """A rotation of a schedule; see ``Schedule`` for what the first fields mean.
+
+    Attributes:
+        until: it ends there; none: never.
+        windows: when it applies, any of them; none: always.
+        holidays: whether it applies on holidays as on other days, not at all, or only then.
+
+    """
+
+    name: str
+    people: tuple[str, ...]
+    start: dt.datetime
+    timezone: str = "UTC"
+    every: Ms = WEEK
+    since: Ms | None = None
+    until: Ms | None = None
+    windows: tuple[Window, ...] = ()
+    holidays: Literal["work", "skip", "only"] = "work"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Schedule:
-    """A rotation with overrides.
+    """A rotation with overrides, or layers of rotations.
+
+    Somebody who is away is not on call: in a layer the next in its order takes over, elsewhere what lies below counts.
 
     Attributes:
         people: in order; a name may stand several times, so that any order of weeks can be written.
@@ -61,6 +128,11 @@ class Schedule:
         start: local wall-clock time from which turns are counted: they change at ``start + n * every``.
         timezone: IANA name.
         since: when the first turn begins; nobody is on call before. None: at ``start``.
+        layers: above the rotation, each above the one before.
+        swaps: of turns of the rotation and the layers.
+        holidays: in ``timezone`` where they name a person, else in that of the layer.
+        fallback: where nobody else is on call, once the earliest layer has begun: the first who is not away.
+        away: of everybody, by override's form.
 
     """
 
@@ -71,6 +143,22 @@ class Schedule:
     every: Ms = WEEK
     since: Ms | None = None
     overrides: tuple[Override, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    swaps: tuple[Swap, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    fallback: tuple[str, ...] = ()
+    away: tuple[Override, ...] = ()
+
+    @property
+    def stack(self) -> tuple[Layer, ...]:
+        """The rotation, if it has people, and all layers, the lowest first."""
+        base = Layer("", self.people, self.start, self.timezone, self.every, self.since)
+        return (base, *self.layers) if self.people else self.layers
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing but a rotation and overrides."""
+        return not (self.layers or self.swaps or self.holidays or self.fallback or self.away)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

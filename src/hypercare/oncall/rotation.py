@@ -7,14 +7,15 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from hypercare.model.time import HOUR, from_datetime, to_datetime
+from hypercare.model.time import WEEK, YEAR, to_datetime
+from hypercare.oncall.render import render
+from hypercare.oncall.turns import LARGEST_CHANGE, begin, hand_off
 
 if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.oncall.plan import Schedule
 
-# No zone has ever set its clocks by more than a day at once (Samoa left out one day in 2011).
-_LARGEST_CHANGE: Final = 25 * HOUR
+_LONGEST: Final = 3 * YEAR
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Shift:
 
 def on_call(schedule: Schedule, at: Ms) -> Shift | None:
     """The shift that runs at an instant; none before the schedule's start and where nobody is in it."""
+    if not schedule.plain:
+        return _widened(schedule, at)
     overrides = schedule.overrides
     ruling = max((i for i, o in enumerate(overrides) if o.start <= at < o.end), default=None)
     if ruling is None:
@@ -48,6 +51,11 @@ def on_call(schedule: Schedule, at: Ms) -> Shift | None:
 
 def shifts(schedule: Schedule, start: Ms, end: Ms) -> tuple[Shift, ...]:
     """The shifts that touch ``start <= t < end``, in order, each in its full length."""
+    if not schedule.plain:
+        whole = [Shift(d.person, d.start, d.end) for d in render(schedule, start, end)]
+        for end_of in (0, -1) if whole else ():
+            whole[end_of] = _widened(schedule, whole[end_of].start) or whole[end_of]
+        return tuple(whole)
     found: list[Shift] = []
     at: Ms | None = start
     while at is not None and at < end:
@@ -60,10 +68,26 @@ def shifts(schedule: Schedule, start: Ms, end: Ms) -> tuple[Shift, ...]:
     return tuple(found)
 
 
+def _widened(schedule: Schedule, at: Ms) -> Shift | None:
+    """The whole shift that runs at an instant, as rendered from a span wide enough to hold it.
+
+    A fallback may stand for ever: its shift is cut off some years from ``at``.
+    """
+    reach = max([WEEK, *(layer.every for layer in schedule.stack)]) + 2 * LARGEST_CHANGE
+    while True:
+        start, end = at - reach, at + reach
+        duty = next((d for d in render(schedule, start, end) if d.start <= at < d.end), None)
+        if duty is None:
+            return None
+        if (duty.start > start and duty.end < end) or reach > _LONGEST:
+            return Shift(duty.person, duty.start, duty.end)
+        reach *= 4
+
+
 def _next_start(schedule: Schedule, at: Ms) -> Ms | None:
     """The first instant after ``at`` at which somebody may come on call."""
     starts = [o.start for o in schedule.overrides if o.start > at]
-    first = _begin(schedule, ZoneInfo(schedule.timezone))
+    first = begin(schedule, ZoneInfo(schedule.timezone))
     if schedule.people and first > at:
         starts.append(first)
     return min(starts, default=None)
@@ -82,9 +106,9 @@ def _turn(schedule: Schedule, at: Ms) -> Shift | None:
     zone = ZoneInfo(schedule.timezone)
     local = to_datetime(at).astimezone(zone).replace(tzinfo=None)
     near = (local - schedule.start) // dt.timedelta(milliseconds=schedule.every)
-    reach = _LARGEST_CHANGE // schedule.every + 2
-    begun = {k: _hand_off(schedule, k, zone) for k in range(max(0, near - reach), near + reach + 1)}
-    first = _begin(schedule, zone)
+    reach = LARGEST_CHANGE // schedule.every + 2
+    begun = {k: hand_off(schedule, k, zone) for k in range(max(0, near - reach), near + reach + 1)}
+    first = begin(schedule, zone)
     if at < first:
         return None
     # The first turn may begin at another time of day than the others (or before its place in the grid).
@@ -92,12 +116,3 @@ def _turn(schedule: Schedule, at: Ms) -> Shift | None:
     person = schedule.people[running % len(schedule.people)]
     start = first if running == 0 else max(first, begun[running])
     return Shift(person, start, min(when for k, when in begun.items() if k > running))
-
-
-def _begin(schedule: Schedule, zone: ZoneInfo) -> Ms:
-    return schedule.since if schedule.since is not None else _hand_off(schedule, 0, zone)
-
-
-def _hand_off(schedule: Schedule, k: int, zone: ZoneInfo) -> Ms:
-    local = schedule.start + k * dt.timedelta(milliseconds=schedule.every)
-    return from_datetime(local.replace(tzinfo=zone))
