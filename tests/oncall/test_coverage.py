@@ -189,6 +189,7 @@ def test_a_broken_one_is_caught_with_the_exact_minutes():
     # In July Sydney (UTC+10) has to hold until Berlin (UTC+2) begins at 05:00 UTC, which is 15:00 there.
     late = FOLLOW_THE_SUN.replace('until: "19:00"', 'until: "14:47"')
     found = coverage(read(late), at("2026-07-06T12:00"), at("2026-07-08T12:00"))
+    reason = "no layer has anybody and there is no fallback"
     assert found.gaps == tuple(
         Gap("primary", at(f"2026-07-{d}T04:47"), at(f"2026-07-{d}T05:00"), reason) for d in ("07", "08")
     )

@@ -74,7 +74,7 @@ def coverage(plan: Plan, start: Ms, end: Ms, only: str = "") -> Coverage:
     return Coverage(start, end, names, tuple(gaps), tuple(_overlaps(duties)), tuple(sorted(weak)))
 
 
-def _gaps(plan: Plan, schedule: Schedule, duties: tuple[Duty, ...], start: Ms, end: Ms) -> Iterator[Gap]:
+def _gaps(plan: Plan, schedule: Schedule, duties: tuple[Duty, ...], start: Ms, end: Ms) -> list[Gap]:
     found: list[Gap] = []
     for opens, closes in outside(union((d.start, d.end) for d in duties), start, end):
         found += _uncovered(schedule, opens, closes)
@@ -83,7 +83,14 @@ def _gaps(plan: Plan, schedule: Schedule, duties: tuple[Duty, ...], start: Ms, e
         if person is None or not person.contacts:
             what = "is not among the people" if person is None else "has no contact way"
             found.append(Gap(schedule.name, duty.start, duty.end, f"{duty.person} {what}"))
-    yield from sorted(found, key=lambda g: g.from_at)
+    merged: list[Gap] = []
+    for gap in sorted(found, key=lambda g: g.from_at):
+        # A hole that several turns would have filled is one gap.
+        if merged and (merged[-1].until, merged[-1].reason) == (gap.from_at, gap.reason):
+            merged[-1] = dataclasses.replace(merged[-1], until=gap.until)
+        else:
+            merged.append(gap)
+    return merged
 
 
 def _uncovered(schedule: Schedule, start: Ms, end: Ms) -> Iterator[Gap]:
