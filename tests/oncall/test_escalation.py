@@ -73,6 +73,7 @@ def test_what_a_page_says():
             "runbook_url": "",
             "ack_url": f"https://ops.example/incidents/{incident.id}",
         },
+        cancel_key=f"page:{incident.id}",
     )
     assert desk.seen(PageSent) == [PageSent(incident.id, "ada", "console", 0)]
 

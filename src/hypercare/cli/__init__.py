@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "alerts": ("ask", "alerts", "List the firing alerts; exit code 1 if there is an active one."),
     "targets": ("ask", "targets", "List what is scraped; exit code 1 if something is down."),
     "oncall": ("ask", "oncall", "Who is on call now."),
-    "incidents": ("incidents", "app", "Incidents: list, show, ack, note, resolve."),
+    "incidents": ("incidents", "app", "Incidents: list, show, ack, unack, note, resolve."),
     "silences": ("silences", "app", "Silences: list, add, expire."),
     "rules": ("rules", "app", "Rules before they are trusted: check, test, backtest."),
     "tsdb": ("tsdb", "app", "The metrics store, without a server: check, analyze, list, export, import."),

@@ -1,4 +1,4 @@
-"""Incidents: list, show, ack, note, resolve."""
+"""Incidents: list, show, ack, unack, note, resolve."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from hypercare.cli.client import DEFAULT_URL, By, Json, Url, request, whoami
 from hypercare.cli.show import as_json, clean, local, table
 
-app = typer.Typer(help="Incidents: list, show, ack, note, resolve.", no_args_is_help=True)
+app = typer.Typer(help="Incidents: list, show, ack, unack, note, resolve.", no_args_is_help=True)
 Ref = Annotated[str, typer.Argument(help="Number or id.")]
 _BASE = "/api/hypercare/v1/incidents"
 
@@ -72,6 +72,12 @@ def ack(
 ) -> None:
     """Take an incident: the escalation stops."""
     _say(request(url, _path(ref, "/ack"), {"by": whoami(by), "note": note}))
+
+
+@app.command()
+def unack(ref: Ref, by: By = "", note: Annotated[str, typer.Option(help="Why.")] = "", url: Url = DEFAULT_URL) -> None:
+    """Hand an incident back: those on call are paged from the beginning."""
+    _say(request(url, _path(ref, "/unack"), {"by": whoami(by), "note": note}))
 
 
 @app.command()

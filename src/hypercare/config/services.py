@@ -198,6 +198,8 @@ class IncidentsConfig(StrictModel):
         severity: the first rule that fits decides; after them critical is P1, warning P2, the rest P3.
         quiet_time: so long after the last alert has ended the incident resolves itself, ms.
         confirm: a person has to confirm the end instead.
+        ack_timeout: so long after the last word of a person in an acknowledged incident whose alerts still fire, those
+            on call are paged again, ms; 0: an acknowledgement holds for ever.
         group_by: alerts with equal values of these labels belong to one incident.
 
     """
@@ -206,6 +208,7 @@ class IncidentsConfig(StrictModel):
     severity: tuple[SeverityRule, ...] = ()
     quiet_time: Duration = 10 * MINUTE
     confirm: bool = False
+    ack_timeout: Duration = 0
     group_by: tuple[str, ...] = ("alertname", "service")
 
     def opens(self, labels: Labels) -> bool:

@@ -15,6 +15,15 @@ class Acknowledge:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Unacknowledge:
+    """I cannot go on with it: whoever is on call is paged from the beginning."""
+
+    id: str
+    by: str
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class AddNote:
     """Add a note to the timeline, at any time."""
 

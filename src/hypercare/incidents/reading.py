@@ -21,4 +21,5 @@ def settings_of(config: HypercareConfig) -> IncidentSettings:
         services=services,
         quiet_time=incidents.quiet_time,
         confirm=incidents.confirm,
+        ack_timeout=incidents.ack_timeout,
     )

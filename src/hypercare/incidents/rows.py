@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
+from hypercare.incidents.grouping import describe
 from hypercare.incidents.store import RESOLVED
 from hypercare.incidents.tables import incident_alerts, incidents, timeline
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 
     from hypercare.kernel import Context
     from hypercare.model.alerts import Alert
+    from hypercare.model.events import SuppressionChanged
     from hypercare.model.labels import Labels
     from hypercare.model.time import Ms
 
 MACHINE: Final = "hypercare"
 """Who did what no person did."""
 _PART: Final = 500
+_MANY: Final = 100
+_FEW: Final = 20
 
 
 def tell(ctx: Context, incident_id: str, kind: str, text: str, by: str = MACHINE, **data: Any) -> None:
@@ -49,26 +53,99 @@ def change(ctx: Context, incident_id: str, **values: Any) -> None:
     ctx.db.execute(update(incidents).where(incidents.c.id == incident_id).values(values))
 
 
-def put_alert(ctx: Context, incident_id: str, alert: Alert) -> None:
-    """Write that an alert of an incident fires."""
-    # A source may report an alert as ended and then as firing again with its old start: that row comes back to life.
-    same = {"incident_id": incident_id, "fingerprint": alert.fingerprint, "starts_at": alert.starts_at}
-    where = [incident_alerts.c[name] == value for name, value in same.items()]
-    if ctx.db.execute(update(incident_alerts).where(*where).values(ends_at=None)).rowcount:
-        return
-    texts = {"labels": _json(alert.labels.as_dict()), "annotations": _json(alert.annotations.as_dict())}
-    ctx.db.execute(insert(incident_alerts).values({**same, **texts, "ends_at": None}))
-
-
-def end_alert(ctx: Context, fingerprint: str, at: Ms) -> tuple[str, ...]:
-    """Write that an alert has ended; the ids of the incidents in which it fired, oldest first."""
+def put_alerts(ctx: Context, incident_id: str, alerts: Sequence[Alert]) -> None:
+    """Write that alerts of an incident fire."""
     c = incident_alerts.c
-    firing = c.fingerprint == fingerprint, c.ends_at.is_(None)
-    query = select(c.incident_id).join(incidents, incidents.c.id == c.incident_id).where(*firing)
-    ids: tuple[str, ...] = tuple(dict.fromkeys(ctx.db.execute(query.order_by(incidents.c.number)).scalars()))
-    if ids:
-        ctx.db.execute(update(incident_alerts).where(*firing).values(ends_at=at))
-    return ids
+    known: set[tuple[str, Ms]] = set()
+    for part in _parts(alerts):
+        query = select(c.fingerprint, c.starts_at).where(c.incident_id == incident_id, c.fingerprint.in_(part))
+        known.update((row.fingerprint, row.starts_at) for row in ctx.db.execute(query))
+    again: dict[tuple[str, Ms], dict[str, Any]] = {}
+    fresh: dict[tuple[str, Ms], dict[str, Any]] = {}
+    for alert in alerts:
+        key = alert.fingerprint, alert.starts_at
+        if key in known:
+            again[key] = {"f": key[0], "s": key[1]}
+        elif key not in fresh:
+            texts = {"labels": _json(alert.labels.as_dict()), "annotations": _json(alert.annotations.as_dict())}
+            fresh[key] = {"incident_id": incident_id, "fingerprint": key[0], "starts_at": key[1], **texts}
+    if again:
+        # A source may report an alert as ended and then as firing again with its old start: that row is alive again.
+        same = c.incident_id == incident_id, c.fingerprint == bindparam("f"), c.starts_at == bindparam("s")
+        ctx.db.execute(update(incident_alerts).where(*same).values(ends_at=None, suppressed=None), list(again.values()))
+    if fresh:
+        ctx.db.execute(insert(incident_alerts), list(fresh.values()))
+
+
+def end_alerts(ctx: Context, alerts: Sequence[Alert]) -> dict[str, list[Alert]]:
+    """Write that alerts end now; by incident those that fired in it, the oldest incident first."""
+    c = incident_alerts.c
+    by_fingerprint = {alert.fingerprint: alert for alert in alerts}
+    found: dict[str, dict[str, Alert]] = {}
+    numbers: dict[str, int] = {}
+    for part in _parts(alerts):
+        firing = c.fingerprint.in_(part), c.ends_at.is_(None)
+        query = select(c.incident_id, c.fingerprint, incidents.c.number)
+        hits = ctx.db.execute(query.join(incidents, incidents.c.id == c.incident_id).where(*firing)).all()
+        for row in hits:
+            numbers[row.incident_id] = row.number
+            found.setdefault(row.incident_id, {})[row.fingerprint] = by_fingerprint[row.fingerprint]
+        if hits:
+            ctx.db.execute(update(incident_alerts).where(*firing).values(ends_at=ctx.now))
+    return {i: [a for f, a in by_fingerprint.items() if f in found[i]] for i in sorted(found, key=numbers.__getitem__)}
+
+
+def tell_alerts(ctx: Context, incident_id: str, alerts: Sequence[Alert], kind: str, verb: str) -> None:
+    """Add alerts to the timeline, one by one; of very many at once the first, and how many more."""
+    lines: list[tuple[str, dict[str, Any]]] = [
+        (f"alert {verb}: {describe(a.labels)}", {"fingerprint": a.fingerprint, "starts_at": a.starts_at})
+        for a in alerts[: _FEW if len(alerts) > _MANY else None]
+    ]
+    if len(alerts) > _MANY:
+        lines.append((f"{len(alerts) - _FEW} more alerts: {verb}", {"count": len(alerts) - _FEW}))
+    row = {"incident_id": incident_id, "at": ctx.now, "kind": kind, "by": MACHINE}
+    if lines:
+        ctx.db.execute(insert(timeline), [{**row, "text": text, "data": _json(data)} for text, data in lines])
+
+
+def suppress(ctx: Context, event: SuppressionChanged) -> tuple[str, ...]:
+    """Write which firing alerts are held back; the unresolved incidents for which that is news, oldest first."""
+    c = incident_alerts.c
+    wanted = {fingerprint: decision and str(decision.reason) for fingerprint, decision in event.changes}
+    query = select(c.incident_id, c.fingerprint, c.starts_at, c.suppressed)
+    query = query.join(incidents, incidents.c.id == c.incident_id).order_by(incidents.c.number)
+    query = query.where(c.ends_at.is_(None), incidents.c.status != RESOLVED)
+    # Silences hold back few alerts or many; firing alerts of unresolved incidents are the fewer of many.
+    if len(wanted) <= _PART and not event.whole:
+        query = query.where(c.fingerprint.in_(tuple(wanted)))
+    changed = [
+        row
+        for row in ctx.db.execute(query)
+        if (event.whole or row.fingerprint in wanted) and wanted.get(row.fingerprint) != row.suppressed
+    ]
+    if changed:
+        same = c.incident_id == bindparam("i"), c.fingerprint == bindparam("f"), c.starts_at == bindparam("s")
+        values = [
+            {"i": row.incident_id, "f": row.fingerprint, "s": row.starts_at, "why": wanted.get(row.fingerprint)}
+            for row in changed
+        ]
+        ctx.db.execute(update(incident_alerts).where(*same).values(suppressed=bindparam("why")), values)
+    return tuple(dict.fromkeys(row.incident_id for row in changed))
+
+
+def calling(ctx: Context, incident_id: str) -> tuple[int, tuple[str, ...]]:
+    """How many firing alerts of an incident call for somebody, and what holds back the others."""
+    c = incident_alerts.c
+    query = select(c.suppressed, func.count()).where(c.incident_id == incident_id, c.ends_at.is_(None))
+    counts = {row[0]: int(row[1]) for row in ctx.db.execute(query.group_by(c.suppressed))}
+    return counts.get(None, 0), tuple(sorted(why for why in counts if why))
+
+
+def last_word(ctx: Context, incident_id: str) -> Ms:
+    """When a person last did or said something."""
+    c = timeline.c
+    query = select(func.max(c.at)).where(c.incident_id == incident_id, c.by != MACHINE)
+    return int(ctx.db.execute(query).scalar() or 0)
 
 
 def known_firing(ctx: Context, alerts: Sequence[Alert]) -> frozenset[str]:

@@ -5,29 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hypercare.incidents import grouping, rows, store
-from hypercare.incidents.commands import Acknowledge, AddNote, Resolve
+from hypercare.incidents.acks import Acknowledgements, asked, found, since_resolved
+from hypercare.incidents.calm import QUIET, Calm, wait_quiet
+from hypercare.incidents.commands import AddNote, Resolve
 from hypercare.incidents.reading import settings_of
 from hypercare.incidents.settings import IncidentSettings
 from hypercare.incidents.timeline import Chronicle
 from hypercare.kernel import CommandError
 from hypercare.model.events import (
-    AlertResolved,
     AlertsReceived,
     GroupNotified,
-    IncidentAcknowledged,
     IncidentOpened,
     IncidentResolved,
 )
-from hypercare.model.time import format_duration, format_rfc3339
+from hypercare.model.time import format_duration
 
 if TYPE_CHECKING:
     from hypercare.config import Config
     from hypercare.incidents.store import Incident
     from hypercare.kernel import Context, Kernel
     from hypercare.model.alerts import Alert
-    from hypercare.model.time import Ms
 
-_QUIET: Final = "incidents.quiet"
 _ALL: Final = 1_000_000
 
 
@@ -41,16 +39,19 @@ class IncidentService:
     def __init__(self) -> None:
         self.settings = IncidentSettings()
         self._configured = False
+        self._applied: tuple[Context, IncidentSettings] | None = None
+        self._calm = Calm(self._settings, lambda ctx, incident: self._acks.watch(ctx, incident.id))
+        self._acks = Acknowledgements(self._settings)
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         kernel.subscribe(GroupNotified, self._on_notified)
         kernel.subscribe(AlertsReceived, self._on_received)
-        kernel.subscribe(AlertResolved, self._on_alert_resolved)
-        kernel.on_timer(_QUIET, self._on_quiet)
-        kernel.on_message(Acknowledge, self._acknowledge)
+        kernel.on_timer(QUIET, self._on_quiet)
         kernel.on_message(AddNote, self._add_note)
         kernel.on_message(Resolve, self._resolve)
+        self._calm.register(kernel)
+        self._acks.register(kernel)
         Chronicle().register(kernel)
 
     def configure(self, ctx: Context, config: Config) -> None:
@@ -60,12 +61,20 @@ class IncidentService:
     def apply(self, ctx: Context, settings: IncidentSettings) -> None:
         """Work by these settings from now on; incidents under way keep what they have, but end by the new ones."""
         # Only with the commit: a reload that another room refuses leaves everything as it was.
+        self._applied = ctx, settings
         ctx.after_commit(lambda: self._replace(settings))
         for incident in store.load_incidents(ctx.db, "unresolved", limit=_ALL):
             if incident.alerts_cleared_at is not None:
-                _wait_quiet(ctx, settings, incident.id, incident.alerts_cleared_at)
+                wait_quiet(ctx, settings, incident.id, incident.alerts_cleared_at)
+            self._acks.watch(ctx, incident.id)
+            self._calm.touch(ctx, incident.id)
+
+    def _settings(self, ctx: Context) -> IncidentSettings:
+        """The settings that apply in this step."""
+        return self._applied[1] if self._applied is not None and self._applied[0] is ctx else self.settings
 
     def _replace(self, settings: IncidentSettings) -> None:
+        self._applied = None
         self.settings = settings
         self._configured = True
 
@@ -95,10 +104,13 @@ class IncidentService:
         firing = [a for a in event.alerts if not a.resolved_at(ctx.now) and grouping.opens(a, self.settings)]
         if not firing:
             return
+        back: dict[str, list[Alert]] = {}
         for incident_id, alert in rows.ended_in_unresolved(ctx, firing):
+            back.setdefault(incident_id, []).append(alert)
+        for incident_id, alerts in back.items():
             incident = store.load_incident(ctx.db, incident_id)
             if incident is not None:
-                self._join(ctx, incident, (alert,))
+                self._join(ctx, incident, tuple(alerts))
 
     def _open(self, ctx: Context, subject: grouping.Subject) -> None:
         settings, first = self.settings, subject.alerts[0]
@@ -115,33 +127,26 @@ class IncidentService:
         number, incident_id = rows.create(ctx, values, grouping.common_labels(subject))
         text = f"incident {number} opened as {values['severity']}: {values['title']}"
         rows.tell(ctx, incident_id, "opened", text, number=number, severity=values["severity"])
-        for alert in subject.alerts:
-            self._add_alert(ctx, incident_id, alert, "fires")
+        self._add_alerts(ctx, incident_id, subject.alerts, "fires")
         self._announce(ctx, incident_id)
 
     def _reopen(self, ctx: Context, incident: Incident, subject: grouping.Subject) -> None:
         values = {"acknowledged_at": None, "acknowledged_by": "", "resolved_at": None, "resolved_by": ""}
-        rows.change(ctx, incident.id, status=store.OPEN, alerts_cleared_at=None, **values)
+        rows.change(ctx, incident.id, status=store.OPEN, alerts_cleared_at=None, calm_at=None, **values)
         ago = format_duration(ctx.now - (incident.resolved_at or ctx.now))
         rows.tell(ctx, incident.id, "reopened", f"fires again {ago} after it was resolved")
-        for alert in subject.alerts:
-            self._add_alert(ctx, incident.id, alert, "fires again")
+        self._add_alerts(ctx, incident.id, subject.alerts, "fires again")
         self._raise_severity(ctx, incident, subject.alerts)
         self._announce(ctx, incident.id)
 
     def _join(self, ctx: Context, incident: Incident, alerts: tuple[Alert, ...]) -> None:
-        for alert in alerts:
-            self._add_alert(ctx, incident.id, alert, "joined")
+        self._add_alerts(ctx, incident.id, alerts, "joined")
         self._raise_severity(ctx, incident, alerts)
-        if incident.alerts_cleared_at is not None:
-            rows.change(ctx, incident.id, alerts_cleared_at=None)
-            ctx.cancel_timer(f"{_QUIET}:{incident.id}")
-            rows.tell(ctx, incident.id, "alerts_firing", "fires again: the incident goes on")
 
-    def _add_alert(self, ctx: Context, incident_id: str, alert: Alert, verb: str) -> None:
-        rows.put_alert(ctx, incident_id, alert)
-        text = f"alert {verb}: {grouping.describe(alert.labels)}"
-        rows.tell(ctx, incident_id, "alert_joined", text, fingerprint=alert.fingerprint, starts_at=alert.starts_at)
+    def _add_alerts(self, ctx: Context, incident_id: str, alerts: tuple[Alert, ...], verb: str) -> None:
+        rows.put_alerts(ctx, incident_id, alerts)
+        rows.tell_alerts(ctx, incident_id, alerts, "alert_joined", verb)
+        self._calm.touch(ctx, incident_id)
 
     def _raise_severity(self, ctx: Context, incident: Incident, alerts: tuple[Alert, ...]) -> None:
         severity = grouping.worst(alerts, self.settings)
@@ -151,7 +156,7 @@ class IncidentService:
             rows.tell(ctx, incident.id, "severity_raised", text, severity=severity)
 
     def _announce(self, ctx: Context, incident_id: str) -> None:
-        incident = _found(ctx, incident_id)
+        incident = found(ctx, incident_id)
         event = IncidentOpened(
             incident_id=incident.id,
             title=incident.title,
@@ -164,30 +169,13 @@ class IncidentService:
         )
         ctx.publish(event)
 
-    def _on_alert_resolved(self, ctx: Context, event: AlertResolved) -> None:
-        fingerprint = event.alert.fingerprint
-        for incident_id in rows.end_alert(ctx, fingerprint, event.at):
-            text = f"alert resolved: {grouping.describe(event.alert.labels)}"
-            rows.tell(ctx, incident_id, "alert_resolved", text, fingerprint=fingerprint)
-            incident = _found(ctx, incident_id)
-            if incident.firing or incident.status == store.RESOLVED:
-                continue
-            rows.change(ctx, incident_id, alerts_cleared_at=ctx.now)
-            rows.tell(ctx, incident_id, "alerts_clear", self._clear_text())
-            _wait_quiet(ctx, self.settings, incident_id, ctx.now)
-
     # -- resolution --------------------------------------------------------------------------------------------
-
-    def _clear_text(self) -> str:
-        if self.settings.confirm:
-            return "all alerts clear; waits for somebody to confirm the resolution"
-        return f"all alerts clear; resolves after {format_duration(self.settings.quiet_time)} of quiet"
 
     def _on_quiet(self, ctx: Context, key: str) -> None:
         if not self._configured:
             # Overdue right after a start: perhaps a person has to confirm by now. The first ``apply`` decides.
             return
-        incident = store.load_incident(ctx.db, key.removeprefix(f"{_QUIET}:"))
+        incident = store.load_incident(ctx.db, key.removeprefix(f"{QUIET}:"))
         if incident is None or incident.status == store.RESOLVED or incident.alerts_cleared_at is None:
             return
         note = f"no alert for {format_duration(ctx.now - incident.alerts_cleared_at)}"
@@ -195,70 +183,29 @@ class IncidentService:
 
     def _end(self, ctx: Context, incident: Incident, by: str, note: str, text: str) -> None:
         rows.change(ctx, incident.id, status=store.RESOLVED, resolved_at=ctx.now, resolved_by=by)
-        ctx.cancel_timer(f"{_QUIET}:{incident.id}")
+        ctx.cancel_timer(f"{QUIET}:{incident.id}")
+        self._acks.watch(ctx, incident.id)
         rows.tell(ctx, incident.id, "resolved", text, by=by, note=note)
         ctx.publish(IncidentResolved(incident.id, by, note))
 
     # -- commands ----------------------------------------------------------------------------------------------
 
-    def _acknowledge(self, ctx: Context, command: Acknowledge) -> Incident:
-        incident = _asked(ctx, command.id, command.by)
-        if incident.status == store.RESOLVED:
-            raise CommandError(f"incident {incident.number} {_since_resolved(incident)}; nothing to acknowledge", 409)
-        suffix = f": {command.note}" if command.note else ""
-        if incident.status == store.OPEN:
-            values = {"acknowledged_at": ctx.now, "acknowledged_by": command.by}
-            rows.change(ctx, incident.id, status=store.ACKNOWLEDGED, **values)
-            text = f"acknowledged by {command.by}{suffix}"
-            rows.tell(ctx, incident.id, "acknowledged", text, by=command.by, note=command.note)
-            ctx.publish(IncidentAcknowledged(incident.id, command.by))
-        elif incident.acknowledged_by != command.by:
-            text = f"{command.by} acknowledged too (after {incident.acknowledged_by}){suffix}"
-            rows.tell(ctx, incident.id, "acknowledged", text, by=command.by, note=command.note)
-        elif command.note:
-            rows.tell(ctx, incident.id, "note", command.note, by=command.by)
-        return _found(ctx, incident.id)
-
     def _add_note(self, ctx: Context, command: AddNote) -> Incident:
-        incident = _asked(ctx, command.id, command.by)
+        incident = asked(ctx, command.id, command.by)
         if not command.text.strip():
             raise CommandError("the note is empty", 400)
         rows.tell(ctx, incident.id, "note", command.text, by=command.by)
+        self._acks.watch(ctx, incident.id)
         return incident
 
     def _resolve(self, ctx: Context, command: Resolve) -> Incident:
-        incident = _asked(ctx, command.id, command.by)
+        incident = asked(ctx, command.id, command.by)
         if incident.status == store.RESOLVED:
-            raise CommandError(f"incident {incident.number} {_since_resolved(incident)} already", 409)
+            raise CommandError(f"incident {incident.number} {since_resolved(incident)} already", 409)
         text = f"resolved by {command.by}"
         if incident.firing:
             alerts = "1 alert still fires" if incident.firing == 1 else f"{incident.firing} alerts still fire"
             text += f" although {alerts}"
         text += f": {command.note}" if command.note else ""
         self._end(ctx, incident, command.by, command.note, text)
-        return _found(ctx, incident.id)
-
-
-def _wait_quiet(ctx: Context, settings: IncidentSettings, incident_id: str, cleared_at: Ms) -> None:
-    key = f"{_QUIET}:{incident_id}"
-    if settings.confirm:
-        ctx.cancel_timer(key)
-    else:
-        ctx.set_timer(key, cleared_at + settings.quiet_time, _QUIET)
-
-
-def _found(ctx: Context, incident_id: str) -> Incident:
-    incident = store.load_incident(ctx.db, incident_id)
-    if incident is None:
-        raise CommandError(f"there is no incident {incident_id}", 404)
-    return incident
-
-
-def _asked(ctx: Context, ref: str, by: str) -> Incident:
-    if not by.strip():
-        raise CommandError("say who you are: the timeline needs a name", 400)
-    return _found(ctx, ref)
-
-
-def _since_resolved(incident: Incident) -> str:
-    return f"was resolved by {incident.resolved_by} at {format_rfc3339(incident.resolved_at or 0)}"
+        return found(ctx, incident.id)

@@ -52,6 +52,7 @@ class IncidentSettings:
         quiet_time: ms without a firing alert before an incident resolves itself; an incident that ended less than this
             ago is opened again rather than followed by a new one.
         confirm: true leaves the resolution to a person.
+        ack_timeout: ms without a word from anybody after which an acknowledgement counts as forgotten; 0: never.
 
     """
 
@@ -61,3 +62,4 @@ class IncidentSettings:
     services: tuple[ServiceSettings, ...] = ()
     quiet_time: Ms = 10 * MINUTE
     confirm: bool = False
+    ack_timeout: Ms = 0

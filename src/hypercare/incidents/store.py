@@ -36,6 +36,7 @@ class Incident:
         alerts_cleared_at: since when none of its alerts fires; none while one does.
         resolved_by: a person, or "hypercare" where it was the quiet time.
         firing: how many of its alerts fire now.
+        calm_at: since when none of its alerts calls for anybody (ended, silenced or inhibited); none while one does.
 
     """
 
@@ -56,6 +57,7 @@ class Incident:
     resolved_at: Ms | None
     resolved_by: str
     firing: int = 0
+    calm_at: Ms | None = None
 
     @property
     def time_to_detect(self) -> Ms:
@@ -75,13 +77,19 @@ class Incident:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IncidentAlert:
-    """One stretch of time in which an alert of an incident fired; ``ends_at`` is none while it does."""
+    """One stretch of time in which an alert of an incident fired; ``ends_at`` is none while it does.
+
+    Attributes:
+        suppressed: "silenced" or "inhibited" while nobody needs to hear of it though it fires.
+
+    """
 
     fingerprint: str
     labels: Labels
     annotations: Labels
     starts_at: Ms
     ends_at: Ms | None
+    suppressed: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,7 +98,8 @@ class TimelineEntry:
 
     Attributes:
         kind: opened, reopened, alert_joined, alert_resolved, severity_raised, page_sent, page_delivered, page_failed,
-            escalated, exhausted, acknowledged, note, alerts_clear, alerts_firing, resolved.
+            page_cancelled, escalated, exhausted, acknowledged, unacknowledged, note, alerts_clear, alerts_held,
+            alerts_firing, resolved.
         by: a person, or "hypercare".
 
     """
@@ -148,6 +157,7 @@ def load_alerts(db: Connection, incident_id: str) -> tuple[IncidentAlert, ...]:
             Labels.of(json.loads(row.annotations)),
             row.starts_at,
             row.ends_at,
+            row.suppressed or "",
         )
         for row in rows
     )
@@ -184,4 +194,5 @@ def _incident(row: Row[Any]) -> Incident:
         resolved_at=row.resolved_at,
         resolved_by=row.resolved_by,
         firing=row.firing,
+        calm_at=row.calm_at,
     )

@@ -26,6 +26,8 @@ incidents = Table(
     Column("alerts_cleared_at", BigInteger),
     Column("resolved_at", BigInteger),
     Column("resolved_by", Text, nullable=False),
+    # Since when none of its alerts calls for anybody: they have ended, or are silenced or inhibited.
+    Column("calm_at", BigInteger),
     Index("ix_incidents_key_number", "key", "number"),
     Index("ix_incidents_status_number", "status", "number"),
     sqlite_autoincrement=True,
@@ -41,6 +43,8 @@ incident_alerts = Table(
     Column("ends_at", BigInteger),
     Column("labels", Text, nullable=False),
     Column("annotations", Text, nullable=False),
+    # Why nobody needs to hear of it though it fires: "silenced", "inhibited"; null: somebody does.
+    Column("suppressed", String(16)),
     Index("ix_incident_alerts_fingerprint", "fingerprint"),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypercare.incidents import rows, store
-from hypercare.model.events import EffectDelivered, EffectFailed, EscalationExhausted, PageSent
+from hypercare.model.events import EffectCancelled, EffectDelivered, EffectFailed, EscalationExhausted, PageSent
 
 if TYPE_CHECKING:
     from hypercare.kernel import Context, Kernel
@@ -21,6 +21,7 @@ class Chronicle:
         kernel.subscribe(PageSent, self._on_page)
         kernel.subscribe(EffectDelivered, self._on_delivered)
         kernel.subscribe(EffectFailed, self._on_failed)
+        kernel.subscribe(EffectCancelled, self._on_cancelled)
         kernel.subscribe(EscalationExhausted, self._on_exhausted)
 
     def _on_page(self, ctx: Context, event: PageSent) -> None:
@@ -41,7 +42,12 @@ class Chronicle:
     def _on_failed(self, ctx: Context, event: EffectFailed) -> None:
         self._fate(ctx, event, "page_failed", f"failed: {event.error}", event.error)
 
-    def _fate(self, ctx: Context, event: EffectDelivered | EffectFailed, kind: str, what: str, error: str) -> None:
+    def _on_cancelled(self, ctx: Context, event: EffectCancelled) -> None:
+        self._fate(ctx, event, "page_cancelled", f"withdrawn before it arrived: {event.reason}", "")
+
+    def _fate(
+        self, ctx: Context, event: EffectDelivered | EffectFailed | EffectCancelled, kind: str, what: str, error: str
+    ) -> None:
         if not event.subject.startswith(_SUBJECT):
             return
         incident_id = event.subject.removeprefix(_SUBJECT)

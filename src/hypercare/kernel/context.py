@@ -33,9 +33,11 @@ class Context:
         "_state",
         "_transaction",
         "actions",
+        "cancellations",
         "effects",
         "events",
         "now",
+        "settlements",
         "timer_changes",
     )
 
@@ -49,6 +51,8 @@ class Context:
         self.effects: list[Effect] = []
         self.actions: list[Callable[[], None]] = []
         self.timer_changes: list[tuple[str, str, Ms | None, bool]] = []
+        self.cancellations: list[tuple[str, str]] = []
+        self.settlements: dict[str, Callable[[Context], None]] = {}
 
     @property
     def db(self) -> Connection:
@@ -65,6 +69,26 @@ class Context:
     def emit(self, effect: Effect) -> None:
         """Record an effect; it is performed after the commit."""
         self.effects.append(effect)
+
+    def cancel(self, cancel_key: str, reason: str) -> None:
+        """Withdraw the effects of earlier steps with this key that still wait; they stay in the outbox, as cancelled.
+
+        What the outside has got already, or is getting right now, cannot be taken back; it is not tried again.
+
+        Args:
+            cancel_key: as in ``Effect.cancel_key``.
+            reason: why nobody needs them any more, for people.
+
+        """
+        self.cancellations.append((cancel_key, reason))
+
+    def settle(self, key: str, action: Callable[[Context], None]) -> None:
+        """Run once all events of this step are delivered, before the commit; once for each key, in order of asking.
+
+        For conclusions that hold only when everything that happened at this instant is known. What they publish is
+        delivered before the next one runs.
+        """
+        self.settlements.setdefault(key, action)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run once the step is committed; for requests whose loss does no harm (a scrape, a look-up)."""

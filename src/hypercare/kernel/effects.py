@@ -24,6 +24,7 @@ class Effect:
         subject: what it is about (``incident:<id>``, ``group:<key>``), for events and pages.
         lane: effects of one lane are performed one after the other, in the order in which they were recorded.
         payload: rendered content, JSON.
+        cancel_key: names all effects that become needless together (``page:<incident id>``); see ``Context.cancel``.
 
     """
 
@@ -33,6 +34,7 @@ class Effect:
     subject: str
     payload: Mapping[str, Any]
     lane: str = ""
+    cancel_key: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

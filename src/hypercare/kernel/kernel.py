@@ -197,11 +197,16 @@ class Kernel:
         published = 0
         try:
             run(ctx)
-            while published < len(ctx.events):
-                event = ctx.events[published]
-                published += 1
-                for subscriber in self._subscribers.get(type(event), ()):
-                    subscriber(ctx, event)
+            while published < len(ctx.events) or ctx.cancellations or ctx.settlements:
+                if published < len(ctx.events):
+                    event = ctx.events[published]
+                    published += 1
+                    for subscriber in self._subscribers.get(type(event), ()):
+                        subscriber(ctx, event)
+                elif ctx.cancellations:
+                    self.outbox.cancel(ctx, *ctx.cancellations.pop(0))
+                else:
+                    ctx.settlements.pop(next(iter(ctx.settlements)))(ctx)
             self.outbox.record(ctx)
             ctx.commit()
         except CommandError as error:

@@ -2,6 +2,7 @@
 
 A crash can repeat a delivery (with the same idempotency key), never lose one. Effects of one lane go one after the
 other. What may work later is tried again with growing pauses; what never will is marked and published as a failure.
+What has become needless is cancelled: marked with the reason, and not sent.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import insert, select, update
 
 from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
 from hypercare.kernel.tables import outbox
-from hypercare.model.events import EffectDelivered, EffectFailed
+from hypercare.model.events import EffectCancelled, EffectDelivered, EffectFailed
 from hypercare.model.time import DAY, MINUTE, SECOND
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hypercare.kernel.kernel import Kernel
     from hypercare.model.time import Ms
 
-PENDING, SENT, FAILED = "pending", "sent", "failed"
+PENDING, SENT, FAILED, CANCELLED = "pending", "sent", "failed", "cancelled"
 _FIRST_PAUSE: Ms = 1 * SECOND
 _LONGEST_PAUSE: Ms = 5 * MINUTE
 _GIVE_UP_AFTER: Ms = 1 * DAY
@@ -63,6 +64,7 @@ class Outbox:
         self._kernel: Kernel | None = None
         self._queues: dict[str, list[str]] = {}
         self._effects: dict[str, Effect] = {}
+        self._under_way: dict[str, None] = {}
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -77,7 +79,9 @@ class Outbox:
         with kernel.state.read() as db:
             rows = db.execute(select(outbox).where(outbox.c.state == PENDING).order_by(outbox.c.seq)).all()
         for row in rows:
-            effect = Effect(row.id, row.channel, row.target, row.subject, json.loads(row.payload), row.lane)
+            effect = Effect(
+                row.id, row.channel, row.target, row.subject, json.loads(row.payload), row.lane, row.cancel_key or ""
+            )
             if self._enqueue(effect) and f"{_KIND}:{row.id}" not in kernel.timers:
                 self._send(effect)
 
@@ -89,6 +93,22 @@ class Outbox:
                 continue
             ctx.db.execute(insert(outbox).values(_row(effect, ctx.now)))
             ctx.after_commit(partial(self._take, effect))
+
+    def cancel(self, ctx: Context, cancel_key: str, reason: str) -> None:
+        """Mark the waiting effects of a key as cancelled (kernel only); those under way are not tried again."""
+        waiting: list[Effect] = []
+        for effect in [e for e in self._effects.values() if e.cancel_key == cancel_key]:
+            where = outbox.c.id == effect.key, outbox.c.state == PENDING
+            values = {"state": CANCELLED, "error": reason, "done_at": ctx.now}
+            if not ctx.db.execute(update(outbox).where(*where).values(values)).rowcount:
+                continue
+            ctx.cancel_timer(f"{_KIND}:{effect.key}")
+            # Of one that is under way nobody knows yet whether it arrives: its outcome tells.
+            if effect.key not in self._under_way:
+                ctx.publish(EffectCancelled(effect.key, effect.channel, effect.target, effect.subject, reason))
+                waiting.append(effect)
+        if waiting:
+            ctx.after_commit(partial(self._drop, waiting))
 
     def pending(self) -> int:
         """How many effects wait or are under way."""
@@ -108,19 +128,26 @@ class Outbox:
     def _send(self, effect: Effect) -> None:
         kernel = self._kernel
         assert kernel is not None  # noqa: S101 - register comes first
+        self._under_way[effect.key] = None
         self._deliverer.deliver(effect, lambda outcome: kernel.post(_Outcome(effect.key, outcome)))
 
     def _on_retry(self, ctx: Context, key: str) -> None:
         effect = self._effects.get(key.removeprefix(f"{_KIND}:"))
-        if effect is not None:
+        if effect is not None and effect.key not in self._under_way:
             ctx.after_commit(lambda: self._send(effect))
 
     def _on_outcome(self, ctx: Context, message: _Outcome) -> None:
         effect = self._effects.get(message.effect_id)
         row = ctx.db.execute(select(outbox).where(outbox.c.id == message.effect_id)).first()
-        if effect is None or row is None or row.state != PENDING:
+        if effect is None or row is None or row.state not in {PENDING, CANCELLED}:
             return
+        ctx.after_commit(lambda: self._under_way.pop(effect.key, None))
         attempts = row.attempts + 1
+        if row.state == CANCELLED and not isinstance(message.outcome, Delivered):
+            # Cancelled while it was under way, and it did not arrive: as it should be.
+            self._finish(ctx, effect, {"attempts": attempts})
+            ctx.publish(EffectCancelled(effect.key, effect.channel, effect.target, effect.subject, row.error))
+            return
         match message.outcome:
             case Delivered():
                 self._finish(ctx, effect, {"state": SENT, "attempts": attempts, "error": ""})
@@ -145,17 +172,22 @@ class Outbox:
 
     def _finish(self, ctx: Context, effect: Effect, values: dict[str, Any]) -> None:
         ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values({**values, "done_at": ctx.now}))
-        ctx.after_commit(lambda: self._next(effect))
+        ctx.after_commit(partial(self._drop, [effect]))
 
-    def _next(self, effect: Effect) -> None:
-        """Take a finished effect from its lane and send the one behind it."""
-        lane = effect.lane or effect.key
-        self._effects.pop(effect.key, None)
-        queue = self._queues[lane]
-        queue.remove(effect.key)
-        if queue:
-            self._send(self._effects[queue[0]])
-        else:
+    def _drop(self, effects: list[Effect]) -> None:
+        """Take finished effects from their lanes and send what has come to the front."""
+        heads: dict[str, None] = {}
+        for effect in effects:
+            lane = effect.lane or effect.key
+            queue = self._queues[lane]
+            if queue[0] == effect.key:
+                heads[lane] = None
+            queue.remove(effect.key)
+            del self._effects[effect.key]
+        for lane in heads:
+            if queue := self._queues[lane]:
+                self._send(self._effects[queue[0]])
+        for lane in [lane for lane in dict.fromkeys(e.lane or e.key for e in effects) if not self._queues[lane]]:
             del self._queues[lane]
 
 
@@ -172,4 +204,5 @@ def _row(effect: Effect, now: Ms) -> dict[str, Any]:
         "created_at": now,
         "next_at": now,
         "error": "",
+        "cancel_key": effect.cancel_key or None,
     }

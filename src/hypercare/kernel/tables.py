@@ -30,6 +30,7 @@ outbox = Table(
     Column("next_at", BigInteger, nullable=False),
     Column("done_at", BigInteger),
     Column("error", Text, nullable=False),
+    Column("cancel_key", Text),
     Index("ix_outbox_state_seq", "state", "seq"),
     sqlite_autoincrement=True,
 )

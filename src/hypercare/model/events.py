@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from hypercare.model.alerts import Alert
-    from hypercare.model.decision import Reason
+    from hypercare.model.decision import Decision, Reason
     from hypercare.model.severity import Severity
     from hypercare.model.time import Ms
 
@@ -51,6 +51,21 @@ class AlertResolved(DomainEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class SuppressionChanged(DomainEvent):
+    """Alerts that fire came under a silence or an inhibiting alert, or out of it.
+
+    Attributes:
+        changes: per fingerprint what holds the alert back now; none: nothing does.
+        whole: all alerts that are held back are among the changes; any other is not.
+
+    """
+
+    kind: ClassVar[str] = "alerts.suppression"
+    changes: tuple[tuple[str, Decision | None], ...]
+    whole: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class IncidentOpened(DomainEvent):
     """An incident began, or began again, and somebody has to be paged; ``number`` is its short name for people."""
 
@@ -82,6 +97,39 @@ class IncidentResolved(DomainEvent):
     incident_id: str
     by: str
     note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentUnacknowledged(DomainEvent):
+    """Nobody has it any more: handed back, or forgotten.
+
+    Attributes:
+        by: a person, or "hypercare".
+        calm: why nobody needs to be paged for now (as in ``IncidentCalm``); empty where somebody does.
+
+    """
+
+    kind: ClassVar[str] = "incident.unacknowledged"
+    incident_id: str
+    by: str
+    calm: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentCalm(DomainEvent):
+    """None of the alerts of an unresolved incident calls for anybody now: ended, silenced or inhibited (``why``)."""
+
+    kind: ClassVar[str] = "incident.calm"
+    incident_id: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentFires(DomainEvent):
+    """An alert of an incident that was calm and that nobody has acknowledged calls for somebody again."""
+
+    kind: ClassVar[str] = "incident.fires"
+    incident_id: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,6 +178,18 @@ class EffectFailed(DomainEvent):
     target: str
     subject: str
     error: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EffectCancelled(DomainEvent):
+    """An effect of the outbox was not delivered, because it had become needless; ``reason`` says why."""
+
+    kind: ClassVar[str] = "effect.cancelled"
+    effect_id: str
+    channel: str
+    target: str
+    subject: str
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -107,6 +107,11 @@ def key(incident_id: str, round_: int, step: int, person: str, contact: int) -> 
     return f"page:{hashlib.blake2b(whole.encode(), digest_size=24).hexdigest()}"
 
 
+def cancel_key(incident_id: str) -> str:
+    """Names all pages of an incident."""
+    return f"page:{incident_id}"
+
+
 def page(subject: Subject, policy: str, recipient: str, step: int, at: Ms, external_url: str) -> Page:
     """What the recipient is told; ``step`` counts from 0."""
     return Page(

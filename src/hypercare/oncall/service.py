@@ -8,13 +8,18 @@ from sqlalchemy import insert, select, update
 
 from hypercare.kernel import Effect
 from hypercare.model.events import (
+    EffectCancelled,
     EscalationExhausted,
     IncidentAcknowledged,
+    IncidentCalm,
+    IncidentFires,
     IncidentOpened,
     IncidentResolved,
+    IncidentUnacknowledged,
     PageSent,
 )
 from hypercare.model.labels import Labels
+from hypercare.model.time import MINUTE, Ms
 from hypercare.oncall import pages, store
 from hypercare.oncall.plan import Plan
 from hypercare.oncall.reading import plan_of
@@ -26,11 +31,14 @@ if TYPE_CHECKING:
     from hypercare.channels.notification import Page
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
-    from hypercare.model.time import Ms
     from hypercare.oncall.plan import Receiver
     from hypercare.oncall.store import Escalation
 
 _KIND: Final = "oncall.escalate"
+_SUBJECT: Final = "incident:"
+_GOES_ON: Final = {"state": store.RUNNING, "paused_at": None, "paused_why": None, "page_again": None}
+_REMIND_AFTER: Final[Ms] = 5 * MINUTE
+"""Whoever was paged before a pause as long as this is paged again when it ends: they may think that it is over."""
 
 
 class OnCallService:
@@ -62,7 +70,11 @@ class OnCallService:
         """Take part in the loop."""
         kernel.subscribe(IncidentOpened, self._on_opened)
         kernel.subscribe(IncidentAcknowledged, self._on_acknowledged)
+        kernel.subscribe(IncidentUnacknowledged, self._on_unacknowledged)
         kernel.subscribe(IncidentResolved, self._on_resolved)
+        kernel.subscribe(IncidentCalm, self._on_calm)
+        kernel.subscribe(IncidentFires, self._on_fires)
+        kernel.subscribe(EffectCancelled, self._on_page_cancelled)
         kernel.on_timer(_KIND, self._on_due)
 
     def configure(self, ctx: Context, config: Config) -> None:
@@ -77,13 +89,16 @@ class OnCallService:
         """
         # Only with the commit: a reload that another room refuses leaves everything as it was.
         ctx.after_commit(lambda: self._replace(plan))
-        for escalation in store.load_escalations(ctx.db, store.RUNNING, limit=100_000):
+        for escalation in store.load_escalations(ctx.db, limit=100_000):
             policy = plan.policy(escalation.policy.name)
             if policy is None or policy.dump() == escalation.policy.dump():
                 if escalation.next_at is not None:
                     ctx.set_timer(f"{_KIND}:{escalation.incident_id}", escalation.next_at, _KIND)
                 continue
             step = min(escalation.step, len(policy.steps))
+            if escalation.state == store.PAUSED:
+                _change(ctx, escalation.incident_id, snapshot=policy.dump(), step=step)
+                continue
             next_at = policy.due(escalation.opened_at, escalation.round - escalation.first_round, step)
             _save(ctx, escalation.incident_id, snapshot=policy.dump(), step=step, next_at=next_at)
 
@@ -96,7 +111,6 @@ class OnCallService:
         earlier = store.load_escalation(ctx.db, event.incident_id)
         round_ = earlier.round + 1 if earlier else 0
         values: dict[str, Any] = {
-            "state": store.RUNNING,
             "policy": policy.name,
             "snapshot": policy.dump(),
             "incident": pages.Subject.of(event).dump(),
@@ -107,9 +121,9 @@ class OnCallService:
             "ended_at": None,
         }
         if earlier is None:
-            ctx.db.execute(insert(escalations).values(incident_id=event.incident_id, **values))
+            ctx.db.execute(insert(escalations).values(incident_id=event.incident_id, **values, **_GOES_ON))
         else:
-            ctx.db.execute(update(escalations).where(escalations.c.incident_id == event.incident_id).values(values))
+            _change(ctx, event.incident_id, **values, **_GOES_ON)
         _save(ctx, event.incident_id, next_at=policy.due(ctx.now, 0, 0))
         self._advance(ctx, event.incident_id)
 
@@ -121,9 +135,62 @@ class OnCallService:
 
     def _on_acknowledged(self, ctx: Context, event: IncidentAcknowledged) -> None:
         _stop(ctx, event.incident_id, store.ACKNOWLEDGED)
+        ctx.cancel(pages.cancel_key(event.incident_id), f"{event.by} has acknowledged the incident")
 
     def _on_resolved(self, ctx: Context, event: IncidentResolved) -> None:
         _stop(ctx, event.incident_id, store.RESOLVED)
+        ctx.cancel(pages.cancel_key(event.incident_id), "the incident is resolved")
+
+    def _on_unacknowledged(self, ctx: Context, event: IncidentUnacknowledged) -> None:
+        """Page from the beginning; not before an alert calls for somebody."""
+        earlier = store.load_escalation(ctx.db, event.incident_id)
+        if earlier is not None:
+            self._begin_again(ctx, earlier)
+            if event.calm:
+                _pause(ctx, event.incident_id, event.calm)
+
+    def _on_calm(self, ctx: Context, event: IncidentCalm) -> None:
+        """The clock of the escalation stops while no alert calls for anybody."""
+        _pause(ctx, event.incident_id, event.why)
+        ctx.cancel(pages.cancel_key(event.incident_id), event.why)
+
+    def _on_fires(self, ctx: Context, event: IncidentFires) -> None:
+        """Go on where the pause began; if nobody answered to the very end, from the beginning."""
+        escalation = store.load_escalation(ctx.db, event.incident_id)
+        if escalation is None:
+            return
+        if escalation.state == store.EXHAUSTED:
+            self._begin_again(ctx, escalation)
+        elif escalation.state == store.PAUSED and escalation.paused_at is not None:
+            self._go_on(ctx, escalation, ctx.now - escalation.paused_at)
+
+    def _begin_again(self, ctx: Context, earlier: Escalation) -> None:
+        """From the first step, with keys of their own for the pages."""
+        policy, round_ = self.plan.policy(earlier.policy.name) or earlier.policy, earlier.round + 1
+        values: dict[str, Any] = {"first_round": round_, "round": round_, "step": 0, "ended_at": None}
+        values |= {"snapshot": policy.dump(), "opened_at": ctx.now}
+        # Through the timer: in the step that takes a configuration the new plan does not apply yet.
+        _save(ctx, earlier.incident_id, next_at=policy.due(ctx.now, 0, 0), **values, **_GOES_ON)
+
+    def _go_on(self, ctx: Context, escalation: Escalation, paused: Ms) -> None:
+        policy, step, round_, first = escalation.policy, escalation.step, escalation.round, escalation.first_round
+        opened_at = escalation.opened_at + paused
+        if step > 0 and (paused >= _REMIND_AFTER or escalation.page_again):
+            # The last step once more; as a round of its own, so that its pages have new keys.
+            step, round_, first = step - 1, round_ + 1, first + 1
+            opened_at = ctx.now - policy.due(0, round_ - first, step)
+        next_at = policy.due(opened_at, round_ - first, step)
+        values: dict[str, Any] = {"opened_at": opened_at, "first_round": first, "round": round_, "step": step}
+        _save(ctx, escalation.incident_id, next_at=next_at, **values, **_GOES_ON)
+
+    def _on_page_cancelled(self, ctx: Context, event: EffectCancelled) -> None:
+        """A page that was withdrawn for a pause is due again when it ends."""
+        if event.subject.startswith(_SUBJECT):
+            paused = (
+                escalations.c.incident_id == event.subject.removeprefix(_SUBJECT),
+                escalations.c.state == store.PAUSED,
+            )
+            ctx.db.execute(update(escalations).where(*paused).values(page_again=True))
 
     def _advance(self, ctx: Context, incident_id: str) -> None:
         """Page every step that is due and set the timer for the one that is not."""
@@ -166,21 +233,33 @@ class OnCallService:
                         key=pages.key(subject.id, round_, step, recipient.name, way),
                         channel=channel,
                         target=target,
-                        subject=f"incident:{subject.id}",
+                        subject=f"{_SUBJECT}{subject.id}",
                         payload=self._render(channel, page),
+                        cancel_key=pages.cancel_key(subject.id),
                     )
                     ctx.emit(effect)
                     ctx.publish(PageSent(subject.id, recipient.name, channel, step))
 
 
+def _change(ctx: Context, incident_id: str, **values: Any) -> None:
+    ctx.db.execute(update(escalations).where(escalations.c.incident_id == incident_id).values(values))
+
+
 def _save(ctx: Context, incident_id: str, *, next_at: Ms, **values: Any) -> None:
-    where = escalations.c.incident_id == incident_id
-    ctx.db.execute(update(escalations).where(where).values(next_at=next_at, **values))
+    _change(ctx, incident_id, next_at=next_at, **values)
     ctx.set_timer(f"{_KIND}:{incident_id}", next_at, _KIND)
 
 
 def _stop(ctx: Context, incident_id: str, state: str) -> None:
     """End an escalation; one that has ended before keeps its end."""
-    running = escalations.c.incident_id == incident_id, escalations.c.state == store.RUNNING
-    ctx.db.execute(update(escalations).where(*running).values(state=state, next_at=None, ended_at=ctx.now))
+    running = escalations.c.incident_id == incident_id, escalations.c.state.in_(store.UNDER_WAY)
+    values = {"state": state, "next_at": None, "ended_at": ctx.now}
+    ctx.db.execute(update(escalations).where(*running).values({**_GOES_ON, **values}))
     ctx.cancel_timer(f"{_KIND}:{incident_id}")
+
+
+def _pause(ctx: Context, incident_id: str, why: str) -> None:
+    running = escalations.c.incident_id == incident_id, escalations.c.state == store.RUNNING
+    values = {"state": store.PAUSED, "next_at": None, "paused_at": ctx.now, "paused_why": why}
+    if ctx.db.execute(update(escalations).where(*running).values(values)).rowcount:
+        ctx.cancel_timer(f"{_KIND}:{incident_id}")

@@ -12,15 +12,19 @@ from hypercare.oncall.rotation import on_call
 from hypercare.oncall.tables import escalations
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection, Row
 
     from hypercare.model.time import Ms
     from hypercare.oncall.plan import Plan
 
 RUNNING: Final = "running"
+PAUSED: Final = "paused"
 ACKNOWLEDGED: Final = "acknowledged"
 RESOLVED: Final = "resolved"
 EXHAUSTED: Final = "exhausted"
+UNDER_WAY: Final = (RUNNING, PAUSED)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,10 +50,13 @@ class Escalation:
     """The escalation of one incident.
 
     Attributes:
-        state: running, acknowledged, resolved or exhausted.
+        state: running, paused, acknowledged, resolved or exhausted.
         round: from 0, counted since the incident was first opened.
         step: the step that comes next, from 0; as many as there are steps: the end of the round.
-        next_at: when it is due; none once the escalation has ended.
+        next_at: when it is due; none once the escalation has ended, or while it is paused.
+        paused_at: since when no alert calls for anybody; none while one does.
+        paused_why: the reason.
+        page_again: a page was withdrawn when the pause began, so that its step is due once more when it ends.
 
     """
 
@@ -62,6 +69,9 @@ class Escalation:
     step: int
     next_at: Ms | None
     ended_at: Ms | None
+    paused_at: Ms | None = None
+    paused_why: str = ""
+    page_again: bool = False
 
 
 def on_call_now(plan: Plan, now: Ms) -> tuple[OnCallNow, ...]:
@@ -78,11 +88,13 @@ def on_call_now(plan: Plan, now: Ms) -> tuple[OnCallNow, ...]:
     return tuple(found)
 
 
-def load_escalations(db: Connection, state: str | None = RUNNING, limit: int = 1000) -> tuple[Escalation, ...]:
-    """Escalations, the newest first; of every state if ``state`` is none."""
+def load_escalations(
+    db: Connection, states: Collection[str] | None = UNDER_WAY, limit: int = 1000
+) -> tuple[Escalation, ...]:
+    """Escalations, the newest first; of every state if ``states`` is none."""
     query = select(escalations).order_by(escalations.c.opened_at.desc(), escalations.c.incident_id).limit(limit)
-    if state is not None:
-        query = query.where(escalations.c.state == state)
+    if states is not None:
+        query = query.where(escalations.c.state.in_(states))
     return tuple(_escalation(row) for row in db.execute(query))
 
 
@@ -103,4 +115,7 @@ def _escalation(row: Row[Any]) -> Escalation:
         row.step,
         row.next_at,
         row.ended_at,
+        row.paused_at,
+        row.paused_why or "",
+        bool(row.page_again),
     )

@@ -83,13 +83,17 @@ class Index:
         self.silencer = Silencer(silences)
         self.inhibitor = Inhibitor(rules)
         self.decisions: dict[tuple[str, str, str], Decision] = {}
+        # What other rooms have been told to hold back; whether they have been told at all.
+        self.suppressed: dict[str, Decision] = {}
+        self.suppression_known = False
+        self.silences_seen_at: Ms = 0
         self.changes = Changes()
         self._ends: list[tuple[Ms, str]] = []
 
     def put_alert(self, held: Held) -> None:
         """Add or renew an alert."""
         self.alerts[held.fingerprint] = held
-        self.inhibitor.put(held.fingerprint, held.alert)
+        self.inhibitor.put(held.fingerprint, held.alert, ended=held.ended)
         if held.alert.ends_at is not None and not held.ended:
             heapq.heappush(self._ends, (held.alert.ends_at, held.fingerprint))
         self.changes.alerts[held.fingerprint] = None
@@ -99,7 +103,13 @@ class Index:
         del self.alerts[held.fingerprint]
         self.inhibitor.drop(held.fingerprint, held.alert.labels)
         self.silencer.forget_alert(held.fingerprint)
+        self.suppressed.pop(held.fingerprint, None)
         self.changes.alerts[held.fingerprint] = None
+
+    def suppression_of(self, held: Held, now: Ms) -> Decision | None:
+        """What holds an alert back from everybody, whatever its route: an inhibiting alert or a silence."""
+        labels = held.alert.labels
+        return self.inhibitor.decide(labels, now) or self.silencer.decide(held.fingerprint, labels, now)
 
     def put_group(self, group: Group) -> None:
         """Add or change a group."""

@@ -31,24 +31,42 @@ class InhibitRule:
 class _RuleIndex:
     """The sources of one rule by the values of its equal labels; one look-up a target."""
 
-    __slots__ = ("rule", "sources")
+    __slots__ = ("rule", "sources", "targets", "touched")
 
     def __init__(self, rule: InhibitRule) -> None:
         self.rule = rule
-        # Per value tuple: fingerprint -> (the alert, whether it matches the target side as well).
-        self.sources: dict[tuple[str, ...], dict[str, tuple[Alert, bool]]] = {}
+        # Per value tuple: fingerprint -> (the alert, whether it matches the target side as well, whether it has ended).
+        self.sources: dict[tuple[str, ...], dict[str, tuple[Alert, bool, bool]]] = {}
+        # Per value tuple the fingerprints of the alerts that may be muted.
+        self.targets: dict[tuple[str, ...], dict[str, None]] = {}
+        # Value tuples whose sources began or ended.
+        self.touched: dict[tuple[str, ...], None] = {}
 
-    def put(self, fingerprint: str, alert: Alert) -> None:
-        if matches_all(self.rule.source, alert.labels):
+    def put(self, fingerprint: str, alert: Alert, *, ended: bool) -> None:
+        values = self.rule.equal_values(alert.labels)
+        known = self.sources.get(values, {}).get(fingerprint)
+        if known is None:
             both = matches_all(self.rule.target, alert.labels)
-            values = self.rule.equal_values(alert.labels)
-            self.sources.setdefault(values, {})[fingerprint] = (alert, both)
+            if both:
+                self.targets.setdefault(values, {})[fingerprint] = None
+            if not matches_all(self.rule.source, alert.labels):
+                return
+        else:
+            both = known[1]
+        if known is None or known[2] != ended:
+            self.touched[values] = None
+        self.sources.setdefault(values, {})[fingerprint] = (alert, both, ended)
 
     def drop(self, fingerprint: str, labels: Labels) -> None:
         values = self.rule.equal_values(labels)
-        found = self.sources.get(values)
-        if found is not None and found.pop(fingerprint, None) is not None and not found:
-            del self.sources[values]
+        if values in self.sources and self.sources[values].pop(fingerprint, None) is not None:
+            self.touched[values] = None
+        for held in (self.sources, self.targets):
+            found = held.get(values)
+            if found is not None:
+                found.pop(fingerprint, None)
+                if not found:
+                    del held[values]
 
     def source_for(self, labels: Labels, now: Ms) -> str | None:
         """The fingerprint of a firing source that mutes a target with these labels."""
@@ -57,7 +75,7 @@ class _RuleIndex:
             return None
         # A target that is itself on both sides is not muted by a source on both sides: they would mute each other.
         target_on_both_sides = matches_all(self.rule.source, labels)
-        for fingerprint, (alert, both) in found.items():
+        for fingerprint, (alert, both, _) in found.items():
             if not alert.resolved_at(now) and not (both and target_on_both_sides):
                 return fingerprint
         return None
@@ -69,10 +87,19 @@ class Inhibitor:
     def __init__(self, rules: tuple[InhibitRule, ...]) -> None:
         self._rules = [_RuleIndex(rule) for rule in rules]
 
-    def put(self, fingerprint: str, alert: Alert) -> None:
-        """Take in a new or changed alert."""
+    def put(self, fingerprint: str, alert: Alert, *, ended: bool = False) -> None:
+        """Take in a new or changed alert, or the end of one."""
         for index in self._rules:
-            index.put(fingerprint, alert)
+            index.put(fingerprint, alert, ended=ended)
+
+    def take_touched(self) -> dict[str, None]:
+        """Fingerprints of alerts whose sources began or ended since this was asked last."""
+        found: dict[str, None] = {}
+        for index in self._rules:
+            for values in index.touched:
+                found |= index.targets.get(values, {})
+            index.touched.clear()
+        return found
 
     def drop(self, fingerprint: str, labels: Labels) -> None:
         """Forget an alert."""

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from hypercare.kernel import CommandError
 from hypercare.model.events import AlertResolved, AlertsReceived
 from hypercare.model.time import DAY, HOUR, SECOND
-from hypercare.routing import journal, loading, rows, silences, tables
+from hypercare.routing import journal, loading, rows, silences, suppression, tables
 from hypercare.routing.commands import ExpireSilence, PutSilence, ReceiveAlerts
 from hypercare.routing.flushing import flush_group
 from hypercare.routing.index import Group, Held, Index
@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 FLUSH: Final = "routing.flush"
 _ENDS: Final = "routing.ends"
 _PURGE: Final = "routing.purge"
+_SILENCES: Final = "routing.silences"
 _PURGE_EVERY: Ms = 1 * HOUR
 SILENCE_RETENTION: Final[Ms] = 5 * DAY
 """How long an expired silence can still be seen (Alertmanager's 120 h)."""
@@ -65,6 +66,7 @@ class RoutingService:
         kernel.on_timer(FLUSH, self._on_flush)
         kernel.on_timer(_ENDS, self._on_ends)
         kernel.on_timer(_PURGE, self._on_purge)
+        kernel.on_timer(_SILENCES, self._on_silences)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration: at start everything is loaded, at a reload groups move to the new tree."""
@@ -81,6 +83,8 @@ class RoutingService:
                 self._place(ctx, index, held)
         _save(ctx, index)
         self._watch_ends(ctx, index)
+        suppression.judge(ctx, index)
+        _watch_silences(ctx, index)
         ctx.set_timer(_PURGE, ctx.now + _PURGE_EVERY, _PURGE, durable=False)
 
     # -- the index and its rows --------------------------------------------------------------------------------
@@ -132,12 +136,13 @@ class RoutingService:
 
     def _on_alerts(self, ctx: Context, event: AlertsReceived) -> None:
         index = self._enter(ctx)
-        for alert in event.alerts:
-            self._take(ctx, index, alert, event.source)
+        changed = [f for alert in event.alerts if (f := self._take(ctx, index, alert, event.source)) is not None]
         _save(ctx, index)
         self._watch_ends(ctx, index)
+        suppression.judge(ctx, index, changed)
 
-    def _take(self, ctx: Context, index: Index, received: Alert, source: str) -> None:
+    def _take(self, ctx: Context, index: Index, received: Alert, source: str) -> str | None:
+        """Take in one alert; its fingerprint, if it is in the index and has changed."""
         settings, now = self.settings, ctx.now
         assert settings is not None  # noqa: S101 - _enter checks it
         fingerprint = received.fingerprint
@@ -147,14 +152,14 @@ class RoutingService:
         if old is None:
             # The end of something we never knew is no news to anybody.
             if alert.resolved_at(now):
-                return
+                return None
             held = Held(fingerprint, alert, source, now, guessed_end=guessed)
         else:
             alert = merge(old.alert, alert, now, guessed_end=old.guessed_end)
             unchanged = alert == old.alert and guessed == old.guessed_end and source == old.source
             if unchanged and alert.resolved_at(now) == old.ended:
                 old.updated_at = now
-                return
+                return None
             held = dataclasses.replace(old, alert=alert, source=source, updated_at=now, guessed_end=guessed)
             held.ended = old.ended and alert.resolved_at(now)
         if alert.resolved_at(now) and not held.ended:
@@ -165,6 +170,8 @@ class RoutingService:
             self._place(ctx, index, held)
         elif not held.groups:
             index.drop_alert(held)
+            return None
+        return fingerprint
 
     def _place(self, ctx: Context, index: Index, held: Held) -> None:
         """Put a firing alert into its groups; groups that do not exist yet begin."""
@@ -204,6 +211,7 @@ class RoutingService:
             index.put_alert(held)
         _save(ctx, index)
         self._watch_ends(ctx, index)
+        suppression.judge(ctx, index)
 
     # -- groups ------------------------------------------------------------------------------------------------
 
@@ -247,9 +255,7 @@ class RoutingService:
         except ValueError as err:
             raise CommandError(str(err)) from err
         self._enter(ctx)
-        for silence in stored:
-            index.silencer.put(silence)
-        rows.save_silences(ctx.db, stored)
+        self._change_silences(ctx, index, stored)
         return stored[0].id
 
     def _on_expire_silence(self, ctx: Context, command: ExpireSilence) -> None:
@@ -258,9 +264,21 @@ class RoutingService:
         if old is None:
             raise CommandError("silence not found", 404)
         self._enter(ctx)
-        expired = silences.expire(old, ctx.now)
-        index.silencer.put(expired)
-        rows.save_silences(ctx.db, (expired,))
+        self._change_silences(ctx, index, (silences.expire(old, ctx.now),))
+
+    def _change_silences(self, ctx: Context, index: Index, stored: tuple[Silence, ...]) -> None:
+        for silence in stored:
+            index.silencer.put(silence)
+        rows.save_silences(ctx.db, stored)
+        suppression.judge(ctx, index, suppression.matching(index, stored))
+        _watch_silences(ctx, index)
+
+    def _on_silences(self, ctx: Context, _key: str) -> None:
+        """A silence begins or ends by itself."""
+        index = self._enter(ctx)
+        changed = suppression.changed_between(index, index.silences_seen_at, ctx.now)
+        suppression.judge(ctx, index, suppression.matching(index, changed))
+        _watch_silences(ctx, index)
 
     # -- keeping it small --------------------------------------------------------------------------------------
 
@@ -278,6 +296,13 @@ class RoutingService:
         index.decisions = {k: v for k, v in index.decisions.items() if k[0] in index.groups}
         _save(ctx, index)
         journal.purge(ctx.db, ctx.now - JOURNAL_RETENTION)
+
+
+def _watch_silences(ctx: Context, index: Index) -> None:
+    index.silences_seen_at = ctx.now
+    due = suppression.next_change(index, ctx.now)
+    if due is not None:
+        ctx.set_timer(_SILENCES, due, _SILENCES, durable=False)
 
 
 def _save(ctx: Context, index: Index) -> None:

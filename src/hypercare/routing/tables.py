@@ -73,6 +73,8 @@ journal = Table(
     Column("send", Boolean, nullable=False),
     Column("reason", String(64), nullable=False),
     Column("by", Text, nullable=False),
+    # The alert's labels, where it was received.
+    Column("labels", Text),
     Index("ix_routing_journal_fingerprint_at", "fingerprint", "at"),
     Index("ix_routing_journal_at", "at"),
     sqlite_autoincrement=True,

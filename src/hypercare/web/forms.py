@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import RedirectResponse, Response
 
-from hypercare.incidents.commands import Acknowledge, AddNote, Resolve
+from hypercare.incidents.commands import Acknowledge, AddNote, Resolve, Unacknowledge
 from hypercare.kernel import CommandError
 from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.model.time import YEAR, parse_duration
@@ -63,7 +63,12 @@ def _incidents(router: APIRouter, pages: Pages) -> None:
         text: Annotated[str, Form(max_length=10_000)] = "",
     ) -> Response:  # fmt: skip
         who = pages.by(request, by)
-        commands = {"ack": Acknowledge(ref, who), "resolve": Resolve(ref, who), "note": AddNote(ref, who, text)}
+        commands = {
+            "ack": Acknowledge(ref, who),
+            "unack": Unacknowledge(ref, who),
+            "resolve": Resolve(ref, who),
+            "note": AddNote(ref, who, text),
+        }
         if act not in commands:
             raise CommandError(f"unknown action {act!r}", 400)
         page = f"/incidents/{quote(ref, safe='')}"

@@ -117,7 +117,7 @@ def _views(app: App, db: Connection, now: Ms, name: str) -> dict[str, Any]:
         case _:
             escalations = [
                 {"incident": incident, "policy": e.policy.name, "round": e.round - e.first_round + 1, "step": e.step,
-                 "steps": len(e.policy.steps), "next_at": e.next_at}
+                 "steps": len(e.policy.steps), "next_at": e.next_at, "paused": e.paused_why}
                 for e in load_escalations(db)
                 if (incident := load_incident(db, e.incident_id)) is not None
             ]  # fmt: skip

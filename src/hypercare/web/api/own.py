@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 
-from hypercare.incidents.commands import Acknowledge, AddNote, Resolve
+from hypercare.incidents.commands import Acknowledge, AddNote, Resolve, Unacknowledge
 from hypercare.incidents.store import load_alerts, load_incident, load_incidents, load_timeline
 from hypercare.kernel import CommandError
 from hypercare.kernel.tables import outbox
@@ -112,7 +112,7 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
 
     @router.get("/deliveries", operation_id="deliveries")
     def deliveries(
-        state: Annotated[str | None, Query(pattern="^(pending|sent|failed)$")] = None,
+        state: Annotated[str | None, Query(pattern="^(pending|sent|failed|cancelled)$")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Any:
         """What was put in the outbox, newest first; content is left out."""
@@ -140,6 +140,12 @@ def _actions(router: APIRouter, app: App, gate: Gate) -> None:
         """Take it: stops the escalation."""
         act = act or Act()
         return timed(await call(app, Acknowledge(ref, gate.by(request, act.by, "api"), act.note)))
+
+    @router.post("/incidents/{ref}/unack", operation_id="unacknowledge_incident")
+    async def unack(request: Request, ref: Ref, act: Act | None = None) -> Any:
+        """Hand it back: those on call are paged from the beginning."""
+        act = act or Act()
+        return timed(await call(app, Unacknowledge(ref, gate.by(request, act.by, "api"), act.note)))
 
     @router.post("/incidents/{ref}/notes", operation_id="add_note")
     async def note(request: Request, ref: Ref, act: Note) -> Any:
