@@ -74,6 +74,8 @@ def test_an_incident_from_its_beginning_to_its_end(broken):
         ("GET", "/check?text=perhaps", None, 422, "text"),
         ("GET", "/nosuch", None, 404, "there is no /api/hypercare/v1/nosuch"),
         ("POST", "/incidents/7/ack", {"by": "ana"}, 404, "there is no incident 7"),
+        ("POST", "/incidents/7/unack", {"by": "ana"}, 404, "there is no incident 7"),
+        ("POST", "/incidents/1/unack", {"by": "ana"}, 409, "not acknowledged"),
         ("POST", "/incidents/1/ack", {"by": "x" * 101}, 422, "by"),
         ("POST", "/incidents/1/ack", [], 422, "body"),
         ("POST", "/incidents/1/notes", {"by": "ana", "text": ""}, 422, "text"),
