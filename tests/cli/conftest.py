@@ -75,7 +75,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def until(condition, what, seconds=30):
+def until(condition, what, seconds=90):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
@@ -152,4 +152,4 @@ def server(platform, cli):
     until(lambda: ask("query", "count_over_time(truth[1m]) > 1").stdout.startswith("series"), "the second scrape")
     yield ask
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0

@@ -109,7 +109,7 @@ class Terminal:
         for line in self.process.stdout:
             self.text += line
 
-    def expect(self, *parts, seconds=40.0):
+    def expect(self, *parts, seconds=120.0):
         """Wait until a line has all the parts."""
         deadline = time.monotonic() + seconds
         while not any(all(part in line for part in parts) for line in self.text.splitlines()):
@@ -117,7 +117,7 @@ class Terminal:
             time.sleep(0.1)
 
     def end(self):
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self._reader.join(5)
         self.process.stdout.close()
         return code

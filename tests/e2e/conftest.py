@@ -26,7 +26,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(condition, seconds=40, what="condition"):
+def wait_for(condition, seconds=90, what="condition"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
@@ -92,7 +92,7 @@ class Server:
                  "--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}", *self.arguments],
                 stdout=log, stderr=subprocess.STDOUT, cwd=self.folder,
             )  # fmt: skip
-        wait_for(lambda: self.process.poll() is not None or self.ready(), 30, f"ready\n{self.output.read_text()}")
+        wait_for(lambda: self.process.poll() is not None or self.ready(), 90, f"ready\n{self.output.read_text()}")
         assert self.process.poll() is None, self.output.read_text()
         return self
 
