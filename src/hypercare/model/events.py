@@ -152,6 +152,15 @@ class EscalationExhausted(DomainEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ScheduleChanged(DomainEvent):
+    """Somebody has put an override or a swap into a schedule, or taken one out."""
+
+    kind: ClassVar[str] = "oncall.schedule_changed"
+    schedule: str
+    by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class EffectDelivered(DomainEvent):
     """The outside accepted an effect of the outbox.
 

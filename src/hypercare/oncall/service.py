@@ -21,6 +21,7 @@ from hypercare.model.events import (
 from hypercare.model.labels import Labels
 from hypercare.model.time import MINUTE, Ms
 from hypercare.oncall import pages, store
+from hypercare.oncall.changes import Changes, load_changes, with_changes
 from hypercare.oncall.plan import Plan
 from hypercare.oncall.reading import plan_of
 from hypercare.oncall.tables import escalations
@@ -45,7 +46,8 @@ class OnCallService:
     """Keeps the escalations.
 
     Attributes:
-        plan: what applies now; immutable and replaced as a whole, may be read from any thread.
+        plan: what applies now, overrides and swaps that people made included; immutable and
+            replaced as a whole, may be read from any thread.
 
     """
 
@@ -62,6 +64,7 @@ class OnCallService:
 
         """
         self.plan = Plan()
+        self._told = Plan()
         self._configured = False
         self._render = render
         self._receivers = receivers
@@ -76,6 +79,7 @@ class OnCallService:
         kernel.subscribe(IncidentFires, self._on_fires)
         kernel.subscribe(EffectCancelled, self._on_page_cancelled)
         kernel.on_timer(_KIND, self._on_due)
+        Changes(lambda: self._told, self._replace).register(kernel)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload."""
@@ -88,7 +92,8 @@ class OnCallService:
         the steps as they were when it began.
         """
         # Only with the commit: a reload that another room refuses leaves everything as it was.
-        ctx.after_commit(lambda: self._replace(plan))
+        changed = with_changes(plan, load_changes(ctx.db))
+        ctx.after_commit(lambda: self._take(plan, changed))
         for escalation in store.load_escalations(ctx.db, limit=100_000):
             policy = plan.policy(escalation.policy.name)
             if policy is None or policy.dump() == escalation.policy.dump():
@@ -102,9 +107,13 @@ class OnCallService:
             next_at = policy.due(escalation.opened_at, escalation.round - escalation.first_round, step)
             _save(ctx, escalation.incident_id, snapshot=policy.dump(), step=step, next_at=next_at)
 
+    def _take(self, told: Plan, plan: Plan) -> None:
+        self._told = told
+        self._replace(plan)
+        self._configured = True
+
     def _replace(self, plan: Plan) -> None:
         self.plan = plan
-        self._configured = True
 
     def _on_opened(self, ctx: Context, event: IncidentOpened) -> None:
         policy = self.plan.choose(event.policy, Labels(event.labels))

@@ -1,4 +1,4 @@
-"""The rows of on-call: escalations."""
+"""The rows of on-call: escalations, and changes that people make to schedules."""
 
 from __future__ import annotations
 
@@ -26,4 +26,27 @@ escalations = Table(
     # A page of the last step was withdrawn when the pause began: somebody does not know yet.
     Column("page_again", Boolean),
     Index("ix_escalations_state", "state"),
+)
+
+changes = Table(
+    "oncall_changes",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # Later ones are above earlier ones.
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("schedule", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    # Of a swap: the other of the two.
+    Column("other", Text, nullable=False),
+    Column("start_at", BigInteger, nullable=False),
+    Column("end_at", BigInteger, nullable=False),
+    # The UID of an imported event.
+    Column("uid", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("removed_by", Text, nullable=False),
+    Column("removed_at", BigInteger),
+    Index("ix_oncall_changes_schedule", "schedule"),
 )
