@@ -193,7 +193,7 @@ GOOD = ("DTSTART:20260105T090000Z", "DTEND:20260105T170000Z", "SUMMARY:ann")
         (event("DTSTART;TZID=Mars/Olympus:20260105T090000", *GOOD[1:]), 4, "unknown time zone 'Mars/Olympus'"),
         (event("DTSTART:20260105T090000Z", "DURATION:eight", "SUMMARY:ann"), 5, "not a duration"),
         (event("DTSTART:20260105T090000Z", "SUMMARY:ann"), 6, "the event has neither"),
-        (event("DTSTART:20260105T090000Z", "DTEND:20260105T090000Z", "SUMMARY:ann"), 7, "does not end after"),
+        (event("DTSTART:20260105T090000Z", "DTEND:20260105T090000Z", "SUMMARY:ann"), 7, "the event does not end after"),
         (event(*GOOD).partition("END:VEVENT")[0], 6, "an event does not end"),
         (event("SUMMARY:ann"), 5, "the event has no DTSTART"),
     ],
