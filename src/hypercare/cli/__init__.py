@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "query": ("ask", "query", "Evaluate a PromQL expression now (or at --time), or over a range (--from, --to)."),
     "alerts": ("ask", "alerts", "List the firing alerts; exit code 1 if there is an active one."),
     "targets": ("ask", "targets", "List what is scraped; exit code 1 if something is down."),
-    "oncall": ("ask", "oncall", "Who is on call now."),
+    "oncall": ("oncall", "app", "Who is on call; shifts, coverage, fairness, override, swap, import, export."),
     "incidents": ("incidents", "app", "Incidents: list, show, ack, unack, note, resolve."),
     "silences": ("silences", "app", "Silences: list, add, expire."),
     "rules": ("rules", "app", "Rules before they are trusted: check, test, backtest."),

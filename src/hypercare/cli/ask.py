@@ -1,4 +1,4 @@
-"""Questions to a running hypercare: query, alerts, targets, oncall."""
+"""Questions to a running hypercare: query, alerts, targets."""
 
 from __future__ import annotations
 
@@ -84,13 +84,3 @@ def targets(url: Url = DEFAULT_URL, json: Json = False) -> None:
         ]
         table(("health", "job", "instance", "last scrape", "error"), rows, "No targets.")
     raise typer.Exit(int(any(t["health"] == "down" for t in found)))
-
-
-def oncall(url: Url = DEFAULT_URL, json: Json = False) -> None:
-    """Who is on call now."""
-    found = request(url, "/api/hypercare/v1/oncall")
-    if json:
-        as_json(found)
-        return
-    rows = [(s["schedule"], s["person"] or "nobody", local(s["until"]), s["next_person"]) for s in found["now"]]
-    table(("schedule", "person", "until", "next"), rows, "No schedules are configured.")

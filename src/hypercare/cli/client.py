@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from email.message import Message
 
 DEFAULT_URL = "http://127.0.0.1:9600"
@@ -61,6 +62,22 @@ def request(url: str, path: str, body: Any = None, method: str = "", **parameter
         ServerError: no answer, or the server's own words for what is wrong.
 
     """
+    return _exchange(url, path, body, method, parameters, json.load)
+
+
+def request_text(url: str, path: str, **parameters: Any) -> str:
+    """What a GET answers, as text.
+
+    Raises:
+        ServerError: as ``request``.
+
+    """
+    return str(_exchange(url, path, None, "", parameters, lambda answer: answer.read().decode()))
+
+
+def _exchange(
+    url: str, path: str, body: Any, method: str, parameters: dict[str, Any], read: Callable[[Any], Any]
+) -> Any:
     pairs = {k: v for k, v in parameters.items() if v is not None}
     address = url.rstrip("/") + path + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -74,7 +91,7 @@ def request(url: str, path: str, body: Any = None, method: str = "", **parameter
     asked = urllib.request.Request(address, data, headers, method=method or None)  # noqa: S310 - checked above
     try:
         with _opener(address).open(asked, timeout=_TIMEOUT_SECONDS) as answer:
-            return json.load(answer)
+            return read(answer)
     except urllib.error.HTTPError as error:
         raise ServerError(_words(error), error.code) from error
     except (OSError, http.client.HTTPException, ValueError) as error:

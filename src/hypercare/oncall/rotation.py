@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from hypercare.model.time import WEEK, YEAR, to_datetime
-from hypercare.oncall.render import render
+from hypercare.oncall.render import Duty, render
 from hypercare.oncall.turns import LARGEST_CHANGE, begin, hand_off
 
 if TYPE_CHECKING:
@@ -65,6 +65,16 @@ def shifts(schedule: Schedule, start: Ms, end: Ms) -> tuple[Shift, ...]:
         else:
             found.append(shift)
             at = shift.end
+    return tuple(found)
+
+
+def whole_duties(schedule: Schedule, start: Ms, end: Ms) -> tuple[Duty, ...]:
+    """As ``render``, but the first and the last duty in their full length."""
+    found = list(render(schedule, start, end))
+    for place in (0, -1) if found else ():
+        shift = on_call(schedule, found[place].start)
+        if shift is not None:
+            found[place] = dataclasses.replace(found[place], start=shift.start, end=shift.end)
     return tuple(found)
 
 

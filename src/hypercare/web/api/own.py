@@ -14,10 +14,9 @@ from hypercare.incidents.commands import Acknowledge, AddNote, Resolve, Unacknow
 from hypercare.incidents.store import load_alerts, load_incident, load_incidents, load_timeline
 from hypercare.kernel import CommandError
 from hypercare.kernel.tables import outbox
-from hypercare.model.time import format_rfc3339
-from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports import check, overview, render_text
-from hypercare.sim.eventlog import plain
+from hypercare.web.api.oncall import add_oncall
+from hypercare.web.api.timed import timed, timed_values
 from hypercare.web.calls import call
 
 if TYPE_CHECKING:
@@ -40,28 +39,6 @@ class Note(BaseModel):
 
     by: str = Field(default="", max_length=100)
     text: str = Field(min_length=1, max_length=10_000)
-
-
-def timed(value: Any) -> Any:
-    """JSON of a frozen value; instants (fields that end in _at, and at, since, until) as RFC 3339 texts."""
-    return _timed(plain(value))
-
-
-def _timed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _instant(v) if _is_instant(k, v) else _timed(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_timed(v) for v in value]
-    return value
-
-
-def _is_instant(name: str, value: Any) -> bool:
-    return isinstance(value, int) and (name.endswith("_at") or name in {"at", "since", "until", "last_scrape"})
-
-
-def _instant(at: int) -> str | None:
-    """An instant as text; 0 says that it has not come yet."""
-    return format_rfc3339(at) if at else None
 
 
 def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
@@ -104,11 +81,7 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
 
     _actions(router, app, gate)
 
-    @router.get("/oncall", operation_id="on_call")
-    def oncall() -> Any:
-        """Who is on call now, and the escalations under way."""
-        with app.state.read() as db:
-            return timed({"now": on_call_now(app.oncall.plan, clock.now()), "escalations": load_escalations(db)})
+    add_oncall(router, app, gate)
 
     @router.get("/deliveries", operation_id="deliveries")
     def deliveries(
@@ -123,7 +96,7 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
         if state:
             query = query.where(c.state == state)
         with app.state.read() as db:
-            return [_timed(dict(row._mapping)) for row in db.execute(query.order_by(c.seq.desc()).limit(limit))]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
+            return [timed_values(dict(row._mapping)) for row in db.execute(query.order_by(c.seq.desc()).limit(limit))]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
 
     @router.get("/events", operation_id="events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
