@@ -18,6 +18,7 @@ from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports.overview import alert_lines, overview, target_lines
 from hypercare.routing.store import load_silences
 from hypercare.web.forms import ME, MESSAGE, add_forms
+from hypercare.web.oncall_pages import add_oncall_pages
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -138,7 +139,7 @@ def pages_router(pages: Pages) -> APIRouter:
 
     for path, name in (("/", "overview"), ("/incidents", "incidents"), ("/alerts", "alerts"), ("/targets", "targets")):
         page(path, name)
-    page("/oncall", "oncall")
+    add_oncall_pages(router, pages)
 
     @router.get("/fragments/incident/{ref}")
     def incident_fragment(request: Request, ref: str) -> Response:

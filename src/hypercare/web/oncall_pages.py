@@ -1,0 +1,194 @@
+"""The on-call page: who is on duty, a calendar of weeks, and changes of shifts by those who may."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import quote, unquote, urlencode
+
+from fastapi import Form, Query
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
+from starlette.responses import RedirectResponse, Response
+
+from hypercare.kernel import CommandError
+from hypercare.model.time import HOUR, Ms, from_datetime, to_datetime
+from hypercare.oncall.changes import Change, load_changes
+from hypercare.oncall.commands import AddOverride, AddSwap, RemoveChange
+from hypercare.oncall.coverage import coverage
+from hypercare.oncall.render import OVERRIDE, ROTATION, render
+from hypercare.web.calls import call
+from hypercare.web.forms import ME, MESSAGE
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from hypercare.app import App
+    from hypercare.oncall.plan import Plan
+    from hypercare.oncall.render import Duty
+    from hypercare.web.pages import Pages
+
+_WEEKS: Final = 4
+_COLOURS: Final = 8
+_SHOWN_GAPS: Final = 12
+From = Annotated[str, Query(alias="from", max_length=10)]
+Zone = Annotated[str, Query(max_length=64)]
+
+
+def _zone(name: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise CommandError(f"unknown time zone {name!r}", 400) from error
+
+
+def _day(text: str, today: dt.date) -> dt.date:
+    """The Monday of the week that holds a date."""
+    try:
+        day = dt.date.fromisoformat(text) if text else today
+    except ValueError as error:
+        raise CommandError(f"from: expected a date such as 2026-01-05, found {text!r}", 400) from error
+    if not 1980 <= day.year < 2200:
+        raise CommandError("from: expected a date between 1980 and 2200", 400)
+    return day - dt.timedelta(days=day.weekday())
+
+
+def _calendar(app: App, first: str, zone_name: str) -> dict[str, Any]:
+    """What the calendar's template shows of four weeks."""
+    plan, now = app.oncall.plan, app.ports.clock.now()
+    zone_name = zone_name or (plan.schedules[0].timezone if plan.schedules else "UTC")
+    zone = _zone(zone_name)
+    today = to_datetime(now).astimezone(zone).date()
+    monday = _day(first, today)
+    days = [monday + dt.timedelta(days=i) for i in range(7 * _WEEKS + 1)]
+    edges = [from_datetime(dt.datetime.combine(day, dt.time(0), zone)) for day in days]
+    duties = {s.name: render(s, edges[0], edges[-1]) for s in plan.schedules}
+    colours = {p.name: f"p{i % _COLOURS}" for i, p in enumerate(plan.people)}
+    found = coverage(plan, edges[0], edges[-1])
+    gaps = [
+        {"schedule": g.schedule, "text": _stretch(g.from_at, g.until, zone), "reason": g.reason} for g in found.gaps
+    ]
+    with app.state.read() as db:
+        made = load_changes(db, since=now)
+    soon = to_datetime(-(-now // HOUR) * HOUR).astimezone(zone)
+    return {
+        "zone": zone_name, "zones": _zones(plan, zone_name), "first": monday.isoformat(),
+        "query": urlencode({"from": monday.isoformat(), "zone": zone_name}),
+        "before": (monday - dt.timedelta(weeks=_WEEKS)).isoformat(), "after": days[-1].isoformat(),
+        "days": [
+            _day_of(day, today, [_row(name, of, start, end, zone, colours) for name, of in duties.items()])
+            for day, start, end in zip(days, edges, edges[1:], strict=False)
+        ],
+        "gaps": gaps[:_SHOWN_GAPS], "more_gaps": max(0, len(gaps) - _SHOWN_GAPS),
+        "schedules": [s.name for s in plan.schedules], "people": [p.name for p in plan.people],
+        "changes": [_change(change, zone) for change in made],
+        "soon": soon.strftime("%Y-%m-%dT%H:%M"), "later": (soon + dt.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"),
+    }  # fmt: skip
+
+
+def _zones(plan: Plan, shown: str) -> list[str]:
+    return sorted({"UTC", shown, *(s.timezone for s in plan.schedules), *(p.timezone for p in plan.people)})
+
+
+def _stretch(start: Ms, end: Ms, zone: zoneinfo.ZoneInfo) -> str:
+    """From when to when, with the offset where it changes in between."""
+    one, other = (to_datetime(at).astimezone(zone) for at in (start, end))
+    form = "%a %d %b %H:%M" if one.utcoffset() == other.utcoffset() else "%a %d %b %H:%M %z"
+    return f"{one.strftime(form)} to {other.strftime(form)}"
+
+
+def _day_of(day: dt.date, today: dt.date, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    marks = {"weekend": day.weekday() > 4, "today": day == today, "past": day < today}
+    return {
+        "date": day.isoformat(), "title": day.strftime("%a %d %b"), "today": day == today, "rows": rows,
+        "classes": "".join(f" {name}" for name, holds in marks.items() if holds),
+    }  # fmt: skip
+
+
+def _row(
+    schedule: str, duties: tuple[Duty, ...], start: Ms, end: Ms, zone: zoneinfo.ZoneInfo, colours: dict[str, str]
+) -> dict[str, Any]:
+    """One schedule on one day: who, and from what time where they take over within it."""
+    parts: list[dict[str, Any]] = []
+    at = start
+    for duty in duties:
+        if duty.end <= start or duty.start >= end:
+            continue
+        if duty.start > at:
+            parts.append(_part("nobody", "gap", at, "", at > start, zone))
+        since = max(start, duty.start)
+        why = "" if duty.source == ROTATION else duty.source
+        parts.append(_part(duty.person, colours.get(duty.person, ""), since, why, since > start, zone))
+        at = duty.end
+    if at < end:
+        parts.append(_part("nobody", "gap", at, "", at > start, zone))
+    return {"schedule": schedule, "parts": parts}
+
+
+def _part(person: str, colour: str, at: Ms, why: str, within: bool, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:  # noqa: FBT001 - one caller
+    clock = to_datetime(at).astimezone(zone).strftime("%H:%M") if within else ""
+    return {"person": person, "colour": colour, "at": at, "why": why, "clock": clock}
+
+
+def _change(change: Change, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:
+    return {
+        "id": change.id, "person": change.person, "other": change.other, "schedule": change.schedule,
+        "text": _stretch(change.start_at, change.end_at, zone), "created_by": change.created_by,
+        "comment": change.comment, "kind": OVERRIDE if not change.other else change.kind,
+    }  # fmt: skip
+
+
+def _local(text: str, zone: zoneinfo.ZoneInfo) -> Ms:
+    try:
+        return from_datetime(dt.datetime.fromisoformat(text).replace(tzinfo=zone))
+    except (ValueError, OverflowError) as error:
+        raise CommandError(f"expected a date and time, found {text[:40]!r}", 400) from error
+
+
+def _answer(first: str, zone: str, message: str) -> RedirectResponse:
+    """Back to the weeks that were shown."""
+    query = urlencode({k: v for k, v in (("from", first), ("zone", zone)) if v})
+    answer = RedirectResponse(f"/oncall?{query}" if query else "/oncall", 303)
+    answer.set_cookie(MESSAGE, quote(message[:500]), max_age=60, samesite="strict", httponly=True)
+    return answer
+
+
+def add_oncall_pages(router: APIRouter, pages: Pages) -> None:
+    """The page, its calendar as a fragment, and the targets of its forms."""
+
+    @router.get("/oncall")
+    def page(request: Request, first: From = "", zone: Zone = "") -> Response:
+        return pages.render(request, "oncall.html", **pages.views("oncall"), c=_calendar(pages.app, first, zone))
+
+    @router.get("/fragments/oncall-calendar")
+    def fragment(request: Request, first: From = "", zone: Zone = "") -> Response:
+        return pages.render(request, "f_oncall_calendar.html", c=_calendar(pages.app, first, zone))
+
+    @router.post("/oncall/changes")
+    async def change(
+        *, request: Request, schedule: Annotated[str, Form(max_length=200)], person: Annotated[str, Form(max_length=200)],
+        start: Annotated[str, Form(max_length=40)], end: Annotated[str, Form(max_length=40)],
+        zone: Annotated[str, Form(max_length=64)], other: Annotated[str, Form(max_length=200)] = "",
+        comment: Annotated[str, Form(max_length=1000)] = "", from_day: Annotated[str, Form(max_length=10)] = "",
+    ) -> Response:  # fmt: skip
+        where = _zone(zone)
+        by = pages.by(request, unquote(request.cookies.get(ME, "")))
+        span = _local(start, where), _local(end, where)
+        command = AddSwap(schedule, person, other, *span, by, comment) if other else AddOverride(
+            schedule, person, *span, by, comment
+        )  # fmt: skip
+        try:
+            await call(pages.app, command)
+        except CommandError as error:
+            return _answer(from_day, zone, str(error))
+        done = f"{person} and {other} swap their shifts." if other else f"{person} stands in."
+        return _answer(from_day, zone, done)
+
+    @router.post("/oncall/changes/{change_id}/remove")
+    async def remove(request: Request, change_id: str) -> Response:
+        by = pages.by(request, unquote(request.cookies.get(ME, "")))
+        try:
+            await call(pages.app, RemoveChange(change_id, by))
+        except CommandError as error:
+            return _answer("", "", str(error))
+        return _answer("", "", "Taken out.")
