@@ -166,7 +166,8 @@ def add_oncall_pages(router: APIRouter, pages: Pages) -> None:
 
     @router.post("/oncall/changes")
     async def change(
-        *, request: Request, schedule: Annotated[str, Form(max_length=200)], person: Annotated[str, Form(max_length=200)],
+        *, request: Request, schedule: Annotated[str, Form(max_length=200)],
+        person: Annotated[str, Form(max_length=200)],
         start: Annotated[str, Form(max_length=40)], end: Annotated[str, Form(max_length=40)],
         zone: Annotated[str, Form(max_length=64)], other: Annotated[str, Form(max_length=200)] = "",
         comment: Annotated[str, Form(max_length=1000)] = "", from_day: Annotated[str, Form(max_length=10)] = "",
