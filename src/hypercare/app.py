@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from hypercare.routing.settings import RoutingSettings
 
 _log = logging.getLogger(__name__)
+_CACHE_SHARE = 20
+"""One part in so many of the memory may hold decompressed samples, unless ``storage.cache_size`` says otherwise."""
 _FLUSH, _MAINTAIN = "tsdb.flush", "tsdb.maintain"
 
 
@@ -67,11 +69,15 @@ class App:
 
     version = __version__
 
-    def __init__(self, config: Config, ports: Ports, data: Path | None, hostname: str) -> None:
+    def __init__(self, config: Config, ports: Ports, data: Path | None, hostname: str, memory: int) -> None:
         self.config = config
         self.ports = ports
         self.retention: Ms = config.hypercare.storage.retention or 15 * DAY
-        options = Options(retention=self.retention, retention_bytes=config.hypercare.storage.retention_size)
+        storage = config.hypercare.storage
+        options = Options(retention=self.retention, retention_bytes=storage.retention_size)
+        cache = storage.cache_size or memory // _CACHE_SHARE
+        if cache:
+            options = dataclasses.replace(options, cache_bytes=cache)
         self.tsdb = Tsdb.open(None if data is None else data / "metrics", options)
         self.state = State.open(None if data is None else data / "state.db")
         self.engine = Engine(*_query_settings(config), ports.workers)
@@ -225,7 +231,7 @@ def _query_settings(config: Config) -> tuple[Limits, Features]:
     return limits, Features.of(query.enable_features)
 
 
-def build(config: Config, ports: Ports, data: Path | None = None, hostname: str = "localhost") -> App:
+def build(config: Config, ports: Ports, data: Path | None = None, hostname: str = "localhost", memory: int = 0) -> App:
     """Wire an App.
 
     Args:
@@ -233,6 +239,7 @@ def build(config: Config, ports: Ports, data: Path | None = None, hostname: str 
         ports: the real outside, or a virtual one.
         data: the directory of state and metrics; none keeps everything in memory.
         hostname: the ``instance`` of the machine we run on.
+        memory: bytes that the process may use, of which caches get their share; 0: unknown.
 
     """
-    return App(config, ports, data, hostname)
+    return App(config, ports, data, hostname, memory)

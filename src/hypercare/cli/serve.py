@@ -17,6 +17,7 @@ from hypercare.adapters.host import SystemHost, hostname
 from hypercare.adapters.http import HttpClient
 from hypercare.adapters.ioloop import IoLoop
 from hypercare.adapters.mailer import SmtpMailer
+from hypercare.adapters.memory import memory_limit
 from hypercare.adapters.network import SystemNetwork
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
@@ -111,7 +112,7 @@ def serve(
 def _build(loaded: Config, ports: Ports, data: Path) -> App:
     """Open the stores and say what was lost of them, if anything."""
     try:
-        app = build(loaded, ports, data, hostname())
+        app = build(loaded, ports, data, hostname(), memory_limit())
     except (InputError, DatabaseError, OSError) as error:
         print(f"hypercare: the data in {data} cannot be opened: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

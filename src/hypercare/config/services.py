@@ -260,10 +260,16 @@ class CollectConfig(StrictModel):
 
 
 class StorageConfig(StrictModel):
-    """How long samples are kept; ``retention_size`` 0: no limit."""
+    """How long samples are kept; ``retention_size`` 0: no limit.
+
+    Attributes:
+        cache_size: of decompressed samples, which queries over long spans fill; 0: a twentieth of the memory.
+
+    """
 
     retention: Annotated[Duration, Field(gt=0)] = 15 * DAY
     retention_size: Size = 0
+    cache_size: Size = 0
 
 
 def _external_url(url: str) -> str:
