@@ -320,12 +320,6 @@ def test_alertmanager_file(case):
         assert config.route.group_by_all
 
 
-CHANNEL_GAPS = {
-    "TestSlackAuthMethodConfigValidation: 2": "slack_configs takes api_url beside app_token",
-    "TestEmailConfig_UnmarshalYAML: with invalid threading - it fails": "email_configs takes any thread_by_date",
-}
-"""Verdicts that the channels' own models do not share yet."""
-
 PART_KINDS = {
     "VictorOpsConfig": "victorops_configs",
     "PushoverConfig": "pushover_configs",
@@ -342,9 +336,7 @@ PART_KINDS = {
 
 
 @pytest.mark.parametrize("case", AM_INLINE, ids=ids(AM_INLINE))
-def test_alertmanager_text(case, request):
-    if case["id"] in CHANNEL_GAPS:
-        request.applymarker(pytest.mark.xfail(reason=CHANNEL_GAPS[case["id"]], strict=False))
+def test_alertmanager_text(case):
     if case["id"] in AM_EXCEPTIONS:
         pytest.skip(AM_EXCEPTIONS[case["id"]])
     if case["kind"] == "config":

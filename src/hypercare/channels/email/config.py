@@ -1,6 +1,6 @@
 """``email_configs``."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,7 @@ class EmailThreading(StrictModel):
     """Mails of one group as one thread."""
 
     enabled: bool = False
-    thread_by_date: str = "daily"
+    thread_by_date: Literal["none", "daily"] = "daily"
 
 
 class EmailConfig(NotifierConfig):

@@ -48,7 +48,7 @@ class SlackAction(StrictModel):
 class SlackConfig(NotifierConfig):
     """One Slack channel; what is not set here is taken from ``global``."""
 
-    exclusive: ClassVar[Groups] = (("api_url", "api_url_file"), ("app_token", "app_token_file"))
+    exclusive: ClassVar[Groups] = (("api_url", "api_url_file", "app_token", "app_token_file"),)
 
     send_resolved: bool = False
     http_config: HttpClientConfig | None = None
