@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from desk_kit import NOON, Desk
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from hypercare.incidents.commands import Unacknowledge
@@ -146,10 +146,11 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
-@given(ACTIONS, st.booleans())
-def test_only_what_calls_for_somebody_is_paged_and_always(tmp_path_factory, actions, confirm):
+@settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(ACTIONS, st.booleans(), st.booleans())
+def test_only_what_calls_for_somebody_is_paged_and_always(tmp_path_factory, actions, confirm, up):
     house = House(tmp_path_factory.mktemp("s") / "state.db", confirm=confirm)
+    house.up = up
     for action, instance, minutes, wait in [("fire", "1", 1, 1), *actions]:
         house.act(action, instance, minutes)
         house.wait(wait * MINUTE + SECOND)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
 
 _LONGEST_KEY: Final = 64
+_KEY_PARTS: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,6 +106,12 @@ def key(incident_id: str, round_: int, step: int, person: str, contact: int) -> 
     if len(whole) <= _LONGEST_KEY:
         return whole
     return f"page:{hashlib.blake2b(whole.encode(), digest_size=24).hexdigest()}"
+
+
+def step_of(key: str) -> int:
+    """The step of a page by its key; of one with a shortened key the first, rather too early than too late."""
+    parts = key.split(":")
+    return int(parts[3]) if len(parts) > _KEY_PARTS else 0
 
 
 def cancel_key(incident_id: str) -> str:

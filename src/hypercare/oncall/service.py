@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import insert, select, update
 
 from hypercare.kernel import Effect
+from hypercare.kernel.outbox import CANCELLED
+from hypercare.kernel.tables import outbox
 from hypercare.model.events import (
-    EffectCancelled,
     EscalationExhausted,
     IncidentAcknowledged,
     IncidentCalm,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 _KIND: Final = "oncall.escalate"
 _SUBJECT: Final = "incident:"
-_GOES_ON: Final = {"state": store.RUNNING, "paused_at": None, "paused_why": None, "page_again": None}
+_GOES_ON: Final = {"state": store.RUNNING, "paused_at": None, "paused_why": None}
 _REMIND_AFTER: Final[Ms] = 5 * MINUTE
 """Whoever was paged before a pause as long as this is paged again when it ends: they may think that it is over."""
 
@@ -77,7 +78,6 @@ class OnCallService:
         kernel.subscribe(IncidentResolved, self._on_resolved)
         kernel.subscribe(IncidentCalm, self._on_calm)
         kernel.subscribe(IncidentFires, self._on_fires)
-        kernel.subscribe(EffectCancelled, self._on_page_cancelled)
         kernel.on_timer(_KIND, self._on_due)
         Changes(lambda: self._told, self._replace).register(kernel)
 
@@ -184,22 +184,15 @@ class OnCallService:
     def _go_on(self, ctx: Context, escalation: Escalation, paused: Ms) -> None:
         policy, step, round_, first = escalation.policy, escalation.step, escalation.round, escalation.first_round
         opened_at = escalation.opened_at + paused
-        if step > 0 and (paused >= _REMIND_AFTER or escalation.page_again):
-            # The last step once more; as a round of its own, so that its pages have new keys.
-            step, round_, first = step - 1, round_ + 1, first + 1
-            opened_at = ctx.now - policy.due(0, round_ - first, step)
+        withdrawn = _withdrawn(ctx, escalation)
+        if step > 0 and (withdrawn or paused >= _REMIND_AFTER):
+            # The last step once more, with earlier ones that did not arrive; as a round of its own, for new keys.
+            last, round_, first = step - 1, round_ + 1, first + 1
+            opened_at = ctx.now - policy.due(0, round_ - first, last)
+            step = min(last, *withdrawn, last)
         next_at = policy.due(opened_at, round_ - first, step)
         values: dict[str, Any] = {"opened_at": opened_at, "first_round": first, "round": round_, "step": step}
         _save(ctx, escalation.incident_id, next_at=next_at, **values, **_GOES_ON)
-
-    def _on_page_cancelled(self, ctx: Context, event: EffectCancelled) -> None:
-        """A page that was withdrawn for a pause is due again when it ends."""
-        if event.subject.startswith(_SUBJECT):
-            paused = (
-                escalations.c.incident_id == event.subject.removeprefix(_SUBJECT),
-                escalations.c.state == store.PAUSED,
-            )
-            ctx.db.execute(update(escalations).where(*paused).values(page_again=True))
 
     def _advance(self, ctx: Context, incident_id: str) -> None:
         """Page every step that is due and set the timer for the one that is not."""
@@ -265,6 +258,14 @@ def _stop(ctx: Context, incident_id: str, state: str) -> None:
     values = {"state": state, "next_at": None, "ended_at": ctx.now}
     ctx.db.execute(update(escalations).where(*running).values({**_GOES_ON, **values}))
     ctx.cancel_timer(f"{_KIND}:{incident_id}")
+
+
+def _withdrawn(ctx: Context, escalation: Escalation) -> tuple[int, ...]:
+    """The steps of the pages that were withdrawn when the pause began: somebody does not know yet."""
+    c = outbox.c
+    since = c.state == CANCELLED, c.done_at >= (escalation.paused_at or 0)
+    query = select(c.id).where(*since, c.cancel_key == pages.cancel_key(escalation.incident_id))
+    return tuple(pages.step_of(row.id) for row in ctx.db.execute(query))
 
 
 def _pause(ctx: Context, incident_id: str, why: str) -> None:

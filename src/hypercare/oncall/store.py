@@ -56,7 +56,6 @@ class Escalation:
         next_at: when it is due; none once the escalation has ended, or while it is paused.
         paused_at: since when no alert calls for anybody; none while one does.
         paused_why: the reason.
-        page_again: a page was withdrawn when the pause began, so that its step is due once more when it ends.
 
     """
 
@@ -71,7 +70,6 @@ class Escalation:
     ended_at: Ms | None
     paused_at: Ms | None = None
     paused_why: str = ""
-    page_again: bool = False
 
 
 def on_call_now(plan: Plan, now: Ms) -> tuple[OnCallNow, ...]:
@@ -117,5 +115,4 @@ def _escalation(row: Row[Any]) -> Escalation:
         row.ended_at,
         row.paused_at,
         row.paused_why or "",
-        bool(row.page_again),
     )

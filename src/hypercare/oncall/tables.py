@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from hypercare.state import metadata
 
@@ -23,8 +23,6 @@ escalations = Table(
     Column("ended_at", BigInteger),
     Column("paused_at", BigInteger),
     Column("paused_why", Text),
-    # A page of the last step was withdrawn when the pause began: somebody does not know yet.
-    Column("page_again", Boolean),
     Index("ix_escalations_state", "state"),
 )
 

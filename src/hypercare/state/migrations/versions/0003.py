@@ -16,7 +16,6 @@ def upgrade() -> None:
     with op.batch_alter_table("escalations", schema=None) as batch_op:
         batch_op.add_column(sa.Column("paused_at", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("paused_why", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("page_again", sa.Boolean(), nullable=True))
 
     with op.batch_alter_table("incident_alerts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("suppressed", sa.String(length=16), nullable=True))
