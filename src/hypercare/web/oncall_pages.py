@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _WEEKS: Final = 4
 _COLOURS: Final = 8
-_SHOWN_GAPS: Final = 12
+_SHOWN_GAPS: Final = 4
 From = Annotated[str, Query(alias="from", max_length=10)]
 Zone = Annotated[str, Query(max_length=64)]
 
@@ -64,7 +64,8 @@ def _calendar(app: App, first: str, zone_name: str) -> dict[str, Any]:
     edges = [from_datetime(dt.datetime.combine(day, dt.time(0), zone)) for day in days]
     duties = {s.name: render(s, edges[0], edges[-1]) for s in plan.schedules}
     colours = {p.name: f"p{i % _COLOURS}" for i, p in enumerate(plan.people)}
-    found = coverage(plan, edges[0], edges[-1])
+    # What is past cannot be mended; somebody who looks back asks for it.
+    found = coverage(plan, now if edges[0] < now < edges[-1] else edges[0], edges[-1])
     gaps = [
         {"schedule": g.schedule, "text": _stretch(g.from_at, g.until, zone), "reason": g.reason} for g in found.gaps
     ]
@@ -79,7 +80,7 @@ def _calendar(app: App, first: str, zone_name: str) -> dict[str, Any]:
             _day_of(day, today, [_row(name, of, start, end, zone, colours) for name, of in duties.items()])
             for day, start, end in zip(days, edges, edges[1:], strict=False)
         ],
-        "gaps": gaps[:_SHOWN_GAPS], "more_gaps": max(0, len(gaps) - _SHOWN_GAPS),
+        "gaps": gaps[:_SHOWN_GAPS], "more_gaps": gaps[_SHOWN_GAPS:], "runs": edges[0] <= now < edges[-1],
         "schedules": [s.name for s in plan.schedules], "people": [p.name for p in plan.people],
         "changes": [_change(change, zone) for change in made],
         "soon": soon.strftime("%Y-%m-%dT%H:%M"), "later": (soon + dt.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"),
@@ -94,6 +95,8 @@ def _stretch(start: Ms, end: Ms, zone: zoneinfo.ZoneInfo) -> str:
     """From when to when, with the offset where it changes in between."""
     one, other = (to_datetime(at).astimezone(zone) for at in (start, end))
     form = "%a %d %b %H:%M" if one.utcoffset() == other.utcoffset() else "%a %d %b %H:%M %z"
+    if one.date() == other.date() and "%z" not in form:
+        return f"{one.strftime(form)} to {other.strftime('%H:%M')}"
     return f"{one.strftime(form)} to {other.strftime(form)}"
 
 
