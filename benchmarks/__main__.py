@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    alerts_in,
     backtest,
     bytes_per_sample,
     idle_memory,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "idle_memory": idle_memory.run,
     "start_ready": start_ready.run,
     "page_latency": page_latency.run,
+    "alerts_in": alerts_in.run,
     "two_days": two_days.run,
     "promql": promql.run,
     "ranges": ranges.run,

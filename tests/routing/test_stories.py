@@ -131,6 +131,7 @@ def test_a_silence_added_during_group_wait_holds_until_it_ends(house):
     assert [(e.stage, e.decision.reason, e.decision.by) for e in entries] == [
         ("pass", Reason.NEW, ""),
         ("silence", Reason.SILENCED, silence),
+        ("received", Reason.RECEIVED, "rules"),
     ]
 
 

@@ -23,7 +23,11 @@ COMMANDS: Final = {
     "serve": ("serve", "serve", "Watch a platform until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew."),
     "check": ("check", "check", "Look over all services, targets, alerts and thresholds."),
     "query": ("ask", "query", "Evaluate a PromQL expression now (or at --time), or over a range (--from, --to)."),
-    "alerts": ("ask", "alerts", "List the firing alerts; exit code 1 if there is an active one."),
+    "alerts": (
+        "alerts",
+        "app",
+        "List the firing alerts; exit code 1 if there is an active one. Or ask why: alerts why LABELS.",
+    ),
     "targets": ("ask", "targets", "List what is scraped; exit code 1 if something is down."),
     "oncall": ("oncall", "app", "Who is on call; shifts, coverage, fairness, override, swap, import, export."),
     "incidents": ("incidents", "app", "Incidents: list, show, ack, unack, note, resolve."),

@@ -21,6 +21,8 @@ class Reason(enum.StrEnum):
     MUTED = "muted by a time interval"
     INACTIVE_INTERVAL = "outside of the active time intervals"
     ACKNOWLEDGED = "acknowledged"
+    RECEIVED = "received"
+    ENDED = "ended"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypercare.routing.inhibition import Inhibitor
 from hypercare.routing.silences import Silencer
@@ -88,6 +88,8 @@ class Index:
         self.suppression_known = False
         self.silences_seen_at: Ms = 0
         self.changes = Changes()
+        # Rows of the journal that are still to be written.
+        self.journal: list[dict[str, Any]] = []
         self._ends: list[tuple[Ms, str]] = []
 
     def put_alert(self, held: Held) -> None:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
 
 from hypercare.model.decision import Decision, Reason
+from hypercare.model.labels import EMPTY, Labels
 from hypercare.routing.tables import journal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection
 
     from hypercare.model.time import Ms
-    from hypercare.routing.index import Group, Index
+    from hypercare.routing.index import Group, Held, Index
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """One decision: about an alert (stage inhibit, interval, silence) or an integration (stage dedup)."""
+    """One decision: about an alert (stage inhibit, interval, silence) or an integration (stage dedup).
+
+    The stages ``received`` and ``ended`` are about the alert itself: when it came into a group, from where (``by``),
+    with which ``labels``, and when it ended.
+    """
 
     at: Ms
     group_key: str
@@ -28,6 +36,7 @@ class Entry:
     fingerprint: str
     stage: str
     decision: Decision
+    labels: Labels = EMPTY
 
 
 class Journal:
@@ -110,6 +119,33 @@ def load_journal(
             row.fingerprint,
             row.stage,
             Decision(row.send, Reason(row.reason), row.by),
+            Labels.of(json.loads(row.labels)) if row.labels else EMPTY,
         )
         for row in db.execute(query)
     )
+
+
+def load_received(db: Connection, limit: int = 20_000) -> Iterable[tuple[str, Labels]]:
+    """Fingerprint and labels of alerts that were received, the newest first; one may come again and again."""
+    c = journal.c
+    query = select(c.fingerprint, c.labels).where(c.labels.is_not(None)).order_by(c.seq.desc()).limit(limit)
+    return ((row.fingerprint, Labels.of(json.loads(row.labels))) for row in db.execute(query))
+
+
+def note_received(index: Index, held: Held, now: Ms) -> None:
+    """An alert begins: one entry for each group it comes into, the first with its labels."""
+    labels: str | None = json.dumps(held.alert.labels.as_dict(), ensure_ascii=False)
+    for route, _, group_id in held.places:
+        row = _row(now, index.groups[group_id].key, route.receiver, held.fingerprint, "received", held.source)
+        index.journal.append({**row, "labels": labels})
+        labels = None
+
+
+def note_ended(index: Index, held: Held, now: Ms) -> None:
+    """An alert ends."""
+    index.journal.append({**_row(now, "", "", held.fingerprint, "ended", held.source), "labels": None})
+
+
+def _row(now: Ms, group_key: str, receiver: str, fingerprint: str, stage: str, by: str) -> dict[str, Any]:
+    row = {"at": now, "group_key": group_key, "receiver": receiver, "integration": "", "fingerprint": fingerprint}
+    return {**row, "stage": stage, "send": True, "reason": stage, "by": by}

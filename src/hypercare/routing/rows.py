@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.sqlite import insert
 
 from hypercare.model.alerts import Alert
@@ -99,6 +100,9 @@ def _delete(db: Connection, column: Any, keys: list[str]) -> None:
 def save(db: Connection, index: Index) -> None:
     """Write what has changed in the index since it was last written."""
     changes = index.changes
+    if index.journal:
+        db.execute(plain_insert(tables.journal), index.journal)
+        index.journal.clear()
     held = [index.alerts[f] for f in changes.alerts if f in index.alerts]
     upsert(db, tables.alerts, [_alert_row(h) for h in held])
     _delete(db, tables.alerts.c.fingerprint, [f for f in changes.alerts if f not in index.alerts])

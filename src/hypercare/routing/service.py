@@ -164,10 +164,13 @@ class RoutingService:
             held.ended = old.ended and alert.resolved_at(now)
         if alert.resolved_at(now) and not held.ended:
             held.ended = True
+            journal.note_ended(index, held, now)
             ctx.publish(AlertResolved(alert, now))
         index.put_alert(held)
         if not held.ended:
             self._place(ctx, index, held)
+            if old is None or old.ended:
+                journal.note_received(index, held, now)
         elif not held.groups:
             index.drop_alert(held)
             return None
@@ -207,6 +210,7 @@ class RoutingService:
         index = self._enter(ctx)
         self._ends_timer = None
         for held in index.take_ended(ctx.now):
+            journal.note_ended(index, held, ctx.now)
             ctx.publish(AlertResolved(held.alert, ctx.now))
             index.put_alert(held)
         _save(ctx, index)

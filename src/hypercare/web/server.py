@@ -21,6 +21,7 @@ from hypercare.web.api.otlp import otlp_router
 from hypercare.web.api.own import own_router
 from hypercare.web.api.prometheus import prometheus_endpoints
 from hypercare.web.api.push import push_router
+from hypercare.web.api.why import why_router
 from hypercare.web.api.write import write_router
 from hypercare.web.auth import Gate
 from hypercare.web.docs import docs_router
@@ -64,6 +65,7 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     web.include_router(write_router(app))
     web.include_router(otlp_router(app))
     web.include_router(push_router(app))
+    web.include_router(why_router(app))
     web.include_router(own_router(app, live, gate))
     web.include_router(pages_router(pages))
     web.include_router(docs_router(web, pages))
