@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.oncall.plan import Schedule
 
-_LONGEST: Final = 3 * YEAR
+_LONGEST: Final = YEAR
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def whole_duties(schedule: Schedule, start: Ms, end: Ms) -> tuple[Duty, ...]:
 def _widened(schedule: Schedule, at: Ms) -> Shift | None:
     """The whole shift that runs at an instant, as rendered from a span wide enough to hold it.
 
-    A fallback may stand for ever: its shift is cut off some years from ``at``.
+    A fallback may stand for ever: its shift is cut off a year or more from ``at``.
     """
     reach = max([WEEK, *(layer.every for layer in schedule.stack)]) + 2 * LARGEST_CHANGE
     while True:
