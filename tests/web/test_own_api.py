@@ -151,3 +151,17 @@ def test_live_events_of_what_happens(shop):
     assert all(line.startswith("data: ") and line.endswith("\n\n") for line in lines)
     assert {"at", "event"} <= set(events[0])
     assert live._listeners == {}
+
+
+def test_why_an_alert_was_told(broken):
+    body = broken.get(f"{BASE}/alerts/why?match=severity=critical").json()
+    first = body["alerts"][0]
+    assert first["now"].startswith("It fires since ")
+    assert any("incident #1: page sent to" in line["text"] for line in first["journal"])
+    page = broken.get(f"/alerts/{first['fingerprint']}")
+    assert page.status == 200
+    assert "Journal" in page.text
+    assert first["fingerprint"] in broken.get("/alerts").text
+    assert broken.get("/alerts/nosuch").status == 404
+    assert broken.get(f"{BASE}/alerts/why?match=alertname=None").json()["text"].startswith("No alert")
+    assert broken.get(f"{BASE}/alerts/why?match=%7B").status == 400

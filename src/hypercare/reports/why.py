@@ -69,6 +69,16 @@ def why(app: App, db: Connection, matchers: tuple[Matcher, ...], now: Ms) -> tup
     return tuple(teller.story(f, labels, views.get(f)) for f, labels in list(found.items())[:_MOST])
 
 
+def why_one(app: App, db: Connection, fingerprint: str, now: Ms) -> AlertStory | None:
+    """The story of one alert; none where it is not known."""
+    view = next((v for v in load_alerts(db, app.routing_settings, now) if v.fingerprint == fingerprint), None)
+    labels = view.alert.labels if view is not None else None
+    if labels is None:
+        entries = load_journal(db, fingerprint=fingerprint)
+        labels = next((e.labels for e in entries if len(e.labels)), None)
+    return None if labels is None else _Teller(app, db, now).story(fingerprint, labels, view)
+
+
 def why_not(app: App, matchers: tuple[Matcher, ...]) -> str:
     """Where no alert fits: whether one is on its way."""
     for group in app.rules.snapshot.groups:

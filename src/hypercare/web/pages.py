@@ -16,6 +16,7 @@ from hypercare.kernel import CommandError
 from hypercare.model.time import DAY, MINUTE, SECOND, Ms, format_duration, format_rfc3339, to_datetime
 from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports.overview import alert_lines, overview, target_lines
+from hypercare.reports.why import why_one
 from hypercare.routing.store import load_silences
 from hypercare.web.forms import ME, MESSAGE, add_forms
 from hypercare.web.oncall_pages import add_oncall_pages
@@ -150,6 +151,15 @@ def pages_router(pages: Pages) -> APIRouter:
         if name not in fragments:
             raise CommandError("no such fragment", 404)
         return pages.render(request, fragments[name], **pages.views(name))
+
+    @router.get("/alerts/{fingerprint}")
+    def alert(request: Request, fingerprint: str) -> Response:
+        app = pages.app
+        with app.state.read() as db:
+            story = why_one(app, db, fingerprint, app.ports.clock.now())
+        if story is None:
+            raise CommandError(f"no alert {fingerprint} is known", 404)
+        return pages.render(request, "alert.html", story=story)
 
     @router.get("/incidents/{ref}")
     def incident(request: Request, ref: str) -> Response:
