@@ -131,7 +131,8 @@ class Schedule:
         layers: above the rotation, each above the one before.
         swaps: of turns of the rotation and the layers.
         holidays: in ``timezone`` where they name a person, else in that of the layer.
-        fallback: where nobody else is on call, once the earliest layer has begun: the first who is not away.
+        fallback: where nobody else is on call, once the earliest layer has begun: the first who is not away;
+            in shifts of four weeks at most.
         away: of everybody, by override's form.
 
     """

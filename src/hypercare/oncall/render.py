@@ -8,6 +8,7 @@ import itertools
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from hypercare.model.time import WEEK
 from hypercare.oncall.turns import begin, common, outside, turns, union, whole_days, windows
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ FALLBACK: Final = "fallback"
 HOLIDAY: Final = "holiday"
 OVERRIDE: Final = "override"
 ROTATION: Final = "rotation"
+# A fallback may stand for ever; so that its shifts have an end, they are counted from the schedule's beginning.
+_FALLBACK_TURN: Final = 4 * WEEK
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,9 +91,12 @@ def _claims(schedule: Schedule, start: Ms, end: Ms) -> Iterator[_Claim]:
     people = _Presence(schedule, start, end)
     stack = schedule.stack
     if schedule.fallback and stack:
-        since = max(start, min(begin(layer, ZoneInfo(layer.timezone)) for layer in stack))
-        for person, opens, closes in people.present(schedule.fallback, since, end):
-            yield _Claim(0, 0, Duty(person, opens, closes, FALLBACK))
+        first = min(begin(layer, ZoneInfo(layer.timezone)) for layer in stack)
+        for turn in range(max(0, (start - first) // _FALLBACK_TURN), max(0, (end - first) // _FALLBACK_TURN + 1)):
+            since = first + turn * _FALLBACK_TURN
+            span = max(start, since), min(end, since + _FALLBACK_TURN)
+            for person, opens, closes in people.present(schedule.fallback, *span):
+                yield _Claim(0, turn, Duty(person, opens, closes, FALLBACK))
     for rank, layer in enumerate(stack, 1):
         for turn, opens, closes in _applies(schedule, layer, start, end):
             order = [layer.people[(turn + i) % len(layer.people)] for i in range(len(layer.people))]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.oncall.plan import Schedule
 
-_LONGEST: Final = YEAR
+# An override may be written for ever; dates end with the year 9999.
+_LONGEST: Final = 50 * YEAR
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,10 +80,7 @@ def whole_duties(schedule: Schedule, start: Ms, end: Ms) -> tuple[Duty, ...]:
 
 
 def _widened(schedule: Schedule, at: Ms) -> Shift | None:
-    """The whole shift that runs at an instant, as rendered from a span wide enough to hold it.
-
-    A fallback may stand for ever: its shift is cut off a year or more from ``at``.
-    """
+    """The whole shift that runs at an instant, as rendered from a span wide enough to hold it."""
     reach = max([WEEK, *(layer.every for layer in schedule.stack)]) + 2 * LARGEST_CHANGE
     while True:
         start, end = at - reach, at + reach
