@@ -156,7 +156,7 @@ def test_inhibit_has_equal(case):
         alert = alert_of(raw)
         # Straight into the index: this is about the search by equal labels alone.
         values = rule.equal_values(alert.labels)
-        index.sources.setdefault(values, {})[alert.fingerprint] = (alert, False)
+        index.sources.setdefault(values, {})[alert.fingerprint] = (alert, False, False)
     assert (index.source_for(Labels(case["target"].items()), NOW) is not None) == case["found"]
 
 

@@ -266,7 +266,7 @@ def test_llm_latency_makes_requests_slow_and_fall_back(platform, broken):
     wait_for(
         lambda: platform.value(layout.LLM, "llm_fallbacks_total", reason="timeout", to=layout.BEACON) > before[1], 30
     )
-    assert platform.value(layout.BEACON, "provider_tokens_total", direction="output") > 0
+    wait_for(lambda: platform.value(layout.BEACON, "provider_tokens_total", direction="output") > 0)
     assert platform.value(layout.ATLAS, "demo_fault_active", fault="latency") > 0
     faults.heal(platform.directory.root, "llm-latency")
     assert platform.value(layout.ATLAS, "demo_fault_active") == 0
