@@ -143,7 +143,7 @@ def _demand_log_in(host: str, config: Config) -> None:
 def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None:
     """Serve in this thread until a signal ends it."""
     server = QuietServer(
-        uvicorn.Config(web, host=host, port=port, log_level="warning", access_log=False, lifespan="off",
+        uvicorn.Config(web, host=host, port=port, log_level="warning", access_log=False, lifespan="off", loop="asyncio",
                        timeout_graceful_shutdown=3, timeout_keep_alive=_KEEP_ALIVE, server_header=False)
     )  # fmt: skip
 
