@@ -41,23 +41,18 @@ class BackendSettings:
     ) -> HttpRequest:
         """A request to the server: a form for POST, a query string for GET."""
         encoded = urlencode(list(fields))
-        headers = (("Accept", "application/json"), ("User-Agent", f"Hypercare/{__version__}"), *self.http.headers)
         posted = method == "POST"
         address = f"{self.url}{path}"
-        return HttpRequest(
+        headers = (("Accept", "application/json"), ("User-Agent", f"Hypercare/{__version__}"))
+        request = HttpRequest(
             method,
             address if posted or not encoded else f"{address}?{encoded}",
             headers=(*headers, ("Content-Type", _FORM)) if posted else headers,
             body=encoded.encode() if posted else b"",
             timeout=timeout,
             max_bytes=max_bytes or _MOST_BYTES,
-            follow_redirects=self.http.follow_redirects,
-            basic_auth=self.http.basic_auth,
-            oauth2=self.http.oauth2,
-            tls=self.http.tls,
-            proxy_url=self.http.proxy_url,
-            no_proxy=self.http.no_proxy,
         )
+        return self.http.over(request)
 
 
 def settings_of(config: Config, files: Files) -> BackendSettings | None:

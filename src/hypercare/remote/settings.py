@@ -83,22 +83,9 @@ class Destination:
             ("X-Prometheus-Remote-Write-Version", _VERSIONS[self.message]),
             ("User-Agent", f"Hypercare/{__version__}"),
             *self.headers,
-            *self.http.headers,
         )
-        return HttpRequest(
-            "POST",
-            self.url,
-            headers,
-            body,
-            timeout=self.timeout,
-            max_bytes=_MAX_ANSWER,
-            follow_redirects=self.http.follow_redirects,
-            basic_auth=self.http.basic_auth,
-            oauth2=self.http.oauth2,
-            tls=self.http.tls,
-            proxy_url=self.http.proxy_url,
-            no_proxy=self.http.no_proxy,
-        )
+        request = HttpRequest("POST", self.url, headers, body, timeout=self.timeout, max_bytes=_MAX_ANSWER)
+        return self.http.over(request)
 
 
 def key_of(name: str, url: str) -> str:

@@ -29,22 +29,17 @@ class HttpDiscovery(Discovery):
         self.every = refresh
         self._http = http
         self._settings = settings
-        self._request = HttpRequest(
-            "GET",
-            url,
-            headers=(
-                ("Accept", "application/json"),
-                ("X-Prometheus-Refresh-Interval-Seconds", f"{refresh / 1000:g}"),
-                *settings.headers,
-            ),
-            timeout=min(refresh, 30_000),
-            max_bytes=_MAX_BYTES,
-            follow_redirects=settings.follow_redirects,
-            basic_auth=settings.basic_auth,
-            oauth2=settings.oauth2,
-            tls=settings.tls,
-            proxy_url=settings.proxy_url,
-            no_proxy=settings.no_proxy,
+        self._request = settings.over(
+            HttpRequest(
+                "GET",
+                url,
+                headers=(
+                    ("Accept", "application/json"),
+                    ("X-Prometheus-Refresh-Interval-Seconds", f"{refresh / 1000:g}"),
+                ),
+                timeout=min(refresh, 30_000),
+                max_bytes=_MAX_BYTES,
+            )
         )
 
     def ask(self, reply: Callable[[Found], None]) -> None:

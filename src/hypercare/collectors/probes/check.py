@@ -84,19 +84,9 @@ class ProbeSource:
 
 
 def _request(check: Check, timeout: int) -> HttpRequest:
-    health, settings = check.health, check.settings
+    health = check.health
     headers: Mapping[str, str] = health.headers
-    return HttpRequest(
-        health.method,
-        health.http or "",
-        headers=(*headers.items(), *settings.headers),
-        timeout=timeout,
-        max_bytes=MAX_BODY,
-        follow_redirects=settings.follow_redirects,
-        basic_auth=settings.basic_auth,
-        oauth2=settings.oauth2,
-        tls=settings.tls,
-        proxy_url=settings.proxy_url,
-        no_proxy=settings.no_proxy,
-        trace=True,
+    request = HttpRequest(
+        health.method, health.http or "", tuple(headers.items()), timeout=timeout, max_bytes=MAX_BODY, trace=True
     )
+    return check.settings.over(request)

@@ -53,8 +53,7 @@ class HttpSources:
 
 def scrape_request(job: Job, target: Target) -> HttpRequest:
     """The request of every scrape of a target."""
-    settings = job.http
-    return HttpRequest(
+    request = HttpRequest(
         "GET",
         target.url,
         headers=(
@@ -62,17 +61,11 @@ def scrape_request(job: Job, target: Target) -> HttpRequest:
             ("Accept-Encoding", "gzip, deflate, zstd" if job.compression else "identity"),
             ("User-Agent", f"Hypercare/{__version__}"),
             ("X-Prometheus-Scrape-Timeout-Seconds", f"{target.timeout / 1000:g}"),
-            *settings.headers,
         ),
         timeout=target.timeout,
         max_bytes=job.limits.body_size or DEFAULT_BODY_LIMIT,
-        follow_redirects=settings.follow_redirects,
-        basic_auth=settings.basic_auth,
-        oauth2=settings.oauth2,
-        tls=settings.tls,
-        proxy_url=settings.proxy_url,
-        no_proxy=settings.no_proxy,
     )
+    return job.http.over(request)
 
 
 class HttpSource:

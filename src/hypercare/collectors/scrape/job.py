@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hypercare.collectors.scrape.target import Target
     from hypercare.model.relabel import RelabelRule
     from hypercare.model.time import Ms
-    from hypercare.ports import BasicAuth, HttpReply, OAuth2, Tls
+    from hypercare.ports import BasicAuth, HttpReply, HttpRequest, OAuth2, Tls
 
 CLASSIC_ONLY: Final = ProtobufOptions()
 DEFAULT_BODY_LIMIT = 32 << 20
@@ -56,6 +56,19 @@ class HttpSettings:
     no_proxy: str = ""
     follow_redirects: bool = True
     error: str = ""
+
+    def over(self, request: HttpRequest) -> HttpRequest:
+        """A request that logs in, encrypts and travels as these settings say."""
+        return dataclasses.replace(
+            request,
+            headers=(*request.headers, *self.headers),
+            follow_redirects=self.follow_redirects,
+            basic_auth=self.basic_auth,
+            oauth2=self.oauth2,
+            tls=self.tls,
+            proxy_url=self.proxy_url,
+            no_proxy=self.no_proxy,
+        )
 
 
 class Source(Protocol):
