@@ -20,6 +20,7 @@ from hypercare.tsdb.replay import Recovery, replay_directory
 from hypercare.tsdb.rows import join_pieces, overlap
 from hypercare.tsdb.tombstones import read_tombstones, tombstones_path, write_tombstones
 from hypercare.tsdb.wal import LogWriter
+from hypercare.tsdb.work import BlockWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 _PROBLEM_LIMIT: Final = 1000
 
 
-class Sealing:
-    """A block in the making, a few groups at a time.
+class Sealing(BlockWork):
+    """A block in the making out of rows in memory, a few groups at a time.
 
     Attributes:
         start: of its span.
@@ -51,21 +52,7 @@ class Sealing:
         self.start = start
         self.end = end
         self.taken: set[int] = set()
-        self._writer = BlockWriter(directory, start, end, number)
-        self._work = self._run(groups)
-
-    def step(self, budget: int) -> bool:
-        """Write groups until a number of samples is reached; returns whether all are written.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
-        while budget > 0:
-            cells = next(self._work, None)
-            if cells is None:
-                return True
-            budget -= cells
-        return False
+        super().__init__(BlockWriter(directory, start, end, number), self._run(groups))
 
     def _run(self, groups: list[Group]) -> Iterator[int]:
         for group in groups:
@@ -74,26 +61,6 @@ class Sealing:
             if pieces:
                 yield from self._writer.add(group.key, pieces)
             yield 1
-
-    def finish(self) -> Path | None:
-        """Put the file in its place; none where everything was deleted in the meantime.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
-        if self._writer.empty:
-            self._writer.abort()
-            return None
-        return self._writer.finish()
-
-    @property
-    def learned(self) -> list[tuple[str, str, Ints]]:
-        """What the tables of the new block are."""
-        return self._writer.learned
-
-    def abort(self) -> None:
-        """Give it up."""
-        self._writer.abort()
 
 
 def rows_within(group: Group, start: Ms, end: Ms) -> list[SealedRows]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hypercare.model.samples import ABSENT, is_absent
 from hypercare.tsdb.block import BlockWriter, SealedRows
+from hypercare.tsdb.work import BlockWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +59,7 @@ def plan_merge(blocks: Sequence[Block], span: Ms, limit: Ms) -> list[Block]:
     return []
 
 
-class Merging:
+class Merging(BlockWork):
     """A block in the making out of others.
 
     Attributes:
@@ -72,46 +73,12 @@ class Merging:
         # Only the files that this one replaces: what they replaced went before they came into use.
         names = [block.path.name for block in blocks]
         start, end = min(block.start for block in blocks), max(block.end for block in blocks)
-        self._writer = BlockWriter(directory, start, end, number, names)
-        self._work = self._run()
-
-    def step(self, budget: int) -> bool:
-        """Write until a number of cells is reached; returns whether all are written.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
-        while budget > 0:
-            cells = next(self._work, None)
-            if cells is None:
-                return True
-            budget -= cells
-        return False
+        super().__init__(BlockWriter(directory, start, end, number, names), self._run())
 
     @property
     def harmed(self) -> bool:
         """Whether a part of a block could not be read: it must not go with the old file."""
         return self._count_failures() != self._failures
-
-    def finish(self) -> Path | None:
-        """Put the file in its place; none where nothing is left to be written.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
-        if self._writer.empty:
-            self._writer.abort()
-            return None
-        return self._writer.finish()
-
-    @property
-    def learned(self) -> list[tuple[str, str, Ints]]:
-        """What the tables of the new block are."""
-        return self._writer.learned
-
-    def abort(self) -> None:
-        """Give it up."""
-        self._writer.abort()
 
     def _run(self) -> Iterator[int]:
         groups: dict[int, Group] = {group.gid: group for block in self.blocks for group in block.members}
