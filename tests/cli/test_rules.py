@@ -75,7 +75,7 @@ def run(folder, *arguments, stdin="", **env):
         (("backtest", "good.yml", "--from", "-1h", "--to", "-2h"), 2, "--to is not after --from"),
         (("backtest", "good.yml", "--interval", "1x"), 2, "not a valid duration"),
         (("backtest", "good.yml", "--source", "nosuch"), 1, "no such directory"),
-        (("backtest", "good.yml", "--source", "."), 1, "no metrics store is here"),
+        (("backtest", "good.yml", "--source", "."), 1, "there is no metrics store here"),
         (("backtest", "good.yml", "--source", "ftp://x"), 2, "neither a directory nor an http address"),
         (("backtest", "good.yml", "--source", "http://127.0.0.1:1"), 3, "no history from http://127.0.0.1:1"),
         (("backtest",), 2, "name a rule file"),

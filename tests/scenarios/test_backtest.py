@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hypercare.adapters.store_copy import copied_store
 from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.model.samples import is_absent, is_stale
 from hypercare.model.time import HOUR, MINUTE, SECOND, format_rfc3339
 from hypercare.rehearse.history import StoreHistory
 from hypercare.rehearse.run import Order, run
+from hypercare.tsdbtools import read_only, store_directory
 
 ROOT = Path("/virtual")
 HYPERCARE = """
@@ -120,11 +120,11 @@ def events(stage, kind):
 
 
 def backtest(stage, tmp_path, **options):
-    with copied_store(tmp_path) as (snapshot, problems):
-        assert not problems
+    with read_only(store_directory(tmp_path)) as db:
+        assert not db.problems
         start = stage.app.started_at
         order = Order(stage.config.rules, start, stage.clock.now(), 30 * SECOND, 0, stage.config, **options)
-        return run(order, StoreHistory(snapshot), "here")
+        return run(order, StoreHistory(db.snapshot()), "here")
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -204,9 +204,9 @@ def test_acknowledgements_and_what_is_missing(lived, tmp_path):
     assert all(t.step == 1 for t in pages[1])
     assert "2m after the first page" in answered.routed.assumption
 
-    with copied_store(tmp_path) as (snapshot, _):
+    with read_only(store_directory(tmp_path)) as db:
         start = lived.app.started_at
-        past = StoreHistory(snapshot)
+        past = StoreHistory(db.snapshot())
         empty = run(Order(lived.config.rules, start - 9 * HOUR, start - 6 * HOUR, 30 * SECOND), past, "here")
         partial = run(Order(lived.config.rules, start - 2 * HOUR, start + HOUR, 30 * SECOND), past, "here")
     assert not empty.has_data

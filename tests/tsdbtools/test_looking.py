@@ -122,6 +122,18 @@ def test_an_empty_store(tmp_path):
     assert check(tmp_path).good
 
 
+def test_what_is_opened_stays_readable_when_a_server_deletes_the_blocks(store):
+    with read_only(store) as db:
+        for path in (store / "blocks").glob("*.block"):
+            path.unlink()
+        found = analyze(db)
+        report = list(db.verify())
+    assert found.samples > 0
+    assert report
+    assert not any(block.lost for block in report)
+    assert not db.problems
+
+
 def test_the_store_is_found_from_either_directory(store):
     assert store_directory(store.parent) == store_directory(store) == store
     for place, message in ((store / "blocks", "no metrics store here"), (store / "none", "no such directory")):

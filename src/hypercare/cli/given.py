@@ -104,12 +104,12 @@ def history(source: str, step: Ms) -> Iterator[tuple[History, str]]:
     if "://" in source:
         msg = f"{source!r} is neither a directory nor an http address"
         raise typer.BadParameter(msg, param_hint="--source")
-    from hypercare.adapters.store_copy import copied_store
+    from hypercare.tsdbtools import read_only, store_directory
 
-    with copied_store(Path(source)) as (snapshot, problems):
-        for problem in problems:
+    with read_only(store_directory(Path(source))) as db:
+        for problem in db.problems:
             typer.echo(f"hypercare: {problem}", err=True)
-        yield StoreHistory(snapshot), source
+        yield StoreHistory(db.snapshot()), source
 
 
 @contextmanager

@@ -241,7 +241,7 @@ class _BlockFile:
         offset, length, checksum = place
         descriptor = self._descriptor
         if descriptor is None:
-            descriptor = self._open()
+            descriptor = self.hold()
         if not 0 <= offset <= offset + length <= os.fstat(descriptor).st_size:
             msg = f"{length} bytes at offset {offset} are not within the file"
             raise BlockError(msg)
@@ -251,7 +251,12 @@ class _BlockFile:
             raise BlockError(msg)
         return data
 
-    def _open(self) -> int:
+    def hold(self) -> int:
+        """Keep the file open; its descriptor.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
         with self._lock:
             if self._descriptor is None:
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -369,6 +374,14 @@ class Block:
     def failures(self) -> int:
         """How many times a part of it could not be read."""
         return self._file.failures
+
+    def hold(self) -> None:
+        """Keep the file open, so that all of it can be read whoever deletes it.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._file.hold()
 
     def adopt(self, group: Group, heads: tuple[_Head, ...], directory: Place) -> None:
         """Learn where a group's rows are."""

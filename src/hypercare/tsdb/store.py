@@ -87,6 +87,15 @@ class Tsdb:
         """What opening brought back from the log."""
         return Recovery() if self._disk is None else self._disk.recovery
 
+    def hold(self) -> None:
+        """Keep all block files open, so that they can be read whoever deletes them from now on.
+
+        Raises:
+            OSError: one cannot be opened, as it is gone already.
+        """
+        for block in () if self._disk is None else self._disk.blocks:
+            block.hold()
+
     def group(self, key: str) -> Group:
         """The group of this name; a new one where there is none yet."""
         found = self._groups.get(key)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = ".block"
 _EVER: Final = 2**62
+_TRIES: Final = 5
 
 
 def store_directory(given: Path) -> Path:
@@ -49,29 +50,48 @@ def in_use(directory: Path) -> bool:
 def read_only(directory: Path) -> Iterator[Tsdb]:
     """The store as it would open now; nothing in the directory is changed, and a server may go on using it.
 
-    Opening a store cuts torn tails off its logs, so the logs are copied; blocks are linked.
+    Opening a store cuts torn tails off its logs, so the logs are copied; blocks are linked and held open.
 
     Raises:
+        InputError: a server replaces blocks faster than they can be opened.
         OSError: the directory cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="hypercare-read-") as scratch:
-        view = Path(scratch)
-        # Logs first: what is deleted from them in between already stands in a block.
-        files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != "LOCK")
-        for path in sorted(files, key=lambda each: each.suffix == _BLOCK):
-            place = view / path.relative_to(directory)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == _BLOCK:
-                place.symlink_to(path.resolve())
-            elif path.suffix != ".tmp":
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copyfile(path, place)
-        for path in sorted((directory / "blocks").glob(f"*{_BLOCK}")):
-            place = view / "blocks" / path.name
-            if not place.is_symlink():
-                place.symlink_to(path.resolve())
-        db = Tsdb.open(view, Options(retention=_EVER, fsync=False))
+        db = _opened(directory, Path(scratch))
         try:
             yield db
         finally:
             db.close()
+
+
+def _opened(directory: Path, scratch: Path) -> Tsdb:
+    for attempt in range(_TRIES):
+        view = scratch / str(attempt)
+        _link(directory, view)
+        db = Tsdb.open(view, Options(retention=_EVER, fsync=False))
+        try:
+            db.hold()
+        except FileNotFoundError:
+            # A server has merged or expired a block under our hands.
+            db.close()
+            continue
+        return db
+    raise InputError([Problem(str(directory), 0, 0, "the store changes faster than it can be read", "try again")])
+
+
+def _link(directory: Path, view: Path) -> None:
+    view.mkdir()
+    # Logs first: what is deleted from them in between already stands in a block.
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != "LOCK")
+    for path in sorted(files, key=lambda each: each.suffix == _BLOCK):
+        place = view / path.relative_to(directory)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == _BLOCK:
+            place.symlink_to(path.resolve())
+        elif path.suffix != ".tmp":
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(path, place)
+    for path in sorted((directory / "blocks").glob(f"*{_BLOCK}")):
+        place = view / "blocks" / path.name
+        if not place.is_symlink():
+            place.symlink_to(path.resolve())
