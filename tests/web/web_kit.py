@@ -137,6 +137,9 @@ class Shop:
         head["content-length"] = str(len(content))
         if self.cookies and "cookie" not in head:
             head["cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        if method not in {"GET", "HEAD"} and "cookie" in head and not {"origin", "sec-fetch-site"} & head.keys():
+            # As a browser does.
+            head["origin"] = f"http://{self.host}"
         return self.ask(method, raw, query, head, [content], client)
 
     def ask(self, method, raw, query, head, chunks, client="127.0.0.1"):

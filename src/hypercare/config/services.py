@@ -295,6 +295,8 @@ class WebConfig(StrictModel):
     Attributes:
         admin_api: whether ``/api/v1/admin/tsdb`` may delete series and make snapshots.
         cors_origin: a regular expression for the origins of pages that may read Prometheus' API; empty: none.
+        open: what nobody has to log in for: ``metrics`` (hypercare's own, at /metrics), ``ingest`` (sending samples,
+            logs and alerts).
 
     """
 
@@ -307,6 +309,7 @@ class WebConfig(StrictModel):
     users: tuple[User, ...] = ()
     admin_api: bool = False
     cors_origin: Regex = ""
+    open: Annotated[tuple[Literal["metrics", "ingest"], ...], OneOrMany] = ()
 
     @model_validator(mode="after")
     def _users(self) -> Self:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from hypercare.access import Area, Role, Scope
 from hypercare.model.time import HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
@@ -40,19 +41,23 @@ class Identity:
 
     Attributes:
         name: for the timeline; with a token it is what they say.
-        role: viewer, responder or admin.
+        role: what they may do.
         by_token: came with the token, which belongs to nobody in person.
+        scopes: of the token they came with; none: they may all that their role may.
+        by_cookie: a browser sends it along by itself, so that a change has to say which page it comes from.
 
     """
 
     name: str
-    role: str
+    role: Role
     by_token: bool = False
+    scopes: frozenset[Scope] | None = None
+    by_cookie: bool = False
 
     @property
     def may_change(self) -> bool:
         """Whether they may acknowledge, silence and the like."""
-        return self.role in {"responder", "admin"}
+        return self.role >= Role.RESPONDER
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,15 +86,20 @@ class Gate:
         web = self._app.config.hypercare.web
         return bool(web.token or web.token_file or web.users)
 
+    @property
+    def open_areas(self) -> frozenset[Area]:
+        """What nobody has to log in for, although the server demands it elsewhere."""
+        return frozenset(Area(name) for name in self._app.config.hypercare.web.open)
+
     def identity(self, request: Request) -> Identity | None:
         """Who sends this, or none where they do not show it. Slow (a password hash) at most once a minute and user."""
         now = self._app.ports.clock.now()
         session = self._valid(self._sessions.get(_digest(request.cookies.get(COOKIE, ""))), now)
         if session is not None:
-            return session
+            return dataclasses.replace(session, by_cookie=True)
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return Identity("token", "admin", by_token=True) if self._is_token(value.strip()) else None
+            return Identity("token", Role.ADMIN, by_token=True) if self._is_token(value.strip()) else None
         if scheme.lower() == "basic":
             return self._basic_identity(value.strip(), _address(request), now)
         return None
@@ -137,7 +147,7 @@ class Gate:
         if kept is None or kept.until <= now or kept.proof != self._proof(kept.identity):
             return None
         user = None if kept.identity.by_token else self._user(kept.identity.name)
-        return kept.identity if user is None else Identity(user.name, user.role)
+        return kept.identity if user is None else Identity(user.name, Role.of(user.role))
 
     def _basic_identity(self, value: str, address: str, now: Ms) -> Identity | None:
         # Verifying a password is slow by design; scripts send it with every request.
@@ -159,9 +169,9 @@ class Gate:
     def _checked(self, name: str, password: str) -> Identity | None:
         user = self._user(name)
         if user is not None:
-            return Identity(user.name, user.role) if self._verify(self._hash_of(user), password) else None
+            return Identity(user.name, Role.of(user.role)) if self._verify(self._hash_of(user), password) else None
         if self._is_token(password):
-            return Identity(name.strip()[:100] or "token", "admin", by_token=True)
+            return Identity(name.strip()[:100] or "token", Role.ADMIN, by_token=True)
         self._verify(_NOBODY, password)
         return None
 

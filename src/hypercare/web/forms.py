@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import RedirectResponse, Response
 
+from hypercare.access import Role
 from hypercare.incidents.commands import Acknowledge, AddNote, Resolve, Unacknowledge
 from hypercare.kernel import CommandError
 from hypercare.model.matchers import Matcher, MatchOp
@@ -18,6 +19,7 @@ from hypercare.model.time import YEAR, parse_duration
 from hypercare.routing.commands import ExpireSilence, PutSilence
 from hypercare.web.auth import COOKIE
 from hypercare.web.calls import call
+from hypercare.web.roles import needs, open_to_all
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -111,10 +113,12 @@ def _log_in(router: APIRouter, pages: Pages) -> None:
     gate = pages.gate
 
     @router.get("/login")
+    @open_to_all("the way in")
     def login(request: Request) -> Response:
         return pages.render(request, "login.html", next=inside(request.query_params.get("next", "/")))
 
     @router.post("/login")
+    @open_to_all("the way in; tries are limited")
     async def enter(
         request: Request, password: Annotated[str, Form(max_length=1000)],
         name: Annotated[str, Form(max_length=100)] = "",
@@ -133,6 +137,7 @@ def _log_in(router: APIRouter, pages: Pages) -> None:
         return answer
 
     @router.post("/logout")
+    @needs(Role.VIEWER)
     async def leave(request: Request) -> Response:
         gate.close_session(request.cookies.get(COOKIE, ""))
         answer = RedirectResponse("/login", 303)

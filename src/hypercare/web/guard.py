@@ -13,7 +13,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
+from hypercare.access import Role
 from hypercare.web.cors import may_post
+from hypercare.web.roles import READING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from hypercare.web.auth import Gate
+    from hypercare.access import Need
+    from hypercare.web.auth import Gate, Identity
+    from hypercare.web.roles import Demands
 
 MAX_BODY: Final = 10 * 1024 * 1024
 # Pages need no script or style from elsewhere, and nobody frames them.
@@ -31,15 +35,6 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN: Final = "/api/v1/admin/"
-_WRITING: Final = ("/api/v1/write", "/api/v1/otlp/", _ADMIN)
-_FREE: Final = ("/-/healthy", "/-/ready", "/login")
-
-
-def is_free(path: str) -> bool:
-    """Whether a path is open to everybody."""
-    return path in _FREE or path.startswith("/static/")
 
 
 class Guard:
@@ -48,16 +43,23 @@ class Guard:
     Args:
         app: what is guarded.
         gate: tells who somebody is.
+        demands: tells what a request needs.
         external_url: the configured address of this server, or empty; asked at every request.
         cors_origin: which other origins may read Prometheus' API, or empty; asked at every request.
 
     """
 
     def __init__(
-        self, app: ASGIApp, gate: Gate, external_url: Callable[[], str], cors_origin: Callable[[], str]
+        self,
+        app: ASGIApp,
+        gate: Gate,
+        demands: Demands,
+        external_url: Callable[[], str],
+        cors_origin: Callable[[], str],
     ) -> None:
         self._app = app
         self._gate = gate
+        self._demands = demands
         self._external_url = external_url
         self._cors_origin = cors_origin
 
@@ -69,9 +71,10 @@ class Guard:
         send = _with_headers(send)
         request = Request(scope)
         refused = self._foreign(request) or _too_large(request)
-        if refused is None and self._gate.closed and not is_free(request.url.path):
+        need = self._demands.of(request.method, scope["path"])
+        if refused is None and self._gate.closed and need.role is not Role.NOBODY:
             # A password takes time to verify, which other requests must not wait for.
-            refused = await run_in_threadpool(self._stranger, request)
+            refused = await run_in_threadpool(self._stranger, request, need)
         if refused is not None:
             await refused(scope, receive, send)
             return
@@ -86,29 +89,48 @@ class Guard:
             text = "this server does not go by that name; open it under localhost, or set web.external_url"
             return JSONResponse({"error": text}, 403)
         named = may_post(request.url.path, request.headers.get("origin", ""), self._cors_origin())
-        if request.method not in _READING and not named and _is_cross_site(request, self._external_url()):
+        if request.method not in READING and not named and _is_cross_site(request, self._external_url()):
             return JSONResponse({"error": "this request comes from another site's page"}, 403)
         return None
 
-    def _stranger(self, request: Request) -> Response | None:
+    def _stranger(self, request: Request, need: Need) -> Response | None:
         """The answer to who may not pass, or none."""
-        path = request.url.path
         identity = self._gate.identity(request)
         if identity is None:
-            if "text/html" in request.headers.get("accept", "") and request.method in {"GET", "HEAD"}:
-                query = f"?{request.url.query}" if request.url.query else ""
-                return RedirectResponse(f"/login?next={quote(path + query)}", 303)
-            headers = {"WWW-Authenticate": 'Bearer realm="hypercare"'}
-            return JSONResponse({"error": "log in, or send Authorization: Bearer <token>"}, 401, headers)
-        # Prometheus' API reads by POST, too.
-        reading = path.startswith("/api/v1/") and not path.startswith(_WRITING)
-        if request.method in _READING or reading or path == "/logout":
-            return None
-        if not identity.may_change:
-            return JSONResponse({"error": f"{identity.name} may look, but not change anything"}, 403)
-        if path.startswith(("/-/", _ADMIN)) and identity.role != "admin":
-            return JSONResponse({"error": f"{identity.name} is not an administrator"}, 403)
-        return None
+            return None if need.area in self._gate.open_areas else _log_in_first(request)
+        if identity.by_cookie and request.method not in READING and not _is_own_page(request):
+            text = "a change with a session's cookie has to come from a page of this server (Origin or Referer)"
+            return JSONResponse({"error": text}, 403)
+        return None if need.met_by(identity.role, identity.scopes) else _forbidden(identity, need)
+
+
+def _log_in_first(request: Request) -> Response:
+    if "text/html" in request.headers.get("accept", "") and request.method in {"GET", "HEAD"}:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/login?next={quote(request.url.path + query)}", 303)
+    headers = {"WWW-Authenticate": 'Bearer realm="hypercare"'}
+    return JSONResponse({"error": "log in, or send Authorization: Bearer <token>"}, 401, headers)
+
+
+def _forbidden(identity: Identity, need: Need) -> Response:
+    if identity.role >= need.role:
+        text = f"the token's scopes ({', '.join(sorted(identity.scopes or ()))}) do not reach this"
+    elif need.role is Role.ADMIN and identity.may_change:
+        text = f"{identity.name} is not an administrator"
+    else:
+        text = f"{identity.name} may look, but not change anything"
+    return JSONResponse({"error": text}, 403)
+
+
+def _is_own_page(request: Request) -> bool:
+    """Whether a browser says where a change comes from; that it is our own place is checked for every request."""
+    headers = request.headers
+    if "origin" in headers or "sec-fetch-site" in headers:
+        return True
+    try:
+        return urlsplit(headers.get("referer", "")).netloc == headers.get("host", "")
+    except ValueError:
+        return False
 
 
 def _is_cross_site(request: Request, external_url: str) -> bool:

@@ -11,6 +11,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from hypercare.access import Area, Role
 from hypercare.collectors.own import content_type
 from hypercare.model.errors import InputError
 from hypercare.web import errors
@@ -28,6 +29,7 @@ from hypercare.web.docs import docs_router
 from hypercare.web.guard import Guard
 from hypercare.web.live import Live
 from hypercare.web.pages import Pages, pages_router
+from hypercare.web.roles import Demands, needs, open_to_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,21 +63,27 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     web.state.live = live
     endpoints = prometheus_endpoints()
     describe(web, endpoints)
-    web.include_router(alertmanager_router(app))
-    web.include_router(write_router(app))
-    web.include_router(otlp_router(app))
-    web.include_router(push_router(app))
-    web.include_router(why_router(app))
-    web.include_router(own_router(app, live, gate))
-    web.include_router(pages_router(pages))
-    web.include_router(docs_router(web, pages))
+    routers = (
+        alertmanager_router(app),
+        write_router(app),
+        otlp_router(app),
+        push_router(app),
+        why_router(app),
+        own_router(app, live, gate),
+        pages_router(pages),
+        docs_router(web, pages),
+    )
+    for router in routers:
+        web.include_router(router)
     web.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _health(web, app, load)
     errors.install(web, pages.error)
+    demands = Demands([*web.routes, *(route for router in routers for route in router.routes)], endpoints)
+    web.state.demands = demands
     # Added last, asked first.
     web.add_middleware(Dispatcher, app=app, endpoints=endpoints)
     web.add_middleware(
-        Guard, gate=gate,
+        Guard, gate=gate, demands=demands,
         external_url=lambda: app.config.hypercare.web.external_url,
         cors_origin=lambda: app.config.hypercare.web.cors_origin,
     )  # fmt: skip
@@ -84,11 +92,13 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
 
 def _health(web: FastAPI, app: App, load: Callable[[], Config]) -> None:
     @web.get("/-/healthy", tags=["health"], operation_id="healthy", response_class=PlainTextResponse)
+    @open_to_all("tells nothing but that the process runs")
     async def healthy() -> str:
         """The process runs."""
         return "hypercare is healthy.\n"
 
     @web.get("/-/ready", tags=["health"], operation_id="ready", response_class=PlainTextResponse)
+    @open_to_all("tells nothing but that the process serves")
     async def ready() -> str:
         """State is loaded and the configuration is applied (the web server starts after that)."""
         return "hypercare is ready.\n"
@@ -104,6 +114,7 @@ def _health(web: FastAPI, app: App, load: Callable[[], Config]) -> None:
         return PlainTextResponse("reloaded\n")
 
     @web.get("/metrics", tags=["health"], operation_id="metrics", response_class=PlainTextResponse)
+    @needs(Role.VIEWER, Area.METRICS)
     async def metrics(request: Request) -> Response:
         """Hypercare's own metrics, in the text format or in OpenMetrics, whichever the client prefers."""
         accept = request.headers.get("accept", "")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection  # noqa: TC002 - part of the signature that FastAPI reads
 from starlette.responses import JSONResponse, Response
 
+from hypercare.access import Area, Role
 from hypercare.config import dump, parse_matchers
 from hypercare.kernel import CommandError
 from hypercare.model.alerts import Alert
@@ -20,6 +21,7 @@ from hypercare.routing.silences import make_matcher
 from hypercare.routing.store import AlertStatus, AlertView, load_alerts, load_groups, load_silence, load_silences
 from hypercare.web.calls import call
 from hypercare.web.errors import sendable
+from hypercare.web.roles import needs
 
 if TYPE_CHECKING:
     from hypercare.app import App
@@ -210,6 +212,7 @@ def alertmanager_router(app: App) -> APIRouter:
         return [_alert_json(v, now) for v in views if wanted.takes(v)]
 
     @router.post("/alerts", operation_id="am_post_alerts")
+    @needs(Role.RESPONDER, Area.INGEST)
     async def post_alerts(posted: list[PostedAlert]) -> Response:
         """Take alerts; those that are not valid are named, the others are taken."""
         taken = tuple(

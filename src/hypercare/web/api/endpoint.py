@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from hypercare.access import Area, Need, Role
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     Answer: TypeAlias = Callable[["Asked"], "bytes | Page"]
 
 FORM: Final = b"application/x-www-form-urlencoded"
+READ: Final = Need(Role.VIEWER, Area.QUERY)
+"""What reading needs, by whichever method."""
 _JSON: Final = "application/json"
 
 
@@ -56,6 +60,7 @@ class Endpoint:
         answer: makes the answer, in a worker.
         parameters: their names, for the description.
         is_query: evaluates an expression: bounded in time, and in how many run at once.
+        need: what it demands of who uses it.
 
     """
 
@@ -64,6 +69,7 @@ class Endpoint:
     parameters: str = ""
     methods: tuple[str, ...] = ("GET",)
     is_query: bool = False
+    need: Need = READ
 
 
 def describe(web: FastAPI, endpoints: tuple[Endpoint, ...]) -> None:

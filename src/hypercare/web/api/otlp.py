@@ -8,11 +8,13 @@ from fastapi import APIRouter
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import Response
 
+from hypercare.access import Area, Role
 from hypercare.ingest import BadRequestError
 from hypercare.ingest.otlp import Encoding, answer, encoding_of, refusal
 from hypercare.web.api.incoming import Workers, inflate
 from hypercare.web.api.write import store
 from hypercare.web.errors import sendable
+from hypercare.web.roles import needs
 
 if TYPE_CHECKING:
     from hypercare.app import App
@@ -44,11 +46,13 @@ def otlp_router(app: App) -> APIRouter:
         return Response(answer(encoding, rejected, problems), 200, media_type=encoding.value)
 
     @router.post("/api/v1/otlp/v1/metrics", operation_id="otlp_metrics")
+    @needs(Role.RESPONDER, Area.INGEST)
     async def metrics(request: Request) -> Response:
         """Take metrics by OTLP, in protobuf or JSON; what could not be stored is told as a partial success."""
         return await take(request)
 
     @router.post("/v1/metrics", operation_id="otlp_metrics_short")
+    @needs(Role.RESPONDER, Area.INGEST)
     async def metrics_short(request: Request) -> Response:
         """Take metrics by OTLP under the path that OpenTelemetry's exporters use by default."""
         return await take(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypercare.access import Need, Role
 from hypercare.web.api import admin, queries, rules, series, status, targets
 from hypercare.web.api.endpoint import Endpoint
 from hypercare.web.api.federate import federate
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from hypercare.web.api.endpoint import Answer
 
 _CHANGES = ("POST", "PUT")
+_ADMIN = Need(Role.ADMIN)
 _ASKED = "limit timeout stats lookback_delta"
 _BOUNDS = "match[] start end limit"
 _PAGES = "match[] exclude_alerts group_limit group_next_token"
@@ -41,9 +43,9 @@ def prometheus_endpoints() -> tuple[Endpoint, ...]:
         _at("/status/flags", status.flags),
         _at("/status/tsdb", status.tsdb, "limit"),
         _at("/status/walreplay", status.walreplay),
-        Endpoint("/api/v1/admin/tsdb/delete_series", admin.delete_series, "match[] start end", _CHANGES),
-        Endpoint("/api/v1/admin/tsdb/clean_tombstones", admin.clean_tombstones, "", _CHANGES),
-        Endpoint("/api/v1/admin/tsdb/snapshot", admin.snapshot, "skip_head", _CHANGES),
+        Endpoint("/api/v1/admin/tsdb/delete_series", admin.delete_series, "match[] start end", _CHANGES, need=_ADMIN),
+        Endpoint("/api/v1/admin/tsdb/clean_tombstones", admin.clean_tombstones, "", _CHANGES, need=_ADMIN),
+        Endpoint("/api/v1/admin/tsdb/snapshot", admin.snapshot, "skip_head", _CHANGES, need=_ADMIN),
         Endpoint("/federate", federate, "match[]"),
     )
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import PlainTextResponse, Response
 
+from hypercare.access import Area, Role
 from hypercare.ingest import BadRequestError
 from hypercare.ingest.push.families import families_of
 from hypercare.ingest.push.path import group_of
@@ -15,6 +16,7 @@ from hypercare.ingest.push.service import DeletePushed, Push, PushFailed
 from hypercare.web.api.incoming import Workers, inflate
 from hypercare.web.calls import call
 from hypercare.web.errors import sendable
+from hypercare.web.roles import needs
 
 if TYPE_CHECKING:
     from hypercare.app import App
@@ -56,16 +58,19 @@ def push_router(app: App) -> APIRouter:
         return Response(status_code=200)
 
     @router.put("/metrics/{path:path}", operation_id="push_replace", response_class=PlainTextResponse)
+    @needs(Role.RESPONDER, Area.INGEST)
     async def put(request: Request, path: GroupPath) -> Response:
         """Keep the metrics of the body in place of all that was pushed under these labels."""
         return await take(request, path, replace=True)
 
     @router.post("/metrics/{path:path}", operation_id="push_merge", response_class=PlainTextResponse)
+    @needs(Role.RESPONDER, Area.INGEST)
     async def post(request: Request, path: GroupPath) -> Response:
         """Keep the metrics of the body in place of those of the same names pushed under these labels."""
         return await take(request, path, replace=False)
 
     @router.delete("/metrics/{path:path}", operation_id="push_delete", response_class=PlainTextResponse)
+    @needs(Role.RESPONDER, Area.INGEST)
     async def remove(request: Request, path: GroupPath) -> Response:
         """Forget what was pushed under exactly these labels; its series end."""
         try:

@@ -8,12 +8,14 @@ from fastapi import APIRouter
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import PlainTextResponse, Response
 
+from hypercare.access import Area, Role
 from hypercare.ingest import BadRequestError, Write
 from hypercare.ingest.protocol import WRITTEN_EXEMPLARS, WRITTEN_HISTOGRAMS, WRITTEN_SAMPLES, message_of
 from hypercare.model.ingest import WriteResult
 from hypercare.web.api.incoming import Workers
 from hypercare.web.calls import call
 from hypercare.web.errors import sendable
+from hypercare.web.roles import needs
 
 if TYPE_CHECKING:
     from hypercare.app import App
@@ -35,6 +37,7 @@ def write_router(app: App) -> APIRouter:
     workers = Workers()
 
     @router.post("/api/v1/write", operation_id="remote_write", status_code=204, response_class=PlainTextResponse)
+    @needs(Role.RESPONDER, Area.INGEST)
     async def write(request: Request) -> Response:
         """Take samples by Prometheus' remote write, version 1 or 2.
 
