@@ -83,7 +83,7 @@ def test_a_body_that_changes(first, second, expected, vanished, added):
 
 
 BROKEN = [b"a 1_0\n", b"a 1\r\n", b"a x\n", b"a\n", b"a \n", b"a 0x10\n", b"a 1 2 3\n", b"a 1 x\n", b"# TYPE a what\na 1\n",
-          "a \u0661\n".encode(), b"a 1 # {} 1\n", b"nan\n", b"a{ 1\n"]  # fmt: skip
+          "a \u0661\n".encode(), b"a 1 # {} 1\n", b"nan\n", b"a{ 1\n", b'a{""="x"} 1\n', b'a{"\0"="+x"} 1\n']  # fmt: skip
 
 
 @pytest.mark.parametrize("body", BROKEN)

@@ -219,6 +219,7 @@ BAD = {
     "unknown type": family("x", 17, {"gauge": {"value": 1}}),
     "label twice": family("x", GAUGE, {"label": [*labels(a="1"), *labels(a="2")], "gauge": {"value": 1}}),
     "label without a name": family("x", GAUGE, {"label": labels(**{"": "1"}), "gauge": {"value": 1}}),
+    "label of the store": family("x", GAUGE, {"label": labels(**{"\0": "+x"}), "gauge": {"value": 1}}),
     "not UTF-8": GOLDEN.replace(b"\x0a\x01x", b"\x0a\x01\xff"),
     "label not UTF-8": GOLDEN.replace(b"\x12\x01b", b"\x12\x01\x80"),
     "text": b"x 1\n",

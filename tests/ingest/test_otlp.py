@@ -34,6 +34,7 @@ from hypercare.ingest.otlp import Encoding, OtlpError, SeriesCache, answer, enco
 from hypercare.ingest.otlp.names import Kind, Naming, label_name, metric_name
 from hypercare.ingest.otlp.points import bound_text
 from hypercare.model.samples import is_stale
+from hypercare.tsdb import Tsdb
 
 AT = 1_767_600_000_000
 NANO = 1_000_000
@@ -201,6 +202,13 @@ def test_values_of_attributes_and_names_that_clash():
         "__name__": "g", "a_b": "x;y", "yes": "true", "n": "3", "f": "2.5", "raw": "AAE=", "many": '[1,"two"]',
         "map": '{"k":1.5}',
     }  # fmt: skip
+
+
+def test_an_attribute_without_a_name_is_left_out():
+    sent = request(total("requests", point(7, route="/a", **{"": "x"})), service__name="api", **{"": "y"})
+    decoded = translate(sent, promote_all_resource_attributes=True)
+    assert shown(decoded.batch) == {'requests_total{job="api", route="/a", service_name="api"}': [7.0]}
+    assert Tsdb.open(None).write(decoded.batch, AT)[:5] == (1, 0, 0, 0, 0)
 
 
 def test_settings():

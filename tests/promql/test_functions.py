@@ -79,6 +79,7 @@ def test_values(expr, expected):
         ("double_exponential_smoothing(v[1m], 2, 0.5)", "invalid smoothing factor"),
         ("topk(NaN, v)", "Parameter value is NaN"),
         ('count_values("\\xff", v)', "invalid label name"),
+        ('count_values("\\x00", v)', "invalid label name"),
     ],
 )
 def test_failures(expr, message):

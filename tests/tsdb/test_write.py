@@ -227,3 +227,24 @@ def test_samples_out_of_order_are_accepted_within_the_window_and_merged(tmp_path
             assert held(db) == expected
     assert db.snapshot().stats().blocks == 6
     db.close()
+
+
+def test_a_histogram_that_comes_twice_for_one_time_keeps_its_own_buckets():
+    db = Tsdb.open(None, SMALL)
+    labels = Labels.of(__name__="h")
+    first = Histogram(schema=2, count=3.0, sum=1.0, positive=buckets(b1=1, b2=2))
+    second = Histogram(schema=2, count=4.0, sum=2.0, positive=buckets(b2=1, b7=3))
+    at = np.array([10])
+    batch = WriteBatch("w", (), (HistogramSeries(labels, at, (first,)), HistogramSeries(labels, at, (second,))))
+    assert db.write(batch, 10)[:5] == (0, 1, 0, 1, 0)
+    (found,) = db.snapshot().select_histograms(metric("h"), -1, INF)
+    assert same(found.values[0], first)
+
+
+def test_histograms_beyond_retention_are_counted():
+    db = Tsdb.open(None, SMALL)
+    value = Histogram(schema=2, count=3.0, sum=1.0, positive=buckets(b1=1, b2=2))
+    batch = WriteBatch("w", (), (HistogramSeries(Labels.of(__name__="h"), np.array([10]), (value,)),))
+    result = db.write(batch, 2 * 10**9)
+    assert result[:5] == (0, 0, 0, 0, 1)
+    assert "older than retention" in result.problems[0]

@@ -413,8 +413,8 @@ def is_legacy_label_name(name: str) -> bool:
 
 def _label_name(value: str, info: ValidationInfo) -> str:
     # UTF-8 names are allowed everywhere since Prometheus 3 and Alertmanager 0.27, unless legacy is asked for.
-    if not value:
-        raise refuse("a label name must not be empty")
+    if value in {"", "\0"}:
+        raise refuse("a label name must not be empty, nor a null byte alone")
     scheme = info.context.get("name_scheme", "") if isinstance(info.context, dict) else ""
     if scheme == "legacy" and not is_legacy_label_name(value):
         msg = f"{value!r} is not a valid label name"

@@ -122,7 +122,7 @@ def _check_param(expr: ast.Aggregate, param: Floats | str | None, notes: Notes) 
         return
     span = expr.param.span
     if isinstance(param, str):
-        if not param or any("\ud800" <= char <= "\udfff" for char in param):
+        if param in {"", "\0"} or any("\ud800" <= char <= "\udfff" for char in param):
             shown = "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in param)
             msg = f'invalid label name "{shown}"'
             raise EvaluationError(msg, span.line, span.column, span.length)

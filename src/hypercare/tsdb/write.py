@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from hypercare.model.ingest import WriteResult
-from hypercare.model.samples import ABSENT, ABSENT_BITS
+from hypercare.model.samples import ABSENT, is_absent
 from hypercare.tsdb.fields import FIELD, START
-from hypercare.tsdb.rows import Outcome, owner_labels, write_rows
+from hypercare.tsdb.rows import Outcome, count_cells, owner_labels, write_rows
 from hypercare.tsdb.singles import Routes
 
 if TYPE_CHECKING:
@@ -94,23 +94,24 @@ class Writer:
             route = routes.get(each.labels)
             if route is not None and len(each.times):
                 group, number = groups.setdefault(route[0].gid, route[0]), route[1]
-                _put(buckets, group, each.times, number, each.values)
+                columns = [(number, each.values)]
                 if each.starts is not None:
-                    _put(buckets, group, each.times, group.field(number, START), _start_cells(each.starts))
+                    columns.append((group.field(number, START), _start_cells(each.starts)))
+                _put(buckets, group, each.times, columns)
         for series in batch.histograms:
             route = routes.get(series.labels)
             if route is None or not len(series.times):
                 continue
             group, number = groups.setdefault(route[0].gid, route[0]), route[1]
-            for column, cells in _histogram_columns(group, number, series.values):
-                _put(buckets, group, series.times, column, cells)
+            columns = list(_histogram_columns(group, number, series.values))
             if series.starts is not None:
-                _put(buckets, group, series.times, group.field(number, START), _start_cells(series.starts))
+                columns.append((group.field(number, START), _start_cells(series.starts)))
+            _put(buckets, group, series.times, columns)
         tally = _Tally(refused)
         for (gid, _, _), bucket in sorted(buckets.items(), key=lambda item: int(item[1].times.min())):
             group = groups[gid]
-            for times, columns, cells in _rows(bucket):
-                tally.add(group, self._write(group, times, columns, cells, oldest, retained))
+            for times, numbers, cells in _rows(bucket):
+                tally.add(group, self._write(group, times, numbers, cells, oldest, retained))
         return tally.result(self._head.window, retained)
 
     def _write_singles(self, batch: WriteBatch, singles: FloatColumns, oldest: Ms | None, retained: Ms) -> WriteResult:
@@ -145,8 +146,7 @@ class Writer:
         expired = int(np.searchsorted(times, retained))
         lost = 0
         if expired:
-            gone = cells[:expired].view(np.int64) != ABSENT_BITS
-            lost = int(gone[:, [number not in group.owners for number in columns.tolist()]].sum())
+            lost = sum(count_cells(group, columns, ~is_absent(cells[:expired])))
             times, cells = times[expired:], cells[expired:]
         if not len(times):
             return Outcome(), lost
@@ -254,20 +254,23 @@ def _family_of(key: str) -> Family | None:
     return (parts[1], parts[2], parts[3]) if len(parts) == 5 and parts[0] == _PREFIX else None
 
 
-def _put(buckets: dict[tuple[int, bytes, int], _Bucket], group: Group, times: Ints, number: int, cells: Floats) -> None:
-    """Add a column to the bucket of its times; a column that comes again goes to a bucket of its own."""
+def _put(
+    buckets: dict[tuple[int, bytes, int], _Bucket], group: Group, times: Ints, columns: Sequence[tuple[int, Floats]]
+) -> None:
+    """Add the columns of a series to the bucket of its times.
+
+    Where one of them is there already, all go to another bucket: the buckets of a histogram that comes twice must not
+    become part of the first one.
+    """
     again = 0
     stamp = times.tobytes()
+    numbers = [number for number, _ in columns]
     while True:
-        key = (group.gid, stamp, again)
-        bucket = buckets.get(key)
-        if bucket is None:
-            buckets[key] = _Bucket(times, [number], [cells], {number})
-            return
-        if number not in bucket.seen:
-            bucket.columns.append(number)
-            bucket.cells.append(cells)
-            bucket.seen.add(number)
+        bucket = buckets.setdefault((group.gid, stamp, again), _Bucket(times, [], [], set()))
+        if bucket.seen.isdisjoint(numbers):
+            bucket.columns.extend(numbers)
+            bucket.cells.extend(cells for _, cells in columns)
+            bucket.seen.update(numbers)
             return
         again += 1
 

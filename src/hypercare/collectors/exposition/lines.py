@@ -28,6 +28,8 @@ _TEXT_VALUE: Final = re.compile(r"[^{ \t\n]+")
 _TEXT_TIMESTAMP: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _WORD: Final = re.compile(r" ([^ \n]+)")
 _ESCAPE: Final = re.compile(r"\\([\\\"n])")
+NO_NAMES: Final = frozenset({"", "\0"})
+"""Prometheus refuses the first as well; the second is what the store calls its own columns."""
 _UNESCAPED: Final = {"\\": "\\", '"': '"', "n": "\n"}
 
 
@@ -183,6 +185,9 @@ def _series(
     text: str, pairs: list[tuple[str, str]], value: float, stamp: Ms | None, exemplar: Exemplar | None
 ) -> Series:
     names = {n for n, _ in pairs}
+    if not NO_NAMES.isdisjoint(names):
+        msg = f"a label name is empty, or a null byte alone, in {text[:200]!r}"
+        raise ExpositionError(msg)
     if METRIC_NAME not in names:
         raise _expected("a metric name", text, len(text))
     if len(names) != len(pairs):

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from hypercare.collectors.exposition.cache import DROPPED, Parsed, check_limit
 from hypercare.collectors.exposition.client_model import Metric
-from hypercare.collectors.exposition.lines import ExpositionError, Meta
+from hypercare.collectors.exposition.lines import NO_NAMES, ExpositionError, Meta
 from hypercare.collectors.exposition.native import NativeLimits, from_classic, is_native, read_native
 from hypercare.collectors.exposition.parser import bound_text
 from hypercare.model.labels import METRIC_NAME, Labels
@@ -416,8 +416,8 @@ class _Run:
         """Column of a new series; before it exists: a target that sends millions must not fill the store."""
         check_limit(self._kept(), self.limit)
         names = {METRIC_NAME, *(n for n, _ in pairs), *(n for n, _ in more)}
-        if len(names) != 1 + len(pairs) + len(more) or "" in names:
-            msg = f"a label name stands twice, or is empty, in {name} {dict(pairs)!s:.200}"
+        if len(names) != 1 + len(pairs) + len(more) or not NO_NAMES.isdisjoint(names):
+            msg = f"a label name stands twice, is empty or a null byte alone, in {name} {dict(pairs)!s:.200}"
             raise ExpositionError(msg)
         return self.cache.resolve(Labels([(METRIC_NAME, name), *pairs, *more]))
 

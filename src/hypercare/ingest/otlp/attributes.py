@@ -76,10 +76,15 @@ def texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
 
 
 def labels_of(attributes: dict[str, str], naming: Naming) -> dict[str, str]:
-    """Attributes as labels; values of names that become one are joined, in the order of the names."""
+    """Attributes as labels; values of names that become one are joined, in the order of the names.
+
+    An attribute must have a name (OpenTelemetry's common specification): one without is left out.
+    """
     found: dict[str, str] = {}
     for name in sorted(attributes):
         label = label_name(name, naming)
+        if not label:
+            continue
         found[label] = f"{found[label]};{attributes[name]}" if label in found else attributes[name]
     return found
 
@@ -114,7 +119,7 @@ class ResourceLabels:
             if config.keep_identifying_resource_attributes
             else {name: text for name, text in all_.items() if name not in IDENTIFYING}
         )
-        telling = any(name not in IDENTIFYING for name in all_)
+        telling = any(name and name not in IDENTIFYING for name in all_)
         self.info = {**labels_of(kept, naming), **identity} if identity and telling else {}
 
 

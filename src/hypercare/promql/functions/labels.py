@@ -24,9 +24,10 @@ def check_label_name(name: str, ctx: CallContext, index: int, kind: str = "label
     """Refuse what cannot name a label; ``kind`` tells what it was given for.
 
     Raises:
-        EvaluationError: empty, or not UTF-8.
+        EvaluationError: empty, a null byte alone, or not UTF-8.
     """
-    if not name or any("\ud800" <= char <= "\udfff" for char in name):
+    # A null byte alone is what the store calls its own columns.
+    if name in {"", "\0"} or any("\ud800" <= char <= "\udfff" for char in name):
         shown = "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in name)
         span = ctx.call.args[index].span
         where = f" in {ctx.call.name}(): {shown}" if kind != "label name" else f' "{shown}"'
