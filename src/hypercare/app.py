@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from typing import TYPE_CHECKING
 
 from hypercare import __version__, selfwatch
 from hypercare.backend import Backend, destinations_of
 from hypercare.channels.dispatcher import Dispatcher
-from hypercare.channels.page import render
+from hypercare.channels.memory import recall
+from hypercare.channels.service import ChannelsService
 from hypercare.collectors import CollectorsService, OwnMetrics
+from hypercare.conversations.service import ConversationsService
 from hypercare.incidents.service import IncidentService
 from hypercare.ingest import IngestService
 from hypercare.ingest.push.service import PushService
@@ -81,7 +84,8 @@ class App:
         self.tsdb = Tsdb.open(None if data is None else data / "metrics", options)
         self.state = State.open(None if data is None else data / "state.db")
         self.engine = Engine(*_query_settings(config), ports.workers)
-        self.dispatcher = Dispatcher(ports)
+        self.dispatcher = Dispatcher(ports, functools.partial(recall, self.state))
+        self.channels = ChannelsService(self.dispatcher, ports.files)
         self.kernel = Kernel(self.state, ports, Outbox(self.dispatcher))
         self.own = OwnMetrics(ports.clock.now())
         self.own.read_from(lambda: selfwatch.readings(self))
@@ -95,12 +99,13 @@ class App:
         self.remote = RemoteWriteService(ports, self.tsdb, self._metadata, destinations_of)
         self.routing = RoutingService(self._routing_settings)
         self.incidents = IncidentService()
-        self.oncall = OnCallService(render, self._page_receivers)
+        self.oncall = OnCallService(self.channels.render, self._page_receivers)
         self.started_at = self.last_reload_at = ports.clock.now()
         self.last_reload_error = ""
         self._durable = data is not None
         # Order matters twice: events reach subscribers in it, and configure runs in it.
         self._services = (
+            self.channels,
             self.routing,
             self.incidents,
             self.oncall,
@@ -112,6 +117,7 @@ class App:
         )
         for service in self._services:
             service.register(self.kernel)
+        ConversationsService().register(self.kernel)
         self.kernel.on_message(_Apply, self._apply)
         self.kernel.on_timer(_FLUSH, self._flush)
         self.kernel.on_timer(_MAINTAIN, self._maintain)
@@ -182,6 +188,7 @@ class App:
             self.config = command.config
             self.last_reload_at, self.last_reload_error = ctx.now, ""
             ctx.publish(ConfigReloaded(command.config.hash))
+        self.kernel.outbox.keep(ctx, command.config.hypercare.channels.keep)
         if self._durable:
             ctx.set_timer(_FLUSH, ctx.now + SECOND, _FLUSH, durable=False)
         ctx.set_timer(_MAINTAIN, ctx.now + MINUTE, _MAINTAIN, durable=False)

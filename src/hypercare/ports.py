@@ -97,6 +97,8 @@ class HttpRequest:
         proxy_url: an HTTP proxy, or empty.
         no_proxy: hosts that are asked without the proxy, separated by commas, as Go reads ``NO_PROXY``.
         trace: measure the phases and look at the peer's certificate; costs a connection of its own.
+        public_only: connect to public addresses only, or to those of ``allowed`` (networks such as ``10.1.0.0/16``);
+            anything else is an error of the kind "forbidden".
 
     """
 
@@ -113,6 +115,8 @@ class HttpRequest:
     proxy_url: str = ""
     no_proxy: str = ""
     trace: bool = False
+    public_only: bool = False
+    allowed: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class PortError:
     """A request that got no answer.
 
     Attributes:
-        kind: timeout, refused, dns, tls, too_large, protocol, other.
+        kind: timeout, refused, dns, tls, too_large, protocol, forbidden, other.
 
     """
 

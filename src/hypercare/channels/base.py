@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import email.utils
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from hypercare.channels.memory import Standing
+from hypercare.config.channels import Outgoing
 from hypercare.gotemplate import KV, Data, Template, alertmanager_functions
 from hypercare.kernel import Delivered, Outcome, Permanent, Retry
 from hypercare.model.time import SECOND
@@ -15,12 +18,14 @@ from hypercare.ports import HttpRequest, HttpResponse, Mail, MailResult, PortErr
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from hypercare.channels.memory import Message
     from hypercare.channels.notification import Notification, Page
     from hypercare.channels.texts import Texts
     from hypercare.config.alertmanager import AlertmanagerGlobal
     from hypercare.config.base import Secret
     from hypercare.config.http_client import NotifierConfig
     from hypercare.config.people import Contact, Person
+    from hypercare.model.time import Ms
     from hypercare.ports import Files
 
 ConfigT = TypeVar("ConfigT", bound="NotifierConfig")
@@ -52,6 +57,15 @@ class Sending:
         files: reads secrets kept in files, at the time of sending: a changed password needs no reload.
         defaults: ``global`` of alertmanager.yml.
         context: the notification's data for addresses and keys that are templates; none for pages.
+        now: when it is sent.
+        message_id: of this subject at this target, as people's answers will name it.
+        earlier: what was delivered of this subject to this target before; none where that is over, or never was.
+        standing: what people have done about it so far.
+        firing: whether anything of it still fires.
+        follows: whether it only shows what people have done.
+        interactive: whether answers can come back from Slack.
+        note: what has changed, in a few lines.
+        outgoing: where requests may go.
 
     """
 
@@ -59,6 +73,15 @@ class Sending:
     files: Files
     defaults: AlertmanagerGlobal
     context: Mapping[str, Any] | None = None
+    now: Ms = 0
+    message_id: str = ""
+    earlier: Message | None = None
+    standing: Standing = Standing()
+    firing: bool = True
+    follows: bool = False
+    interactive: bool = False
+    note: str = ""
+    outgoing: Outgoing = Outgoing()
 
     def secret(self, value: Secret, file: str) -> str:
         """A secret that is given in the configuration or in a file; empty where neither is set.
@@ -104,6 +127,11 @@ class Channel(Generic[ConfigT]):
         request: what goes through the port; secrets are read here.
         classify: what the answer means.
         contact: the settings for a person's contact way.
+        ref: the name by which an answer from outside comes back, from a receipt; none: nothing is remembered.
+        follow: what to send when people have acknowledged or resolved what was told (from the content delivered last);
+            none where the channel has no words for it.
+        shows_standing: whether a follow-up shows who did what, not only that it was done.
+        gone: errors that mean that the message is not there any more, so that a new one has to be made.
 
     """
 
@@ -115,6 +143,10 @@ class Channel(Generic[ConfigT]):
     request: Callable[[ConfigT, Mapping[str, Any], Sending], Request]
     classify: Callable[[Answer], Outcome]
     contact: Callable[[Contact, Person], ConfigT]
+    ref: Callable[[Mapping[str, str]], str] | None = None
+    follow: Callable[[Mapping[str, Any], Standing], dict[str, Any] | None] | None = None
+    gone: tuple[str, ...] = ()
+    shows_standing: bool = False
 
 
 _RETRIED = frozenset({408, 425, 429})
@@ -145,9 +177,16 @@ def classify_mail(answer: Answer) -> Outcome:
 
 
 def retry_after(answer: HttpResponse) -> int | None:
-    """The server's own wish in ms; a date (the other form of the header) is left to our own pauses."""
+    """The server's own wish in ms, as seconds or as a date; none where it has none that can be read."""
     value = answer.headers.get("retry-after", "").strip()
-    return int(value) * SECOND if value.isascii() and value.isdecimal() and len(value) < 8 else None
+    if value.isascii() and value.isdecimal() and len(value) < 8:
+        return int(value) * SECOND
+    try:
+        until = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    arrived = answer.started_at + round(answer.duration * SECOND)
+    return max(0, round(until.timestamp() * SECOND) - arrived)
 
 
 def excerpt(body: bytes, limit: int = 300) -> str:

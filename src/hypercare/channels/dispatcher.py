@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from hypercare.channels import console
 from hypercare.channels.base import Channel, Line, NotSendableError, Request, Sending
 from hypercare.channels.integration import BoundIntegration
+from hypercare.channels.memory import Standing, message_id
 from hypercare.channels.registry import BY_KEY
 from hypercare.config.alertmanager import AlertmanagerGlobal
+from hypercare.config.channels import ChannelsConfig
 from hypercare.gotemplate import ALERTMANAGER_NAMES, TemplateError, TemplateSet
 from hypercare.gotemplate.defaults import DEFAULT_TEMPLATES
 from hypercare.kernel import Delivered, Permanent, Retry
@@ -18,6 +20,7 @@ from hypercare.ports import HttpRequest, Mail
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from hypercare.channels.memory import Message
     from hypercare.config.alertmanager import AlertmanagerConfig
     from hypercare.config.loader import Config
     from hypercare.config.people import Person
@@ -52,13 +55,19 @@ def load_templates(patterns: Iterable[str], files: Files) -> tuple[TemplateSet, 
 class Dispatcher:
     """The kernel's deliverer. ``configure`` comes before anything is delivered, and at each reload.
 
+    Args:
+        ports: where effects leave.
+        recall: what was delivered to a target of a subject before.
+
     Attributes:
         template_errors: template files that could not be read; their texts fall back to the defaults.
 
     """
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, recall: Callable[[str, str], Message | None] = lambda _target, _s: None) -> None:
         self._ports = ports
+        self._recall = recall
+        self._settings = ChannelsConfig()
         self._defaults = AlertmanagerGlobal()
         self._receivers: dict[str, tuple[BoundIntegration, ...]] = {}
         self._targets: dict[str, _Found] = {}
@@ -66,10 +75,13 @@ class Dispatcher:
 
     def configure(self, config: Config) -> None:
         """Take the running configuration: the receivers of alertmanager.yml, and the people of hypercare.yml."""
-        self.take(config.alertmanager, config.hypercare.people)
+        self.take(config.alertmanager, config.hypercare.people, config.hypercare.channels)
 
-    def take(self, alertmanager: AlertmanagerConfig, people: Iterable[Person] = ()) -> None:
-        """Take receivers and people."""
+    def take(
+        self, alertmanager: AlertmanagerConfig, people: Iterable[Person] = (), settings: ChannelsConfig | None = None
+    ) -> None:
+        """Take receivers, people, and what holds for all channels."""
+        self._settings = settings or ChannelsConfig()
         templates, self.template_errors = load_templates(alertmanager.templates, self._ports.files)
         for error in self.template_errors:
             _log.error("template file left out: %s", error)
@@ -93,6 +105,11 @@ class Dispatcher:
         """Channel and target of each integration of a receiver, for a page to all of them."""
         return tuple((i.channel, i.target) for i in self._receivers.get(receiver, ()))
 
+    @property
+    def all_targets(self) -> Mapping[str, str]:
+        """The channel of every target that something can be sent to now: integrations, and people's contact ways."""
+        return {target: channel.name for target, (channel, _) in self._targets.items()}
+
     def deliver(self, effect: Effect, reply: Callable[[Outcome], None]) -> None:
         """Start a delivery. Never raises: what is wrong is the outcome."""
         found = self._targets.get(effect.target)
@@ -113,8 +130,8 @@ class Dispatcher:
                 reply(prepared)
 
     def _prepare(self, channel: Channel[Any], config: Any, effect: Effect) -> Request | Retry | Permanent:
-        sending = Sending(effect.key, self._ports.files, self._defaults, effect.payload.get("context"))
         try:
+            sending = self._sending(channel, effect)
             return channel.request(config, effect.payload["content"], sending)
         except OSError as error:
             # A secret that is being replaced; whoever forgot it can still put it there.
@@ -124,6 +141,26 @@ class Dispatcher:
         except (KeyError, TypeError, ValueError) as error:
             # A payload stored by another version, or a secret file that is not text.
             return Permanent(f"cannot be sent: {type(error).__name__}: {error}")
+
+    def _sending(self, channel: Channel[Any], effect: Effect) -> Sending:
+        earlier = None if channel.ref is None else self._recall(effect.target, effect.subject)
+        known = earlier.standing if earlier is not None and not earlier.closed else Standing()
+        given = effect.payload.get("standing")
+        return Sending(
+            effect.key,
+            self._ports.files,
+            self._defaults,
+            effect.payload.get("context"),
+            now=self._ports.clock.now(),
+            message_id=message_id(effect.target, effect.subject),
+            earlier=earlier if earlier is not None and not earlier.closed else None,
+            standing=Standing(**given) if given else known,
+            firing=effect.payload.get("alerts") != [],
+            follows=given is not None,
+            interactive=self._settings.slack is not None,
+            note=str(effect.payload.get("note", "")),
+            outgoing=self._settings.outgoing,
+        )
 
 
 def bind(alertmanager: AlertmanagerConfig, templates: TemplateSet) -> dict[str, tuple[BoundIntegration, ...]]:

@@ -11,6 +11,8 @@ from hypercare.config.http_client import HttpClientConfig
 from hypercare.ports import BasicAuth, HttpRequest, OAuth2, Tls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypercare.channels.base import Sending
     from hypercare.config.http_client import TlsConfig
     from hypercare.model.time import Ms
@@ -21,7 +23,15 @@ MAX_ANSWER = 64 * 1024
 
 
 def post(
-    url: str, body: bytes, own: HttpClientConfig | None, sending: Sending, *, timeout: Ms = 0, token: str = ""
+    url: str,
+    body: bytes,
+    own: HttpClientConfig | None,
+    sending: Sending,
+    *,
+    timeout: Ms = 0,
+    token: str = "",
+    more: Sequence[tuple[str, str]] = (),
+    method: str = "POST",
 ) -> HttpRequest:
     """A POST of JSON with the client settings of the integration, or those of ``global``.
 
@@ -32,6 +42,8 @@ def post(
         sending: gives the key, and reads files.
         timeout: ms; 0: ten seconds.
         token: a bearer token that the channel itself sets.
+        more: headers of the channel's own.
+        method: POST, or another one.
 
     Raises:
         OSError: a file with a secret or certificate cannot be read.
@@ -42,6 +54,7 @@ def post(
         ("Content-Type", "application/json; charset=utf-8" if token else "application/json"),
         ("User-Agent", f"hypercare/{__version__}"),
         ("Idempotency-Key", sending.key),
+        *more,
     ]
     authorization = f"Bearer {token}" if token else _authorization(config, sending)
     if authorization:
@@ -51,17 +64,19 @@ def post(
         headers += [(name, secret.reveal()) for secret in header.secrets]
         headers += [(name, _read(sending.files, file)) for file in header.files]
     request = HttpRequest(
-        "POST",
+        method,
         url,
         tuple(headers),
         body,
         max_bytes=MAX_ANSWER,
-        follow_redirects=config.follow_redirects,
+        follow_redirects=config.follow_redirects and not sending.outgoing.deny_private,
         basic_auth=_basic(config, sending),
         oauth2=_oauth2(config, sending) if not token else None,
         tls=tls_of(config.tls_config, sending.files) if url.startswith("https:") else None,
         proxy_url=config.proxy_url,
         no_proxy=config.no_proxy,
+        public_only=sending.outgoing.deny_private,
+        allowed=sending.outgoing.allow,
     )
     return dataclasses.replace(request, timeout=timeout) if timeout else request
 

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
+from hypercare.channels.notification import summary
 from hypercare.channels.texts import Texts
 from hypercare.config.base import Secret
 from hypercare.gotemplate import TemplateError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hypercare.gotemplate import TemplateSet
 
 _log = logging.getLogger(__name__)
+_REMEMBERED = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,6 +67,9 @@ class BoundIntegration:
         """
         texts = Texts(self.templates, notification)
         payload: dict[str, Any] = {}
+        if self.definition.ref is not None:
+            payload["alerts"] = [alert.fingerprint for alert in notification.firing[:_REMEMBERED]]
+            payload["note"] = summary(notification)
         try:
             payload["content"] = self.definition.render(self.config, notification, texts)
         except TemplateError as error:

@@ -89,6 +89,26 @@ class Notification:
         return dataclasses.replace(self, alerts=self.alerts[:count], truncated=len(self.alerts) - count)
 
 
+_SHOWN = 5
+
+
+def summary(notification: Notification) -> str:
+    """What fires and what has ended, in a few lines of plain text."""
+    lines: list[str] = []
+    for word, alerts in (("firing", notification.firing), ("resolved", notification.resolved)):
+        if alerts:
+            named = [_named(alert, notification.group_labels) for alert in alerts[:_SHOWN]]
+            more = f" and {len(alerts) - _SHOWN} more" if len(alerts) > _SHOWN else ""
+            lines.append(f"{len(alerts)} {word}: {', '.join(named)}{more}")
+    return "\n".join(lines)
+
+
+def _named(alert: Alert, known: Labels) -> str:
+    """An alert by what its group does not tell already: at most three labels."""
+    rest = [f"{name}={value}" for name, value in alert.labels if name not in known and name != "alertname"]
+    return " ".join([alert.name, *rest[:3]]).strip()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
     """A call to one person: this incident, now.

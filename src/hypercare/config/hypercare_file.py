@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from hypercare.config.base import Announced, PathText, StrictModel, hide_password, refuse
+from hypercare.config.channels import ChannelsConfig
 from hypercare.config.metrics import MetricsConfig
 from hypercare.config.people import Escalation, Person
 from hypercare.config.schedules import OncallConfig
@@ -57,6 +58,7 @@ class HypercareConfig(StrictModel):
     people: tuple[Person, ...] = ()
     oncall: OncallConfig = OncallConfig()
     escalations: tuple[Escalation, ...] = ()
+    channels: ChannelsConfig = ChannelsConfig()
     incidents: IncidentsConfig = IncidentsConfig()
     collect: CollectConfig = CollectConfig()
     metrics: MetricsConfig = MetricsConfig()

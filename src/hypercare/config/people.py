@@ -48,6 +48,8 @@ class Person(StrictModel):
 
     Attributes:
         away: when they are not on call, whatever a schedule says; in their own time zone.
+        slack_id: their member id in Slack (``U024…``), so that a button they press is pressed in their name.
+        pagerduty_id: their user id in PagerDuty.
 
     """
 
@@ -59,6 +61,8 @@ class Person(StrictModel):
     timezone: Timezone = "UTC"
     contact: Annotated[tuple[Contact, ...], OneOrMany] = (Contact(channel="console"),)
     away: tuple[Absence, ...] = ()
+    slack_id: str = Field(default="", pattern=r"^[A-Z0-9]*$")
+    pagerduty_id: str = ""
 
     @model_validator(mode="after")
     def _email(self) -> Self:

@@ -48,7 +48,8 @@ class Chronicle:
     def _fate(
         self, ctx: Context, event: EffectDelivered | EffectFailed | EffectCancelled, kind: str, what: str, error: str
     ) -> None:
-        if not event.subject.startswith(_SUBJECT):
+        # A message that follows what people did, or a reply in its thread, is no page.
+        if not event.subject.startswith(_SUBJECT) or event.effect_id.startswith(("follow:", "reply:")):
             return
         incident_id = event.subject.removeprefix(_SUBJECT)
         if store.load_incident(ctx.db, incident_id) is None:

@@ -39,9 +39,15 @@ class Effect:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Delivered:
-    """The outside accepted it."""
+    """The outside accepted it.
+
+    Attributes:
+        receipt: what the outside calls it (names and values), for those who want to speak of it later.
+
+    """
 
     detail: str = ""
+    receipt: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 A crash can repeat a delivery (with the same idempotency key), never lose one. Effects of one lane go one after the
 other. What may work later is tried again with growing pauses; what never will is marked and published as a failure.
-What has become needless is cancelled: marked with the reason, and not sent.
+What has become needless is cancelled: marked with the reason, and not sent. Where a receiver names a time before which
+it wants nothing more (``Retry-After``), all effects to that target wait for it, also after a restart.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
+from hypercare.kernel.holds import Holds
 from hypercare.kernel.tables import outbox
 from hypercare.model.events import EffectCancelled, EffectDelivered, EffectFailed
-from hypercare.model.time import DAY, MINUTE, SECOND
+from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +32,13 @@ PENDING, SENT, FAILED, CANCELLED = "pending", "sent", "failed", "cancelled"
 _FIRST_PAUSE: Ms = 1 * SECOND
 _LONGEST_PAUSE: Ms = 5 * MINUTE
 _GIVE_UP_AFTER: Ms = 1 * DAY
+_LONGEST_WISH: Ms = 1 * HOUR
+"""No receiver makes us wait longer: what it says may be wrong, and somebody has to be reached."""
 _KIND = "outbox.retry"
+_PURGE = "outbox.purge"
+_PURGE_EVERY: Ms = 1 * HOUR
+_PURGE_AT_ONCE = 5_000
+_PURGE_PART = 500
 
 
 class Deliverer(Protocol):
@@ -65,12 +73,20 @@ class Outbox:
         self._queues: dict[str, list[str]] = {}
         self._effects: dict[str, Effect] = {}
         self._under_way: dict[str, None] = {}
+        self._holds = Holds()
+        self._retention: Ms = 30 * DAY
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         self._kernel = kernel
         kernel.on_message(_Outcome, self._on_outcome)
         kernel.on_timer(_KIND, self._on_retry)
+        kernel.on_timer(_PURGE, self._on_purge)
+
+    def keep(self, ctx: Context, retention: Ms) -> None:
+        """Forget finished effects so long after their end, from now on."""
+        ctx.after_commit(lambda: setattr(self, "_retention", retention))
+        ctx.set_timer(_PURGE, ctx.now + _PURGE_EVERY, _PURGE, durable=False)
 
     def start(self) -> None:
         """Take up what an earlier process left unfinished: where a pause is stored its timer sends, the rest go now."""
@@ -78,6 +94,9 @@ class Outbox:
         assert kernel is not None  # noqa: S101 - register comes first
         with kernel.state.read() as db:
             rows = db.execute(select(outbox).where(outbox.c.state == PENDING).order_by(outbox.c.seq)).all()
+        for row in rows:
+            if row.held and f"{_KIND}:{row.id}" in kernel.timers:
+                self._holds.hold(row.target, row.id)
         for row in rows:
             effect = Effect(
                 row.id, row.channel, row.target, row.subject, json.loads(row.payload), row.lane, row.cancel_key or ""
@@ -128,6 +147,8 @@ class Outbox:
     def _send(self, effect: Effect) -> None:
         kernel = self._kernel
         assert kernel is not None  # noqa: S101 - register comes first
+        if effect.key in self._under_way or self._holds.must_wait(effect.target, effect.key):
+            return
         self._under_way[effect.key] = None
         self._deliverer.deliver(effect, lambda outcome: kernel.post(_Outcome(effect.key, outcome)))
 
@@ -135,6 +156,15 @@ class Outbox:
         effect = self._effects.get(key.removeprefix(f"{_KIND}:"))
         if effect is not None and effect.key not in self._under_way:
             ctx.after_commit(lambda: self._send(effect))
+
+    def _on_purge(self, ctx: Context, key: str) -> None:
+        c = outbox.c
+        old = select(c.seq).where(c.done_at.is_not(None), c.done_at < ctx.now - self._retention)
+        found: list[int] = list(ctx.db.execute(old.order_by(c.done_at).limit(_PURGE_AT_ONCE)).scalars())
+        for first in range(0, len(found), _PURGE_PART):
+            ctx.db.execute(delete(outbox).where(c.seq.in_(found[first : first + _PURGE_PART])))
+        more = len(found) == _PURGE_AT_ONCE
+        ctx.set_timer(key, ctx.now + (SECOND if more else _PURGE_EVERY), _PURGE, durable=False)
 
     def _on_outcome(self, ctx: Context, message: _Outcome) -> None:
         effect = self._effects.get(message.effect_id)
@@ -149,10 +179,10 @@ class Outbox:
             ctx.publish(EffectCancelled(effect.key, effect.channel, effect.target, effect.subject, row.error))
             return
         match message.outcome:
-            case Delivered():
+            case Delivered(receipt=receipt):
                 self._finish(ctx, effect, {"state": SENT, "attempts": attempts, "error": ""})
                 target = effect.target
-                ctx.publish(EffectDelivered(effect.key, effect.channel, target, effect.subject, attempts))
+                ctx.publish(EffectDelivered(effect.key, effect.channel, target, effect.subject, attempts, receipt))
             case Retry(error=error) if ctx.now - row.created_at >= _GIVE_UP_AFTER:
                 self._fail(ctx, effect, attempts, f"given up after a day of tries: {error}")
             case Retry(error=error, after=after):
@@ -161,10 +191,15 @@ class Outbox:
                 self._fail(ctx, effect, attempts, error)
 
     def _again(self, ctx: Context, effect: Effect, attempts: int, error: str, after: Ms | None) -> None:
-        next_at = ctx.now + max(after or 0, pause(attempts, ctx.uniform()))
-        values = {"attempts": attempts, "error": error, "next_at": next_at}
+        next_at = ctx.now + max(min(after or 0, _LONGEST_WISH), pause(attempts, ctx.uniform()))
+        values = {"attempts": attempts, "error": error, "next_at": next_at, "held": after is not None}
         ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values(values))
         ctx.set_timer(f"{_KIND}:{effect.key}", next_at, _KIND)
+        if after is not None:
+            ctx.after_commit(lambda: self._holds.hold(effect.target, effect.key))
+        else:
+            # A fault of this one effect need not hold up the others.
+            ctx.after_commit(lambda: self._give_turn(effect))
 
     def _fail(self, ctx: Context, effect: Effect, attempts: int, error: str) -> None:
         self._finish(ctx, effect, {"state": FAILED, "attempts": attempts, "error": error})
@@ -173,6 +208,14 @@ class Outbox:
     def _finish(self, ctx: Context, effect: Effect, values: dict[str, Any]) -> None:
         ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values({**values, "done_at": ctx.now}))
         ctx.after_commit(partial(self._drop, [effect]))
+
+    def _give_turn(self, effect: Effect) -> None:
+        """If others waited for this effect's outcome, let the next one try."""
+        if not self._holds.is_probe(effect.target, effect.key):
+            return
+        following = self._holds.next(effect.target)
+        if following is not None and following in self._effects:
+            self._send(self._effects[following])
 
     def _drop(self, effects: list[Effect]) -> None:
         """Take finished effects from their lanes and send what has come to the front."""
@@ -184,6 +227,9 @@ class Outbox:
                 heads[lane] = None
             queue.remove(effect.key)
             del self._effects[effect.key]
+            self._holds.forget(effect.target, effect.key)
+        for effect in effects:
+            self._give_turn(effect)
         for lane in heads:
             if queue := self._queues[lane]:
                 self._send(self._effects[queue[0]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
 from hypercare.state import metadata
 
@@ -31,6 +31,12 @@ outbox = Table(
     Column("done_at", BigInteger),
     Column("error", Text, nullable=False),
     Column("cancel_key", Text),
+    # The receiver asked us to slow down: until next_at nothing else goes to this target.
+    Column("held", Boolean),
     Index("ix_outbox_state_seq", "state", "seq"),
+    # Subjects may be longer than a tree of PostgreSQL takes.
+    Index("ix_outbox_subject", "subject", postgresql_using="hash"),
+    Index("ix_outbox_target_seq", "target", "seq"),
+    Index("ix_outbox_done_at", "done_at"),
     sqlite_autoincrement=True,
 )

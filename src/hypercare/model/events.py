@@ -166,6 +166,7 @@ class EffectDelivered(DomainEvent):
 
     Attributes:
         subject: what it was about, e.g. ``incident:7`` or ``group:…``.
+        receipt: what the outside calls it (names and values), where a channel keeps that.
 
     """
 
@@ -175,6 +176,7 @@ class EffectDelivered(DomainEvent):
     target: str
     subject: str
     attempts: int
+    receipt: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from hypercare.channels.base import (
@@ -15,12 +16,14 @@ from hypercare.channels.base import (
     retry_after,
 )
 from hypercare.channels.http_client import post
-from hypercare.kernel import Retry
+from hypercare.channels.memory import ACKNOWLEDGED, RESOLVED
+from hypercare.kernel import Delivered, Retry
 from hypercare.ports import HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hypercare.channels.memory import Standing
     from hypercare.channels.pagerduty.config import PagerdutyConfig
     from hypercare.kernel import Outcome
 
@@ -60,6 +63,7 @@ def _bounded(body: dict[str, Any], *, v1: bool) -> bytes:
     note = {"error": f"the details were left out: the event had {len(found)} bytes, {MAX_EVENT} are allowed"}
     if v1:
         return json_body({**body, "details": note})
+    # Only events with a payload can be so large.
     return json_body({**body, "payload": {**body["payload"], "custom_details": note}})
 
 
@@ -67,4 +71,32 @@ def classify(answer: Answer) -> Outcome:
     """By the HTTP status; the v1 API answers 403 when we were too quick."""
     if isinstance(answer, HttpResponse) and answer.status == 403:
         return Retry(f"HTTP 403: {excerpt(answer.body)}", retry_after(answer))
-    return classify_http(answer)
+    outcome = classify_http(answer)
+    if isinstance(outcome, Delivered) and isinstance(answer, HttpResponse):
+        return Delivered(outcome.detail, _receipt(answer.body))
+    return outcome
+
+
+def _receipt(body: bytes) -> tuple[tuple[str, str], ...]:
+    """The key by which PagerDuty knows the incident (``incident_key`` in the v1 API)."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return ()
+    key = (said.get("dedup_key") or said.get("incident_key")) if isinstance(said, dict) else None
+    return (("dedup_key", str(key)),) if key else ()
+
+
+def ref(receipt: Mapping[str, str]) -> str:
+    """The key by which PagerDuty's webhooks name the incident."""
+    return receipt["dedup_key"]
+
+
+def follow(content: Mapping[str, Any], standing: Standing) -> dict[str, Any] | None:
+    """An acknowledge or resolve event; there is none that takes an acknowledgement back."""
+    action = {ACKNOWLEDGED: "acknowledge", RESOLVED: "resolve"}.get(standing.status)
+    if action is None:
+        return None
+    if "incident_key" in content:
+        return {"incident_key": content["incident_key"], "event_type": action, "description": standing.text}
+    return {"dedup_key": content["dedup_key"], "event_action": action}

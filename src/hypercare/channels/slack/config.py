@@ -2,8 +2,10 @@
 
 from typing import ClassVar
 
+from pydantic import model_validator
+
 from hypercare.config.alertmanager import AlertmanagerGlobal
-from hypercare.config.base import Duration, FilePath, Secret, SecretUrl, StrictModel, Url
+from hypercare.config.base import Duration, FilePath, Secret, SecretUrl, StrictModel, Url, refuse
 from hypercare.config.http_client import HttpClientConfig, NotifierConfig
 from hypercare.config.people import Contact, Person
 
@@ -46,7 +48,12 @@ class SlackAction(StrictModel):
 
 
 class SlackConfig(NotifierConfig):
-    """One Slack channel; what is not set here is taken from ``global``."""
+    """One Slack channel; what is not set here is taken from ``global``.
+
+    Attributes:
+        update_message: change the message of a group instead of posting another one (with a bot token).
+
+    """
 
     exclusive: ClassVar[Groups] = (("api_url", "api_url_file", "app_token", "app_token_file"),)
 
@@ -77,7 +84,19 @@ class SlackConfig(NotifierConfig):
     mrkdwn_in: tuple[str, ...] = ()
     actions: tuple[SlackAction, ...] = ()
     message_text: str = ""
+    update_message: bool = False
     timeout: Duration = 0
+
+    @model_validator(mode="after")
+    def _update(self) -> "SlackConfig":
+        webhook = self.api_url_file or (self.api_url and not self.api_url.reveal().endswith("/chat.postMessage"))
+        if self.update_message and webhook:
+            raise refuse(
+                "update_message needs a bot token: a webhook's messages cannot be changed",
+                "update_message",
+                hint="set app_token, or api_url: https://slack.com/api/chat.postMessage with http_config.authorization",
+            )
+        return self
 
     def missing(self, defaults: StrictModel) -> str:
         """An address, or a token."""

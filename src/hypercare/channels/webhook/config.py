@@ -4,15 +4,26 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from hypercare.config.base import Duration, FilePath, Secret, SecretUrl
+from hypercare.config.base import Duration, FilePath, Secret, SecretUrl, StrictModel
 from hypercare.config.http_client import HttpClientConfig, NotifierConfig
 from hypercare.config.people import Contact, Person
+
+
+class WebhookSignature(StrictModel):
+    """A shared secret with which each message is signed; see docs/channels.md for how a receiver checks it."""
+
+    exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("secret", "secret_file"),)
+    required_one: ClassVar[tuple[tuple[str, ...], ...]] = (("secret", "secret_file"),)
+
+    secret: Secret = Secret("")
+    secret_file: FilePath = ""
 
 
 class WebhookConfig(NotifierConfig):
     """One address.
 
     Attributes:
+        signature: sign each message, ours, not Alertmanager's.
         max_alerts: alerts in one message, the others are counted only; 0: all.
         timeout: of one request, ms; 0: ten seconds.
 
@@ -27,6 +38,7 @@ class WebhookConfig(NotifierConfig):
     url_file: FilePath = ""
     max_alerts: int = Field(default=0, ge=0)
     timeout: Duration = 0
+    signature: WebhookSignature | None = None
 
 
 def contact(way: Contact, person: Person) -> WebhookConfig:
