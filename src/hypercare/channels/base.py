@@ -6,7 +6,7 @@ import dataclasses
 import email.utils
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from hypercare.channels.memory import Standing
 from hypercare.config.channels import Outgoing
@@ -48,6 +48,10 @@ class NotSendableError(Exception):
     """The settings do not allow to send this, now or later."""
 
 
+_NOTHING_DONE: Final = Standing()
+_ANYWHERE: Final = Outgoing()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sending:
     """What a channel may use when it builds a request.
@@ -76,12 +80,12 @@ class Sending:
     now: Ms = 0
     message_id: str = ""
     earlier: Message | None = None
-    standing: Standing = Standing()
+    standing: Standing = _NOTHING_DONE
     firing: bool = True
     follows: bool = False
     interactive: bool = False
     note: str = ""
-    outgoing: Outgoing = Outgoing()
+    outgoing: Outgoing = _ANYWHERE
 
     def secret(self, value: Secret, file: str) -> str:
         """A secret that is given in the configuration or in a file; empty where neither is set.

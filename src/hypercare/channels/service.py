@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     from hypercare.kernel import Context, Kernel
     from hypercare.model.time import Ms
     from hypercare.ports import Files
-    from hypercare.state import State
 
 TEST_SUBJECT: Final = "test:"
-_SECRET: Final = "links"
+_LINKS: Final = "links"
 _TEST: Final = "channels.test"
 _TEST_LASTS: Final[Ms] = 1 * MINUTE
 _PURGE: Final = "channels.purge"
@@ -48,14 +47,12 @@ class ChannelsService:
 
     Args:
         dispatcher: knows the integrations.
-        state: is read when a message leaves.
         files: a secret may be in one.
 
     """
 
-    def __init__(self, dispatcher: Dispatcher, state: State, files: Files) -> None:
+    def __init__(self, dispatcher: Dispatcher, files: Files) -> None:
         self._dispatcher = dispatcher
-        self._state = state
         self._files = files
         self._signer: LinkSigner | None = None
         self._valid: Ms = DAY
@@ -82,11 +79,6 @@ class ChannelsService:
         self._external_url = config.hypercare.web.external_url
         self._replies = config.hypercare.channels.slack is not None
         ctx.set_timer(_PURGE, ctx.now + _PURGE_EVERY, _PURGE, durable=False)
-
-    def recall(self, target: str, subject: str) -> Message | None:
-        """What was delivered of a subject to a target; for the dispatcher."""
-        with self._state.read() as db:
-            return memory.load(db, target, subject)
 
     # -- pages -------------------------------------------------------------------------------------------------
 
@@ -119,9 +111,7 @@ class ChannelsService:
         channel = CHANNELS.get(event.channel)
         if channel is None or channel.ref is None or not event.receipt:
             return
-        payload = json.loads(
-            ctx.db.execute(select(outbox.c.payload).where(outbox.c.id == event.effect_id)).scalar_one()
-        )
+        payload = _payload(ctx, event.effect_id)
         if "reply" in payload["content"]:
             return
         receipt = dict(event.receipt)
@@ -170,9 +160,7 @@ class ChannelsService:
         if earlier is None or earlier.closed:
             return
         memory.put(ctx.db, dataclasses.replace(earlier, closed=True))
-        payload = json.loads(
-            ctx.db.execute(select(outbox.c.payload).where(outbox.c.id == event.effect_id)).scalar_one()
-        )
+        payload = _payload(ctx, event.effect_id)
         if "reply" not in payload["content"]:
             key = f"again:{hashlib.blake2b(event.effect_id.encode(), digest_size=24).hexdigest()}"
             ctx.emit(Effect(key, event.channel, event.target, event.subject, payload, lane_of(event)))
@@ -237,6 +225,12 @@ def lane_of(told: EffectDelivered | EffectFailed | Message) -> str:
     return f"{told.subject}|{told.target}"
 
 
+def _payload(ctx: Context, effect_id: str) -> dict[str, Any]:
+    text: str = ctx.db.execute(select(outbox.c.payload).where(outbox.c.id == effect_id)).scalar_one()
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
 def _test_notification(command: SendTest, test: str, now: Ms, external_url: str) -> Notification:
     labels = Labels.of(alertname="HypercareTest", severity="info")
     annotations = Labels.of(
@@ -249,9 +243,9 @@ def _test_notification(command: SendTest, test: str, now: Ms, external_url: str)
 
 def _own_secret(ctx: Context) -> str:
     """A secret that is made once and kept with the state, so that links outlive a restart."""
-    known = ctx.db.execute(select(secrets.c.value).where(secrets.c.name == _SECRET)).scalar()
+    known = ctx.db.execute(select(secrets.c.value).where(secrets.c.name == _LINKS)).scalar()
     if known is not None:
         return str(known)
     value = ctx.new_id() + ctx.new_id()
-    ctx.db.execute(insert(secrets).values(name=_SECRET, value=value, at=ctx.now))
+    ctx.db.execute(insert(secrets).values(name=_LINKS, value=value, at=ctx.now))
     return value
