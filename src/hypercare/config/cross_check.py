@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypercare.config.people import EVERYONE
 from hypercare.config.problems import did_you_mean
+from hypercare.config.targets import ASSIGNEE, EVERYONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,28 +75,61 @@ def _routes(node: Node | None, depth: int) -> Iterator[Node]:
 
 
 def check_hypercare(document: Document, receivers: list[str] | None) -> list[Problem]:
-    """Unknown people, schedules and receivers (where these are known) in rotations, overrides and escalations."""
+    """Names that must exist: people, schedules, roles, calendars, procedures, policies, receivers (where known)."""
     root, found = document.root, list["Problem"]()
-    people, schedules = names(root, "people"), names(root, "oncall", "schedules")
+    people = names(root, "people")
+    known = {
+        "person": people,
+        "schedule": names(root, "oncall", "schedules"),
+        "role": [*names(root, "oncall", "roles"), ASSIGNEE],
+        "receiver": receivers,
+        "channel": receivers,
+        "calendar": names(root, "oncall", "calendars"),
+        "procedure": names(root, "procedures"),
+        "escalation": names(root, "escalations"),
+    }
 
-    def need(node: Node, name: str, known: list[str] | None, what: str) -> None:
-        if known is not None and name not in known:
-            hint = did_you_mean(name, known) or f"none is defined in {document.file}"
+    def need(node: Node, name: str, what: str) -> None:
+        these = known[what]
+        if these is not None and name not in these:
+            hint = did_you_mean(name, these) or f"none is defined in {document.file}"
             found.append(document.problem(node, f"unknown {what} {name!r}", hint))
 
     for schedule in root.each("oncall", "schedules"):
         for node in _people_of(schedule):
-            need(node, str(node.scalar), people, "person")
+            need(node, str(node.scalar), "person")
+    for node in _targets_of(root):
+        kind, colon, name = str(node.scalar).partition(":")
+        if not colon and kind != EVERYONE:
+            need(node, kind, "person")
+        elif colon and kind in {"person", "schedule", "role", "receiver", "channel"}:
+            need(node, name.strip(), kind)
+    for step in (step for escalation in root.each("escalations") for step in escalation.each("steps")):
+        for what, path in (
+            ("calendar", ("if", "business_hours")),
+            ("calendar", ("if", "outside_business_hours")),
+            ("procedure", ("run",)),
+        ):
+            if (named := step.at(*path)) is not None and named.scalar:
+                need(named, str(named.scalar), what)
+    for service in root.each("services"):
+        if (named := service.at("escalation")) is not None and named.scalar:
+            need(named, str(named.scalar), "escalation")
+    return found
+
+
+def _targets_of(root: Node) -> Iterator[Node]:
+    """Every place where a person, schedule, role or receiver is named as one to tell."""
     for escalation in root.each("escalations"):
         for step in escalation.each("steps"):
-            for node in texts(step.at("notify")):
-                kind, colon, name = str(node.scalar).partition(":")
-                if not colon and kind != EVERYONE:
-                    need(node, kind, [*people, EVERYONE], "person")
-                elif colon and kind in {"person", "schedule", "receiver"}:
-                    known = {"person": people, "schedule": schedules, "receiver": receivers}[kind]
-                    need(node, name.strip(), known, kind)
-    return found
+            yield from texts(step.at("notify"))
+    for role in root.each("oncall", "roles"):
+        yield from texts(role.at("is"))
+    clocks = root.at("oncall", "clocks")
+    for entry in root.each("oncall", "clocks") if clocks is not None and clocks.elements else [clocks]:
+        if entry is not None:
+            yield from (*texts(entry.at("warn")), *texts(entry.at("tell")))
+    yield from texts(root.at("oncall", "auditor", "notify"))
 
 
 def _people_of(schedule: Node) -> Iterator[Node]:

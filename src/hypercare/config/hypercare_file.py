@@ -4,11 +4,13 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from hypercare.config.base import Announced, PathText, StrictModel, hide_password, refuse
+from hypercare.config.base import Announced, OneOrMany, PathText, StrictModel, hide_password, refuse
 from hypercare.config.channels import ChannelsConfig
+from hypercare.config.escalations import Escalation
 from hypercare.config.metrics import MetricsConfig
-from hypercare.config.people import Escalation, Person
-from hypercare.config.schedules import OncallConfig
+from hypercare.config.oncall import OncallConfig
+from hypercare.config.people import Person
+from hypercare.config.response import Heartbeat
 from hypercare.config.services import CollectConfig, IncidentsConfig, Service, StorageConfig, WebConfig
 
 _PROMETHEUS_KEYS = ("global", "scrape_configs", "rule_files", "scrape_config_files", "remote_write", "alerting")
@@ -59,6 +61,7 @@ class HypercareConfig(StrictModel):
     oncall: OncallConfig = OncallConfig()
     escalations: tuple[Escalation, ...] = ()
     channels: ChannelsConfig = ChannelsConfig()
+    heartbeat: Annotated[tuple[Heartbeat, ...], OneOrMany] = ()
     incidents: IncidentsConfig = IncidentsConfig()
     collect: CollectConfig = CollectConfig()
     metrics: MetricsConfig = MetricsConfig()
@@ -70,9 +73,8 @@ class HypercareConfig(StrictModel):
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
-        for key in ("services", "people", "escalations"):
+        for key in ("services", "people", "escalations", "heartbeat"):
             _check_unique([item.name for item in getattr(self, key)], key)
-        _check_unique([schedule.name for schedule in self.oncall.schedules], "oncall", "schedules")
         return self
 
     def service_of(self, labels: Any) -> Service | None:

@@ -107,7 +107,8 @@ Days = Annotated[
 ]  # fmt: skip
 
 
-def _end_of_day(value: Any) -> Any:
+def end_of_day(value: Any) -> Any:
+    """``24:00`` is midnight."""
     return dt.time(0) if str(value) == "24:00" else value
 
 
@@ -125,7 +126,7 @@ class Restriction(StrictModel):
 
     days: Days = (0, 1, 2, 3, 4, 5, 6)
     from_: TimeOfDay = Field(default=dt.time(0), alias="from")
-    until: Annotated[TimeOfDay, BeforeValidator(_end_of_day)] = dt.time(0)
+    until: Annotated[TimeOfDay, BeforeValidator(end_of_day)] = dt.time(0)
 
 
 class Rotation(StrictModel):
@@ -246,7 +247,8 @@ class Holiday(StrictModel):
         return self
 
 
-def _holiday(value: Any) -> Any:
+def holiday(value: Any) -> Any:
+    """A date alone is a holiday without a name."""
     return value if isinstance(value, (dict, Holiday)) else {"date": value}
 
 
@@ -297,11 +299,5 @@ class Schedule(StrictModel):
     layers: tuple[Layer, ...] = ()
     overrides: tuple[Override, ...] = ()
     swaps: tuple[Swap, ...] = ()
-    holidays: tuple[Annotated[Holiday, BeforeValidator(_holiday)], ...] = ()
+    holidays: tuple[Annotated[Holiday, BeforeValidator(holiday)], ...] = ()
     fallback: Annotated[tuple[str, ...], OneOrMany] = ()
-
-
-class OncallConfig(StrictModel):
-    """All schedules."""
-
-    schedules: tuple[Schedule, ...] = ()

@@ -140,6 +140,7 @@ class Service(StrictModel):
     Attributes:
         tier: 1 is the most important.
         owner: a team or a person.
+        escalation: the policy of its incidents; empty: the first that fits.
         match: how its alerts and series are recognised; none: ``service="<name>"`` or ``job="<name>"``.
 
     """
@@ -154,6 +155,7 @@ class Service(StrictModel):
     runbook: AnyUrl = ""
     slo: Annotated[Slo | None, Announced("objectives are shown nowhere and judged by nobody yet")] = None
     labels: TextMap = Field(default_factory=dict)
+    escalation: str = ""
     match: OneOrManyMatchers = ()
 
     @property
@@ -223,7 +225,7 @@ class IncidentsConfig(StrictModel):
         return Severity.P3
 
 
-def _switch(value: Any) -> Any:
+def switch(value: Any) -> Any:
     """``host: true`` for ``host: {enabled: true}``."""
     text = str(value).lower()
     return {"enabled": value} if not isinstance(value, dict) and text in {"true", "false", "yes", "no"} else value
@@ -254,9 +256,9 @@ class SelfCollector(StrictModel):
 class CollectConfig(StrictModel):
     """Built-in collectors."""
 
-    host: Annotated[HostCollector, BeforeValidator(_switch)] = HostCollector()
+    host: Annotated[HostCollector, BeforeValidator(switch)] = HostCollector()
     probes: ProbeDefaults = ProbeDefaults()
-    self_: Annotated[SelfCollector, BeforeValidator(_switch)] = Field(default=SelfCollector(), alias="self")
+    self_: Annotated[SelfCollector, BeforeValidator(switch)] = Field(default=SelfCollector(), alias="self")
 
 
 class StorageConfig(StrictModel):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def settings_of(config: HypercareConfig) -> IncidentSettings:
     """What ``incidents`` and ``services`` of hypercare.yml say."""
     incidents = config.incidents
-    services = tuple(ServiceSettings(s.name, s.selectors, s.runbook, tier=s.tier) for s in config.services)
+    services = tuple(ServiceSettings(s.name, s.selectors, s.runbook, s.escalation, s.tier) for s in config.services)
     return IncidentSettings(
         open=(incidents.open,),
         group_by=incidents.group_by,

@@ -15,8 +15,10 @@ from hypercare.kernel import CommandError
 from hypercare.model.events import (
     AlertsReceived,
     GroupNotified,
+    IncidentAlertsJoined,
     IncidentOpened,
     IncidentResolved,
+    IncidentSeverityChanged,
 )
 from hypercare.model.time import format_duration
 
@@ -146,6 +148,7 @@ class IncidentService:
     def _add_alerts(self, ctx: Context, incident_id: str, alerts: tuple[Alert, ...], verb: str) -> None:
         rows.put_alerts(ctx, incident_id, alerts)
         rows.tell_alerts(ctx, incident_id, alerts, "alert_joined", verb)
+        ctx.publish(IncidentAlertsJoined(incident_id, len(alerts)))
         self._calm.touch(ctx, incident_id)
 
     def _raise_severity(self, ctx: Context, incident: Incident, alerts: tuple[Alert, ...]) -> None:
@@ -154,6 +157,7 @@ class IncidentService:
             rows.change(ctx, incident.id, severity=severity)
             text = f"severity raised from {incident.severity} to {severity}"
             rows.tell(ctx, incident.id, "severity_raised", text, severity=severity)
+            ctx.publish(IncidentSeverityChanged(incident.id, severity))
 
     def _announce(self, ctx: Context, incident_id: str) -> None:
         incident = found(ctx, incident_id)

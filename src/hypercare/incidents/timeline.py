@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypercare.incidents import rows, store
-from hypercare.model.events import EffectCancelled, EffectDelivered, EffectFailed, EscalationExhausted, PageSent
+from hypercare.model.events import (
+    EffectCancelled,
+    EffectDelivered,
+    EffectFailed,
+    EscalationExhausted,
+    IncidentTold,
+    PageSent,
+)
 
 if TYPE_CHECKING:
     from hypercare.kernel import Context, Kernel
@@ -23,6 +30,7 @@ class Chronicle:
         kernel.subscribe(EffectFailed, self._on_failed)
         kernel.subscribe(EffectCancelled, self._on_cancelled)
         kernel.subscribe(EscalationExhausted, self._on_exhausted)
+        kernel.subscribe(IncidentTold, self._on_told)
 
     def _on_page(self, ctx: Context, event: PageSent) -> None:
         if store.load_incident(ctx.db, event.incident_id) is None:
@@ -34,6 +42,10 @@ class Chronicle:
         text = f"page sent to {event.person} via {event.channel}"
         whom = {"person": event.person, "channel": event.channel}
         rows.tell(ctx, event.incident_id, "page_sent", text, step=event.step, **whom)
+
+    def _on_told(self, ctx: Context, event: IncidentTold) -> None:
+        if store.load_incident(ctx.db, event.incident_id) is not None:
+            rows.tell(ctx, event.incident_id, event.entry, event.text, event.by, **dict(event.data))
 
     def _on_delivered(self, ctx: Context, event: EffectDelivered) -> None:
         tries = "" if event.attempts == 1 else f" after {event.attempts} tries"

@@ -152,6 +152,132 @@ class EscalationExhausted(DomainEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class IncidentTold(DomainEvent):
+    """Something to write into the timeline of an incident by a room that is not its keeper.
+
+    Attributes:
+        entry: the kind of the timeline entry.
+        by: a person, or "hypercare".
+        data: more of it, for machines.
+
+    """
+
+    kind: ClassVar[str] = "incident.told"
+    incident_id: str
+    entry: str
+    text: str
+    by: str = "hypercare"
+    data: tuple[tuple[str, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentAlertsJoined(DomainEvent):
+    """So many alerts began to fire (again) within an incident."""
+
+    kind: ClassVar[str] = "incident.alerts_joined"
+    incident_id: str
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentSeverityChanged(DomainEvent):
+    """An unresolved incident is worse, or less bad, than it was."""
+
+    kind: ClassVar[str] = "incident.severity_changed"
+    incident_id: str
+    severity: Severity
+    by: str = "hypercare"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IncidentWanted(DomainEvent):
+    """A step of an escalation asks for another incident; ``request_id`` is the same whenever it is asked again."""
+
+    kind: ClassVar[str] = "incident.wanted"
+    request_id: str
+    cause: str
+    title: str
+    severity: Severity
+    service: str
+    labels: tuple[tuple[str, str], ...]
+    by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StatusPostWanted(DomainEvent):
+    """A step of an escalation asks for a word on the status page.
+
+    Attributes:
+        components: those it is about; none: those of the service.
+        state: investigating, identified, monitoring or resolved.
+
+    """
+
+    kind: ClassVar[str] = "status_page.wanted"
+    request_id: str
+    incident_id: str
+    text: str
+    state: str
+    service: str
+    components: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProcedureWanted(DomainEvent):
+    """A step of an escalation asks for a procedure; the row of ``request_id`` waits until somebody takes it."""
+
+    kind: ClassVar[str] = "procedure.wanted"
+    request_id: str
+    procedure: str
+    incident_id: str
+    service: str
+    by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClockPassed(DomainEvent):
+    """A response clock of an incident has come to its warning or breach (``level``) and is not met."""
+
+    kind: ClassVar[str] = "clock.passed"
+    incident_id: str
+    clock: str
+    level: str
+    severity: str
+    due_at: Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AuditFound(DomainEvent):
+    """The auditor found something that should have happened and has not; ``key`` names it until it is cleared."""
+
+    kind: ClassVar[str] = "audit.found"
+    key: str
+    check: str
+    subject: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AuditCleared(DomainEvent):
+    """A finding of the auditor holds no more."""
+
+    kind: ClassVar[str] = "audit.cleared"
+    key: str
+    check: str
+    subject: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeartbeatChanged(DomainEvent):
+    """A heartbeat is withheld from now on, for these reasons; or, without reasons, goes out again."""
+
+    kind: ClassVar[str] = "heartbeat.changed"
+    name: str
+    reasons: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ScheduleChanged(DomainEvent):
     """Somebody has put an override or a swap into a schedule, or taken one out."""
 

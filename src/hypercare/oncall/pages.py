@@ -8,26 +8,57 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from hypercare.channels.notification import Page
-from hypercare.oncall.plan import EVERYONE, RECEIVER, SCHEDULE, Person, Plan
+from hypercare.oncall.plan import ASSIGNEE, EVERYONE, HIGH, RECEIVER, ROLE, SCHEDULE, Person, Plan
 from hypercare.oncall.rotation import on_call
 
 if TYPE_CHECKING:
     from hypercare.model.events import IncidentOpened
     from hypercare.model.time import Ms
+    from hypercare.oncall.hours import Hours
 
 _LONGEST_KEY: Final = 64
 _KEY_PARTS: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Way:
+    """A way to reach somebody.
+
+    Attributes:
+        target: as in effects.
+        urgency: of which pages go this way: high, low or any.
+        after: ms after the page, unless somebody has acknowledged.
+        number: its place in the configuration.
+
+    """
+
+    channel: str
+    target: str
+    urgency: str = "any"
+    after: Ms = 0
+    number: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Recipient:
-    """Somebody to page; ``ways`` are (channel, target) as in effects."""
+    """Somebody to page."""
 
     name: str
-    ways: tuple[tuple[str, str], ...]
+    ways: tuple[Way, ...]
+    quiet: Hours | None = None
+
+    def by(self, urgency: str) -> tuple[Way, ...]:
+        """The ways for an urgency; where none is named for it, all of them: rather too many than none."""
+        return tuple(way for way in self.ways if way.urgency in {"any", urgency}) or self.ways
+
+    def held_until(self, urgency: str, at: Ms) -> Ms | None:
+        """When the quiet hours that hold a page now are over; none where nothing holds it."""
+        if urgency == HIGH or self.quiet is None or not self.quiet.is_open(at):
+            return None
+        return self.quiet.changes_at(at, to_open=False)
 
 
-_NOBODY_CONFIGURED: Final = Recipient(EVERYONE, (("console", f"person/{EVERYONE}/0"),))
+_NOBODY_CONFIGURED: Final = Recipient(EVERYONE, (Way("console", f"person/{EVERYONE}/0"),))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,31 +96,45 @@ class Subject:
         return cls(**json.loads(text))
 
 
-def recipients(plan: Plan, notify: tuple[str, ...], at: Ms) -> tuple[Recipient, ...]:
+def recipients(plan: Plan, notify: tuple[str, ...], at: Ms, assignee: str = "") -> tuple[Recipient, ...]:
     """The people and receivers a step reaches, each once, in the order of the step.
 
     A step that finds nobody (a gap in a schedule, a name that is no longer configured) reaches everyone: rather too
     many than none. With no people configured at all, the console of hypercare itself is paged.
     """
-    names: list[str] = []
-    for entry in notify:
-        if entry == EVERYONE:
-            names += [person.name for person in plan.people]
-        elif entry.startswith(SCHEDULE):
-            schedule = plan.schedule(entry.removeprefix(SCHEDULE))
-            shift = on_call(schedule, at) if schedule else None
-            names += [shift.person] if shift else []
-        else:
-            names.append(entry)
-    found = [_recipient(plan, name) for name in dict.fromkeys(names)]
-    reached = tuple(recipient for recipient in found if recipient is not None)
+    reached = found(plan, notify, at, assignee)
     return reached or tuple(_of(person) for person in plan.people) or (_NOBODY_CONFIGURED,)
+
+
+def found(plan: Plan, notify: tuple[str, ...], at: Ms, assignee: str = "") -> tuple[Recipient, ...]:
+    """Those of ``recipients`` that are really meant; may be none."""
+    names = [name for entry in notify for name in _names(plan, entry, at, assignee)]
+    reached = [_recipient(plan, name) for name in dict.fromkeys(names)]
+    return tuple(recipient for recipient in reached if recipient is not None)
+
+
+def _names(plan: Plan, entry: str, at: Ms, assignee: str) -> list[str]:
+    if entry == EVERYONE:
+        return [person.name for person in plan.people]
+    if entry.startswith(SCHEDULE):
+        schedule = plan.schedule(entry.removeprefix(SCHEDULE))
+        shift = on_call(schedule, at) if schedule else None
+        return [shift.person] if shift else []
+    if entry.startswith(ROLE):
+        if entry == f"{ROLE}{ASSIGNEE}":
+            return [assignee] if assignee else []
+        role = plan.role(entry.removeprefix(ROLE))
+        # Roles are not made of roles, so this ends.
+        return [name for each in (role.notify if role else ()) for name in _names(plan, each, at, assignee)]
+    return [entry]
 
 
 def _recipient(plan: Plan, name: str) -> Recipient | None:
     if name.startswith(RECEIVER):
         receiver = plan.receiver(name.removeprefix(RECEIVER))
-        return Recipient(name, receiver.targets) if receiver and receiver.targets else None
+        if not receiver or not receiver.targets:
+            return None
+        return Recipient(name, tuple(Way(c, t, number=n) for n, (c, t) in enumerate(receiver.targets)))
     person = plan.person(name)
     return _of(person) if person else None
 
@@ -97,7 +142,17 @@ def _recipient(plan: Plan, name: str) -> Recipient | None:
 def _of(person: Person) -> Recipient:
     # Somebody without a contact way is called on the console, so that the page is at least seen.
     channels = person.contacts or ("console",)
-    return Recipient(person.name, tuple((c, f"person/{person.name}/{i}") for i, c in enumerate(channels)))
+    ways = [
+        Way(
+            channel,
+            f"person/{person.name}/{n}",
+            person.urgencies[n] if n < len(person.urgencies) else "any",
+            person.delays[n] if n < len(person.delays) else 0,
+            n,
+        )
+        for n, channel in enumerate(channels)
+    ]
+    return Recipient(person.name, tuple(ways), person.quiet)
 
 
 def key(incident_id: str, round_: int, step: int, person: str, contact: int) -> str:

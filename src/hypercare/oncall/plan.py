@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hypercare.model.labels import EMPTY, Labels
-from hypercare.model.matchers import Matcher, matches_all
+from hypercare.model.matchers import matches_all
 from hypercare.model.time import MINUTE, WEEK, Ms
+from hypercare.oncall.hours import Hours, Window
+from hypercare.oncall.policy import Policy, Step
 
 if TYPE_CHECKING:
     import datetime as dt
     from typing import Literal
 
+    from hypercare.oncall.clockrules import ClockRule
+
+__all__ = ["Hours", "Policy", "Step", "Window"]
+
 EVERYONE: Final = "everyone"
 SCHEDULE: Final = "schedule:"
+ROLE: Final = "role:"
 RECEIVER: Final = "receiver:"
+ASSIGNEE: Final = "assignee"
+"""The role of whoever has acknowledged the incident."""
 DEFAULT: Final = "default"
+HIGH: Final = "high"
+LOW: Final = "low"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,6 +40,10 @@ class Person:
         timezone: IANA name; what night and weekend are for them.
         full_name: as calendars show it; may be empty.
         email: by which an invitation names them; may be empty.
+        urgencies: of which pages go which contact way: "high", "low" or "any"; shorter than ``contacts``: the rest is
+            "any".
+        delays: ms after the page until each way is used, unless somebody has acknowledged; the rest is 0.
+        quiet: when pages of low urgency wait.
 
     """
 
@@ -38,6 +52,9 @@ class Person:
     timezone: str = "UTC"
     full_name: str = ""
     email: str = ""
+    urgencies: tuple[str, ...] = ()
+    delays: tuple[Ms, ...] = ()
+    quiet: Hours | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,22 +92,6 @@ class Holiday:
     last: dt.date
     person: str = ""
     name: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Window:
-    """A time that comes again on some weekdays.
-
-    Attributes:
-        days: on which it begins; 0 is Monday.
-        start: minutes of local wall-clock time after midnight.
-        end: the same, excluded; beyond 1440 on the day after.
-
-    """
-
-    days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
-    start: int = 0
-    end: int = 24 * 60
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -163,70 +164,46 @@ class Schedule:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Step:
-    """Whom to page how long after the incident's opening.
+class Role:
+    """A name for people, schedules and receivers; ``notify`` as in steps."""
 
-    Attributes:
-        after: ms since the opening (in later rounds: since the round's beginning), not since the step before.
-        notify: names of people, ``schedule:<name>``, ``receiver:<name>``, or ``everyone``.
-
-    """
-
-    after: Ms
+    name: str
     notify: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Policy:
-    """An escalation policy.
+class Audit:
+    """What the auditor is told; see ``AuditorConfig`` of the configuration. ``notify`` empty: everyone."""
 
-    Attributes:
-        steps: at least one, ``after`` ascending.
-        repeat: how many more rounds follow the first.
-        last_wait: ms after the last step before the next round begins or the escalation is exhausted.
-        matchers: incidents whose labels fit all of them use this policy; none: all, but only where no other fits.
-
-    """
-
-    name: str
-    steps: tuple[Step, ...]
-    repeat: int = 0
-    last_wait: Ms = 15 * MINUTE
-    matchers: tuple[Matcher, ...] = ()
-
-    @property
-    def period(self) -> Ms:
-        """Length of a round in ms."""
-        return self.steps[-1].after + self.last_wait
-
-    def due(self, opened_at: Ms, round_: int, step: int) -> Ms:
-        """When a step of a round (both from 0) is due; the step behind the last is the end of the round."""
-        begin = opened_at + round_ * self.period
-        return begin + (self.steps[step].after if step < len(self.steps) else self.period)
-
-    def dump(self) -> str:
-        """As JSON, for an escalation under way (without the matchers, which have done their work)."""
-        steps = [[step.after, list(step.notify)] for step in self.steps]
-        content = {"name": self.name, "steps": steps, "repeat": self.repeat, "last_wait": self.last_wait}
-        return json.dumps(content, ensure_ascii=False, sort_keys=True)
-
-    @classmethod
-    def load(cls, text: str) -> Policy:
-        """Read what ``dump`` wrote."""
-        content: dict[str, Any] = json.loads(text)
-        steps = tuple(Step(after, tuple(notify)) for after, notify in content["steps"])
-        return cls(content["name"], steps, content["repeat"], content["last_wait"])
+    enabled: bool = False
+    every: Ms = MINUTE
+    notify: tuple[str, ...] = ()
+    late_after: Ms = 2 * MINUTE
+    undelivered_after: Ms = 5 * MINUTE
+    unowned_after: Ms = 15 * MINUTE
+    stuck_after: Ms = 10 * MINUTE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is configured about on-call; ``external_url`` is where people reach hypercare, may be empty."""
+    """All that is configured about on-call.
+
+    Attributes:
+        external_url: where people reach hypercare; may be empty.
+        high: severities whose pages are of high urgency; empty: all.
+        clocks: the first that fits an incident counts; none: it has no clocks.
+
+    """
 
     people: tuple[Person, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     policies: tuple[Policy, ...] = ()
     receivers: tuple[Receiver, ...] = ()
     external_url: str = ""
+    roles: tuple[Role, ...] = ()
+    high: tuple[str, ...] = ()
+    clocks: tuple[ClockRule, ...] = ()
+    audit: Audit = Audit()
 
     def person(self, name: str) -> Person | None:
         """A person by name."""
@@ -240,26 +217,35 @@ class Plan:
         """A receiver by name."""
         return next((r for r in self.receivers if r.name == name), None)
 
+    def role(self, name: str) -> Role | None:
+        """A role by name."""
+        return next((r for r in self.roles if r.name == name), None)
+
+    def urgency(self, severity: str) -> str:
+        """How urgent the pages of an incident are, unless a policy says otherwise."""
+        return HIGH if not self.high or severity in self.high else LOW
+
     def policy(self, name: str) -> Policy | None:
         """A policy by name."""
         return next((p for p in self.policies if p.name == name), None)
 
-    def choose(self, named: str, labels: Labels = EMPTY) -> Policy:
+    def choose(self, named: str, labels: Labels = EMPTY, severity: str = "") -> Policy:
         """The policy for an incident.
 
-        The one it names; else the first whose matchers fit; else the one called "default"; else the first without
-        matchers; else the only one; else a plain one: who is on call in any schedule at once, everyone after 15
-        minutes.
+        The one it names; else the first that asks for labels or severities and fits; else the one called "default";
+        else the first that asks for nothing; else the only one; else a plain one: who is on call in any schedule at
+        once, everyone after 15 minutes.
         """
         if found := self.policy(named):
             return found
         for policy in self.policies:
-            if policy.matchers and matches_all(policy.matchers, labels):
+            right = not policy.severities or severity in policy.severities
+            if policy.choosy and right and matches_all(policy.matchers, labels):
                 return policy
         if found := self.policy(DEFAULT):
             return found
         for policy in self.policies:
-            if not policy.matchers or len(self.policies) == 1:
+            if not policy.choosy or len(self.policies) == 1:
                 return policy
         everyone = (EVERYONE,)
         if not self.schedules:

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hypercare.config import schedules as model
+from hypercare.config.response import CLOCKS, DEFAULT_CLOCKS
 from hypercare.config.schedules import instant
+from hypercare.model.severity import Severity
 from hypercare.model.time import MINUTE, to_datetime
+from hypercare.oncall.clockrules import ClockRule, Limit
+from hypercare.oncall.hours import Hours
 from hypercare.oncall.plan import (
+    Audit,
     Holiday,
     Layer,
     Override,
@@ -17,14 +22,19 @@ from hypercare.oncall.plan import (
     Plan,
     Policy,
     Receiver,
+    Role,
     Schedule,
     Step,
     Swap,
     Window,
 )
+from hypercare.oncall.policy import INCIDENT, PROCEDURE, STATUS, Action, Condition
 
 if TYPE_CHECKING:
     from hypercare.config import HypercareConfig, people
+    from hypercare.config.escalations import Escalation, EscalationStep, Timed
+    from hypercare.config.oncall import OncallConfig
+    from hypercare.config.response import Calendar, Clocks
     from hypercare.model.time import Ms
 
 _ONLY_STEP_WAIT: Ms = 15 * MINUTE
@@ -44,18 +54,74 @@ def plan_of(config: HypercareConfig, receivers: tuple[Receiver, ...] = ()) -> Pl
         for p in config.people
         for a in p.away
     )
+    calendars = {calendar.name: _hours(calendar) for calendar in config.oncall.calendars}
     return Plan(
         people=tuple(_person(p) for p in config.people),
         schedules=tuple(_schedule(schedule, away) for schedule in config.oncall.schedules),
-        policies=tuple(_policy(escalation) for escalation in config.escalations),
+        policies=tuple(_policy(escalation, calendars) for escalation in config.escalations),
         receivers=receivers,
         external_url=config.web.external_url,
+        roles=tuple(Role(role.name, tuple(map(str, role.is_))) for role in config.oncall.roles),
+        high=tuple(map(str, config.oncall.high_urgency)),
+        clocks=_clock_rules(config.oncall),
+        audit=_audit(config.oncall),
     )
+
+
+def _audit(config: OncallConfig) -> Audit:
+    told = config.auditor
+    return Audit(
+        told.enabled,
+        told.every,
+        tuple(map(str, told.notify)),
+        told.late_after,
+        told.undelivered_after,
+        told.unowned_after,
+        told.stuck_after,
+    )
+
+
+def _clock_rules(config: OncallConfig) -> tuple[ClockRule, ...]:
+    """One rule for each severity."""
+    found: list[ClockRule] = []
+    for severity in Severity:
+        entry = next((e for e in config.clocks if not e.severity or severity in e.severity), None)
+        limits = _limits(entry, DEFAULT_CLOCKS[severity])
+        warn, tell = ((), ()) if entry is None else (entry.warn, entry.tell)
+        found.append(ClockRule(str(severity), limits, tuple(map(str, warn)), tuple(map(str, tell))))
+    return tuple(found)
+
+
+def _limits(entry: Clocks | None, default: dict[str, Ms]) -> tuple[Limit, ...]:
+    found: list[Limit] = []
+    for name in CLOCKS:
+        clock = None if entry is None else getattr(entry, name)
+        if clock is not None:
+            found += [Limit(name, clock.warns, clock.breach)] if clock.breach else []
+        elif name in default:
+            found.append(Limit(name, default[name] * 4 // 5, default[name]))
+    return tuple(found)
+
+
+def _hours(calendar: Calendar) -> Hours:
+    restriction = model.Restriction(days=calendar.days, from_=calendar.from_, until=calendar.until)
+    holidays = tuple((h.date, h.until or h.date) for h in calendar.holidays)
+    return Hours(calendar.name, calendar.timezone, (_window(restriction),), holidays)
 
 
 def _person(person: people.Person) -> Person:
     channels = tuple(str(contact.channel) for contact in person.contact)
-    return Person(person.name, channels, person.timezone, person.full_name, person.email)
+    quiet = tuple(_window(restriction) for restriction in person.quiet_hours)
+    return Person(
+        person.name,
+        channels,
+        person.timezone,
+        person.full_name,
+        person.email,
+        tuple(c.urgency for c in person.contact) if any(c.urgency != "any" for c in person.contact) else (),
+        tuple(c.after for c in person.contact) if any(c.after for c in person.contact) else (),
+        Hours("quiet hours", person.timezone, quiet) if quiet else None,
+    )
 
 
 def _schedule(schedule: model.Schedule, away: tuple[Override, ...]) -> Schedule:
@@ -125,8 +191,54 @@ def _grid(start: dt.datetime, rotation: model.Rotation) -> dt.datetime:
     return grid
 
 
-def _policy(escalation: people.Escalation) -> Policy:
-    steps = tuple(Step(step.after, tuple(str(target) for target in step.notify)) for step in escalation.steps)
-    # Nobody configures how long to wait after the last step: as long as before it.
-    last_wait = steps[-1].after - steps[-2].after if len(steps) > 1 else _ONLY_STEP_WAIT
-    return Policy(escalation.name, steps, escalation.repeat, last_wait, escalation.match)
+def _policy(escalation: Escalation, calendars: dict[str, Hours]) -> Policy:
+    timed, end = escalation.timed()
+    steps = tuple(
+        _step(escalation.steps[t.number - 1], t, 0 if t.number == n else t.number, calendars)
+        for n, t in enumerate(timed, 1)
+    )  # fmt: skip
+    return Policy(
+        escalation.name,
+        steps,
+        escalation.repeat,
+        _last_wait([step.after for step in steps], end),
+        escalation.match,
+        tuple(map(str, escalation.severity)),
+        escalation.urgency,
+    )
+
+
+def _last_wait(times: list[Ms], end: Ms) -> Ms:
+    """How long to wait after the last step: what its ``wait`` says, else as long as before it."""
+    if end > times[-1]:
+        return end - times[-1]
+    earlier = [at for at in times if at < times[-1]]
+    return times[-1] - earlier[-1] if earlier else _ONLY_STEP_WAIT
+
+
+def _step(step: EscalationStep, timed: Timed, number: int, calendars: dict[str, Hours]) -> Step:
+    return Step(
+        timed.after, tuple(str(target) for target in step.notify), _action(step), _condition(step, calendars),
+        step.urgency, number, timed.turn,
+    )  # fmt: skip
+
+
+def _action(step: EscalationStep) -> Action | None:
+    if step.run:
+        return Action(PROCEDURE, step.run)
+    if (wanted := step.open_incident) is not None:
+        return Action(INCIDENT, wanted.title, str(wanted.severity or ""))
+    if (post := step.status_page) is not None:
+        return Action(STATUS, post.text, post.state, post.components)
+    return None
+
+
+def _condition(step: EscalationStep, calendars: dict[str, Hours]) -> Condition | None:
+    if (asked := step.if_) is None:
+        return None
+    if asked.alerts is not None:
+        many = asked.alerts
+        return Condition(more_than=many.more_than, within=many.within, otherwise=asked.otherwise)
+    outside = bool(asked.outside_business_hours)
+    name = asked.outside_business_hours or asked.business_hours
+    return Condition(calendars[name], outside, otherwise=asked.otherwise)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, update
 
-from hypercare.kernel import Effect
 from hypercare.kernel.outbox import CANCELLED
 from hypercare.kernel.tables import outbox
 from hypercare.model.events import (
@@ -16,14 +15,17 @@ from hypercare.model.events import (
     IncidentFires,
     IncidentOpened,
     IncidentResolved,
+    IncidentTold,
     IncidentUnacknowledged,
-    PageSent,
 )
 from hypercare.model.labels import Labels
-from hypercare.model.time import MINUTE, Ms
-from hypercare.oncall import pages, store
+from hypercare.model.time import MINUTE, Ms, to_datetime
+from hypercare.oncall import later, pages, store
+from hypercare.oncall.acting import Actions, judge
 from hypercare.oncall.changes import Changes, load_changes, with_changes
+from hypercare.oncall.clocks import Clocks
 from hypercare.oncall.plan import Plan
+from hypercare.oncall.policy import STOP, WAIT
 from hypercare.oncall.reading import plan_of
 from hypercare.oncall.tables import escalations
 
@@ -33,11 +35,12 @@ if TYPE_CHECKING:
     from hypercare.channels.notification import Page
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
+    from hypercare.oncall.acting import Verdict
     from hypercare.oncall.plan import Receiver
+    from hypercare.oncall.policy import Step
     from hypercare.oncall.store import Escalation
 
 _KIND: Final = "oncall.escalate"
-_SUBJECT: Final = "incident:"
 _GOES_ON: Final = {"state": store.RUNNING, "paused_at": None, "paused_why": None}
 _REMIND_AFTER: Final[Ms] = 5 * MINUTE
 """Whoever was paged before a pause as long as this is paged again when it ends: they may think that it is over."""
@@ -67,8 +70,10 @@ class OnCallService:
         self.plan = Plan()
         self._told = Plan()
         self._configured = False
-        self._render = render
         self._receivers = receivers
+        self._pager = later.Pager(lambda: self.plan, lambda: self._configured, render)
+        self._actions = Actions()
+        self._clocks = Clocks(lambda: self.plan, lambda: self._configured, render)
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -80,6 +85,9 @@ class OnCallService:
         kernel.subscribe(IncidentFires, self._on_fires)
         kernel.on_timer(_KIND, self._on_due)
         Changes(lambda: self._told, self._replace).register(kernel)
+        self._pager.register(kernel)
+        self._actions.register(kernel)
+        self._clocks.register(kernel)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload."""
@@ -94,6 +102,8 @@ class OnCallService:
         # Only with the commit: a reload that another room refuses leaves everything as it was.
         changed = with_changes(plan, load_changes(ctx.db))
         ctx.after_commit(lambda: self._take(plan, changed))
+        self._pager.resume(ctx)
+        self._clocks.resume(ctx)
         for escalation in store.load_escalations(ctx.db, limit=100_000):
             policy = plan.policy(escalation.policy.name)
             if policy is None or policy.dump() == escalation.policy.dump():
@@ -116,7 +126,7 @@ class OnCallService:
         self.plan = plan
 
     def _on_opened(self, ctx: Context, event: IncidentOpened) -> None:
-        policy = self.plan.choose(event.policy, Labels(event.labels))
+        policy = self.plan.choose(event.policy, Labels(event.labels), str(event.severity))
         earlier = store.load_escalation(ctx.db, event.incident_id)
         round_ = earlier.round + 1 if earlier else 0
         values: dict[str, Any] = {
@@ -144,11 +154,12 @@ class OnCallService:
 
     def _on_acknowledged(self, ctx: Context, event: IncidentAcknowledged) -> None:
         _stop(ctx, event.incident_id, store.ACKNOWLEDGED)
-        ctx.cancel(pages.cancel_key(event.incident_id), f"{event.by} has acknowledged the incident")
+        _change(ctx, event.incident_id, acknowledged_by=event.by)
+        self._pager.withdraw(ctx, event.incident_id, f"{event.by} has acknowledged the incident")
 
     def _on_resolved(self, ctx: Context, event: IncidentResolved) -> None:
         _stop(ctx, event.incident_id, store.RESOLVED)
-        ctx.cancel(pages.cancel_key(event.incident_id), "the incident is resolved")
+        self._pager.withdraw(ctx, event.incident_id, "the incident is resolved")
 
     def _on_unacknowledged(self, ctx: Context, event: IncidentUnacknowledged) -> None:
         """Page from the beginning; not before an alert calls for somebody."""
@@ -160,17 +171,19 @@ class OnCallService:
 
     def _on_calm(self, ctx: Context, event: IncidentCalm) -> None:
         """The clock of the escalation stops while no alert calls for anybody."""
-        _pause(ctx, event.incident_id, event.why)
-        ctx.cancel(pages.cancel_key(event.incident_id), event.why)
+        if _pause(ctx, event.incident_id, event.why):
+            self._clocks.hold(ctx, event.incident_id)
+        self._pager.withdraw(ctx, event.incident_id, event.why)
 
     def _on_fires(self, ctx: Context, event: IncidentFires) -> None:
         """Go on where the pause began; if nobody answered to the very end, from the beginning."""
         escalation = store.load_escalation(ctx.db, event.incident_id)
         if escalation is None:
             return
-        if escalation.state == store.EXHAUSTED:
+        if escalation.state in {store.EXHAUSTED, store.STOPPED}:
             self._begin_again(ctx, escalation)
         elif escalation.state == store.PAUSED and escalation.paused_at is not None:
+            self._clocks.go_on(ctx, event.incident_id, ctx.now - escalation.paused_at)
             self._go_on(ctx, escalation, ctx.now - escalation.paused_at)
 
     def _begin_again(self, ctx: Context, earlier: Escalation) -> None:
@@ -195,18 +208,32 @@ class OnCallService:
         _save(ctx, escalation.incident_id, next_at=next_at, **values, **_GOES_ON)
 
     def _advance(self, ctx: Context, incident_id: str) -> None:
-        """Page every step that is due and set the timer for the one that is not."""
+        """Do every step that is due and set the timer for the one that is not."""
         escalation = store.load_escalation(ctx.db, incident_id)
         if escalation is None or escalation.state != store.RUNNING:
             return
-        policy = escalation.policy
+        policy, opened_at = escalation.policy, escalation.opened_at
         round_, step = escalation.round, escalation.step
         due = escalation.next_at if escalation.next_at is not None else ctx.now
-        # After a long standstill several rounds may be due: each step is paged once, for the latest of them.
+        # After a long standstill several rounds may be due: each step is done once, for the latest of them.
         owed: dict[int, int] = {}
         while due <= ctx.now:
             if step < len(policy.steps):
-                owed[step] = round_
+                verdict = judge(ctx, incident_id, policy.steps[step].condition)
+                if verdict.do:
+                    owed[step] = round_
+                elif verdict.instead == WAIT:
+                    # Everything after it comes so much later, too.
+                    opened_at += verdict.until - policy.due(opened_at, round_ - escalation.first_round, step)
+                    due = verdict.until
+                    self._left_out(ctx, incident_id, step, policy.steps[step], verdict)
+                    break
+                else:
+                    self._left_out(ctx, incident_id, step, policy.steps[step], verdict)
+                    if verdict.instead == STOP:
+                        self._do(ctx, escalation, owed)
+                        _stop(ctx, incident_id, store.STOPPED)
+                        return
                 step += 1
             elif round_ - escalation.first_round < policy.repeat:
                 round_, step = round_ + 1, 0
@@ -215,32 +242,34 @@ class OnCallService:
                 due = ctx.now + policy.last_wait
                 break
             else:
-                self._page(ctx, escalation, owed)
+                self._do(ctx, escalation, owed)
                 _stop(ctx, incident_id, store.EXHAUSTED)
                 ctx.publish(EscalationExhausted(incident_id))
                 return
-            due = policy.due(escalation.opened_at, round_ - escalation.first_round, step)
-        self._page(ctx, escalation, owed)
-        _save(ctx, incident_id, round=round_, step=step, next_at=due)
+            due = policy.due(opened_at, round_ - escalation.first_round, step)
+        self._do(ctx, escalation, owed)
+        _save(ctx, incident_id, round=round_, step=step, next_at=due, opened_at=opened_at)
 
-    def _page(self, ctx: Context, escalation: Escalation, owed: dict[int, int]) -> None:
+    def _left_out(self, ctx: Context, incident_id: str, index: int, step: Step, verdict: Verdict) -> None:
+        """Write down that a step is not done now, and why."""
+        then = {STOP: "the escalation ends here", WAIT: f"it waits until {to_datetime(verdict.until):%a %H:%M} UTC"}
+        what = then.get(verdict.instead, "left out")
+        text = f"step {step.number or index + 1} ({step.what}) only {step.condition}: {verdict.why}; {what}"
+        ctx.publish(IncidentTold(incident_id, f"step_{verdict.instead}", text, data=(("step", str(index)),)))
+
+    def _do(self, ctx: Context, escalation: Escalation, owed: dict[int, int]) -> None:
         query = select(escalations.c.incident).where(escalations.c.incident_id == escalation.incident_id)
         subject = pages.Subject.load(ctx.db.execute(query).scalar_one())
         policy = escalation.policy
-        for step, round_ in sorted(owed.items(), key=lambda item: (item[1], item[0])):
-            for recipient in pages.recipients(self.plan, policy.steps[step].notify, ctx.now):
-                page = pages.page(subject, policy.name, recipient.name, step, ctx.now, self.plan.external_url)
-                for way, (channel, target) in enumerate(recipient.ways):
-                    effect = Effect(
-                        key=pages.key(subject.id, round_, step, recipient.name, way),
-                        channel=channel,
-                        target=target,
-                        subject=f"{_SUBJECT}{subject.id}",
-                        payload=self._render(channel, page),
-                        cancel_key=pages.cancel_key(subject.id),
-                    )
-                    ctx.emit(effect)
-                    ctx.publish(PageSent(subject.id, recipient.name, channel, step))
+        for index, round_ in sorted(owed.items(), key=lambda item: (item[1], item[0])):
+            step = policy.steps[index]
+            if step.action is not None:
+                self._actions.act(ctx, subject, policy.name, step, f"{subject.id}:{round_}:{index}")
+                continue
+            urgency = step.urgency or policy.urgency or self.plan.urgency(subject.severity)
+            order = later.Order(subject, policy.name, round_, index, urgency)
+            for recipient in pages.recipients(self.plan, step.notify, ctx.now):
+                self._pager.page(ctx, order, recipient)
 
 
 def _change(ctx: Context, incident_id: str, **values: Any) -> None:
@@ -253,8 +282,11 @@ def _save(ctx: Context, incident_id: str, *, next_at: Ms, **values: Any) -> None
 
 
 def _stop(ctx: Context, incident_id: str, state: str) -> None:
-    """End an escalation; one that has ended before keeps its end."""
-    running = escalations.c.incident_id == incident_id, escalations.c.state.in_(store.UNDER_WAY)
+    """End an escalation; one that nobody has answered may still be acknowledged or resolved."""
+    before: tuple[str, ...] = (*store.UNDER_WAY, store.EXHAUSTED, store.STOPPED)
+    if state == store.RESOLVED:
+        before = (*before, store.ACKNOWLEDGED)
+    running = escalations.c.incident_id == incident_id, escalations.c.state.in_(before)
     values = {"state": state, "next_at": None, "ended_at": ctx.now}
     ctx.db.execute(update(escalations).where(*running).values({**_GOES_ON, **values}))
     ctx.cancel_timer(f"{_KIND}:{incident_id}")
@@ -265,11 +297,15 @@ def _withdrawn(ctx: Context, escalation: Escalation) -> tuple[int, ...]:
     c = outbox.c
     since = c.state == CANCELLED, c.done_at >= (escalation.paused_at or 0)
     query = select(c.id).where(*since, c.cancel_key == pages.cancel_key(escalation.incident_id))
-    return tuple(pages.step_of(row.id) for row in ctx.db.execute(query))
+    kept = later.withdrawn_steps(ctx, escalation.incident_id, escalation.paused_at or 0)
+    return (*(pages.step_of(row.id) for row in ctx.db.execute(query)), *kept)
 
 
-def _pause(ctx: Context, incident_id: str, why: str) -> None:
+def _pause(ctx: Context, incident_id: str, why: str) -> bool:
+    """Whether it ran before."""
     running = escalations.c.incident_id == incident_id, escalations.c.state == store.RUNNING
     values = {"state": store.PAUSED, "next_at": None, "paused_at": ctx.now, "paused_why": why}
-    if ctx.db.execute(update(escalations).where(*running).values(values)).rowcount:
+    paused = bool(ctx.db.execute(update(escalations).where(*running).values(values)).rowcount)
+    if paused:
         ctx.cancel_timer(f"{_KIND}:{incident_id}")
+    return paused

@@ -24,6 +24,7 @@ PAUSED: Final = "paused"
 ACKNOWLEDGED: Final = "acknowledged"
 RESOLVED: Final = "resolved"
 EXHAUSTED: Final = "exhausted"
+STOPPED: Final = "stopped"
 UNDER_WAY: Final = (RUNNING, PAUSED)
 
 
@@ -50,7 +51,7 @@ class Escalation:
     """The escalation of one incident.
 
     Attributes:
-        state: running, paused, acknowledged, resolved or exhausted.
+        state: running, paused, acknowledged, resolved, exhausted (no step is left) or stopped (by a step's condition).
         round: from 0, counted since the incident was first opened.
         step: the step that comes next, from 0; as many as there are steps: the end of the round.
         next_at: when it is due; none once the escalation has ended, or while it is paused.

@@ -23,6 +23,7 @@ escalations = Table(
     Column("ended_at", BigInteger),
     Column("paused_at", BigInteger),
     Column("paused_why", Text),
+    Column("acknowledged_by", Text),
     Index("ix_escalations_state", "state"),
 )
 
@@ -47,4 +48,70 @@ changes = Table(
     Column("removed_by", Text, nullable=False),
     Column("removed_at", BigInteger),
     Index("ix_oncall_changes_schedule", "schedule"),
+)
+
+# Contact ways that are used later: after a delay, or when quiet hours are over.
+later_pages = Table(
+    "oncall_later_pages",
+    metadata,
+    # The idempotency key of the page.
+    Column("key", String(64), primary_key=True),
+    Column("incident_id", String(64), nullable=False),
+    Column("person", Text, nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    # waiting, sent or withdrawn.
+    Column("state", String(16), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("done_at", BigInteger),
+    Index("ix_oncall_later_pages_incident_id", "incident_id"),
+    Index("ix_oncall_later_pages_state", "state"),
+)
+
+# What steps ask of other rooms.
+step_requests = Table(
+    "oncall_step_requests",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("incident_id", String(64), nullable=False),
+    Column("service", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("taken_at", BigInteger),
+    Column("taken_by", Text, nullable=False),
+    Index("ix_oncall_step_requests_kind_taken_at", "kind", "taken_at"),
+)
+
+# How many alerts began to fire in an incident, for steps that ask.
+alert_counts = Table(
+    "oncall_alert_counts",
+    metadata,
+    Column("incident_id", String(64), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+clocks = Table(
+    "oncall_clocks",
+    metadata,
+    Column("incident_id", String(64), primary_key=True),
+    # acknowledge, assess, investigate or resolve.
+    Column("clock", String(16), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("severity", String(2), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("warning_at", BigInteger, nullable=False),
+    Column("breach_at", BigInteger, nullable=False),
+    Column("warned_at", BigInteger),
+    Column("breached_at", BigInteger),
+    Column("met_at", BigInteger),
+    Column("met_by", Text, nullable=False),
+    # Notifications of a clock that begins anew have other keys.
+    Column("run", Integer, nullable=False),
+    Index("ix_oncall_clocks_met_at", "met_at"),
 )
