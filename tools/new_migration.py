@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
+import hypercare.access.tables
 import hypercare.channels.tables
 import hypercare.incidents.tables
 import hypercare.ingest.push.tables

@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from hypercare import __version__, selfwatch
+from hypercare.access.service import AccessService
 from hypercare.backend import Backend, destinations_of
 from hypercare.channels.dispatcher import Dispatcher
 from hypercare.channels.memory import recall
@@ -98,6 +99,7 @@ class App:
         self.backend = Backend(ports.http, ports.files)
         self.remote = RemoteWriteService(ports, self.tsdb, self._metadata, destinations_of)
         self.routing = RoutingService(self._routing_settings)
+        self.access = AccessService()
         self.incidents = IncidentService()
         self.oncall = OnCallService(self.channels.render, self._page_receivers)
         self.started_at = self.last_reload_at = ports.clock.now()
@@ -106,6 +108,7 @@ class App:
         # Order matters twice: events reach subscribers in it, and configure runs in it.
         self._services = (
             self.channels,
+            self.access,
             self.routing,
             self.incidents,
             self.oncall,

@@ -13,6 +13,7 @@ from hypercare.ports import Reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hypercare.access.service import AccessService
     from hypercare.backend import Backend
     from hypercare.ingest import IngestService
     from hypercare.ingest.push.service import PushService
@@ -29,6 +30,10 @@ class Watched(Protocol):
     @property
     def kernel(self) -> Kernel:
         """The loop."""
+
+    @property
+    def access(self) -> AccessService:
+        """Who comes in."""
 
     @property
     def backend(self) -> Backend:
@@ -71,6 +76,7 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from app.ingest.readings()
     yield from app.pushes.readings()
     yield from app.remote.readings()
+    yield from app.access.readings()
     if app.backend.settings is not None:
         yield from _backend(app.backend)
     yield _one(

@@ -108,10 +108,21 @@ def test_a_session(closed):
 
 def test_a_session_ends(closed):
     enter(closed, "ana", "ana-secret")
-    closed.clock.advance_to(closed.clock.now() + 12 * 3_600_000 - 1)
-    assert closed.get("/").status == 200
-    closed.clock.advance_to(closed.clock.now() + 1)
+    hour = 3_600_000
+    closed.clock.advance_to(closed.clock.now() + 12 * hour - 1)
+    assert closed.get("/").status == 200, "used within twelve hours"
+    closed.run(1)
+    closed.clock.advance_to(closed.clock.now() + 11 * hour)
+    assert closed.get("/").status == 200, "each use counts anew"
+    closed.clock.advance_to(closed.clock.now() + 13 * hour)
     assert closed.get("/").status == 401
+    enter(closed, "ana", "ana-secret")
+    for _ in range(15):
+        closed.run(1)
+        closed.clock.advance_to(closed.clock.now() + 11 * hour)
+        assert closed.get("/").status == 200
+    closed.clock.advance_to(closed.clock.now() + 4 * hour)
+    assert closed.get("/").status == 401, "a week is the end of it"
 
 
 def test_a_session_ends_with_the_password_and_follows_the_role(closed):
@@ -136,9 +147,12 @@ def test_a_session_by_token_ends_with_the_token(closed):
 def test_wrong_tries_are_limited_by_address_and_time(closed):
     for _ in range(10):
         assert enter(closed, "ana", "guess", client="10.0.0.1").headers["location"].startswith("/login")
-    assert enter(closed, "ana", "ana-secret", client="10.0.0.1").headers["location"].startswith("/login")
-    assert "too many tries" in closed.get("/login").text
-    assert closed.get("/", headers=basic("eve", "eve-secret"), client="10.0.0.1").status == 401
+    closed.cookies = {}
+    limited = enter(closed, "ana", "ana-secret", client="10.0.0.1")
+    assert limited.status == 429
+    assert "too many tries" in limited.text
+    assert enter(closed, "nobody", "x", client="10.0.0.1").text == limited.text
+    assert closed.get("/", headers=basic("eve", "eve-secret"), client="10.0.0.1").status == 429
     assert enter(closed, "ana", "ana-secret", client="10.0.0.2").headers["location"] == "/alerts"
     closed.cookies = {}
     closed.run(301)

@@ -26,7 +26,7 @@ from hypercare.config.http_client import HttpClientConfig
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp, matches_all
 from hypercare.model.severity import Severity
-from hypercare.model.time import DAY, MINUTE, SECOND
+from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
 
 Groups = tuple[tuple[str, ...], ...]
 _SECOND_OR_MORE = Field(ge=SECOND)
@@ -291,10 +291,46 @@ class User(StrictModel):
     role: Literal["viewer", "responder", "admin"] = "viewer"
 
 
+class OidcRoles(StrictModel):
+    """Which values of the roles claim make whom; the highest that fits counts."""
+
+    viewer: Annotated[tuple[str, ...], OneOrMany] = ()
+    responder: Annotated[tuple[str, ...], OneOrMany] = ()
+    admin: Annotated[tuple[str, ...], OneOrMany] = ()
+
+
+class Oidc(StrictModel):
+    """Log-in by OpenID Connect (authorization code with PKCE); ``web.external_url`` has to be set.
+
+    Attributes:
+        issuer: as in the provider's tokens; ``/.well-known/openid-configuration`` is read below it.
+        name_claim: of the ID token or the user's information: what people are called.
+        roles_claim: holds a text or a list; dots lead into objects: ``realm_access.roles``.
+        default_role: of who has none of the values; empty: they do not come in.
+        title: on the button of the log-in page.
+
+    """
+
+    exclusive: ClassVar[Groups] = (("client_secret", "client_secret_file"),)
+
+    issuer: Annotated[str, AfterValidator(check_http_url)]
+    client_id: str = Field(min_length=1)
+    client_secret: Secret = Secret("")
+    client_secret_file: FilePath = ""
+    scopes: Annotated[tuple[str, ...], OneOrMany] = ("openid", "profile", "email")
+    name_claim: str = "preferred_username"
+    roles_claim: str = "groups"
+    roles: OidcRoles = OidcRoles()
+    default_role: Literal["", "viewer", "responder"] = ""
+    title: str = "Log in with single sign-on"
+
+
 class WebConfig(StrictModel):
     """The web server; beyond loopback it demands a token or a user.
 
     Attributes:
+        session_idle: a session that is not used for so long ends.
+        session_max: a session ends so long after the log-in.
         admin_api: whether ``/api/v1/admin/tsdb`` may delete series and make snapshots.
         cors_origin: a regular expression for the origins of pages that may read Prometheus' API; empty: none.
         open: what nobody has to log in for: ``metrics`` (hypercare's own, at /metrics), ``ingest`` (sending samples,
@@ -309,12 +345,17 @@ class WebConfig(StrictModel):
     token: Secret = Secret("")
     token_file: FilePath = ""
     users: tuple[User, ...] = ()
+    oidc: Oidc | None = None
+    session_idle: Annotated[Duration, Field(ge=MINUTE)] = 12 * HOUR
+    session_max: Annotated[Duration, Field(ge=MINUTE)] = 7 * DAY
     admin_api: bool = False
     cors_origin: Regex = ""
     open: Annotated[tuple[Literal["metrics", "ingest"], ...], OneOrMany] = ()
 
     @model_validator(mode="after")
     def _users(self) -> Self:
+        if self.oidc is not None and not self.external_url:
+            raise refuse("log-in by OpenID Connect needs external_url, to which the provider sends people back", "oidc")
         names = [user.name for user in self.users]
         for index, name in enumerate(names):
             if name in names[:index]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import delete, select
 
 from hypercare.kernel.context import Context
+from hypercare.kernel.origin import ORIGIN
 from hypercare.kernel.tables import timers as timer_rows
 from hypercare.kernel.timers import Timers
 from hypercare.model.time import SECOND
@@ -19,6 +20,7 @@ from hypercare.model.time import SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hypercare.kernel.origin import Origin
     from hypercare.kernel.outbox import Outbox
     from hypercare.model.events import DomainEvent
     from hypercare.model.time import Ms
@@ -46,10 +48,11 @@ class CommandError(Exception):
 class _Call:
     """A command with somebody waiting for its answer."""
 
-    __slots__ = ("command", "future")
+    __slots__ = ("command", "future", "origin")
 
     def __init__(self, command: object) -> None:
         self.command = command
+        self.origin = ORIGIN.get()
         self.future: Future[Any] = Future()
 
 
@@ -75,6 +78,7 @@ class Kernel:
         self._on_message: dict[type, Callable[[Context, Any], Any]] = {}
         self._subscribers: dict[type, list[Callable[[Context, Any], None]]] = {}
         self._observers: list[Callable[[Ms, DomainEvent], None]] = []
+        self._auditor: Callable[[Context, Origin, object, str], None] | None = None
         outbox.register(self)
 
     # -- registration ------------------------------------------------------------------------------------------
@@ -94,6 +98,15 @@ class Kernel:
     def observe(self, observer: Callable[[Ms, DomainEvent], None]) -> None:
         """Hear of every domain event after its commit; the observer must be quick and must not fail."""
         self._observers.append(observer)
+
+    def audit_with(self, auditor: Callable[[Context, Origin, object, str], None]) -> None:
+        """Have every command that somebody gave written down: in its own transaction; refused, in one of its own.
+
+        Args:
+            auditor: gets who gave it, the command, and why it was refused (empty: it was carried out).
+
+        """
+        self._auditor = auditor
 
     def on_wake(self, wake: Callable[[], None]) -> None:
         """Tell the driver how to learn that a message has come."""
@@ -182,9 +195,20 @@ class Kernel:
                 call.future.set_exception(CommandError(f"unknown command {type(command).__name__}"))
             return
         result: list[Any] = []
-        error = self._transact(now, lambda ctx: result.append(handler(ctx, command)), type(command).__name__)
+        auditor, origin = self._auditor, call.origin if call else None
+
+        def run(ctx: Context) -> None:
+            result.append(handler(ctx, command))
+            if auditor is not None and origin is not None:
+                auditor(ctx, origin, command, "")
+
+        name = type(command).__name__
+        error = self._transact(now, run, name)
         if call is None:
             return
+        if error is not None and auditor is not None and origin is not None:
+            reason = str(error) if isinstance(error, CommandError) else "an error of hypercare"
+            self._transact(now, lambda ctx: auditor(ctx, origin, command, reason), f"audit of {name}")
         if error is not None:
             call.future.set_exception(error)
         else:

@@ -17,6 +17,7 @@ _TITLES = {
     "hypercare": "Hypercare",
     "prometheus": "Prometheus",
     "alertmanager": "Alertmanager v2",
+    "access": "Users, tokens, journal",
     "health": "Health and metrics",
 }
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from hypercare.kernel import CommandError
+from hypercare.web.auth import TooManyTriesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,6 +80,10 @@ def install(web: FastAPI, page: ErrorPage) -> None:
         if request.url.path.startswith("/api/v2/"):
             return JSONResponse({"code": error.status_code, "message": text}, error.status_code, error.headers)
         return answer(request, error.status_code, text, error.headers)
+
+    @web.exception_handler(TooManyTriesError)
+    async def _tries(request: Request, _error: TooManyTriesError) -> Response:
+        return answer(request, 429, "too many tries; wait five minutes", {"Retry-After": "300"})
 
     @web.exception_handler(TimeoutError)
     async def _busy(request: Request, _error: TimeoutError) -> Response:

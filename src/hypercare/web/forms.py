@@ -17,18 +17,20 @@ from hypercare.kernel import CommandError
 from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.model.time import YEAR, parse_duration
 from hypercare.routing.commands import ExpireSilence, PutSilence
-from hypercare.web.auth import COOKIE
+from hypercare.web.auth import COOKIE, SECURE_COOKIE, TooManyTriesError, address_of, session_secret
 from hypercare.web.calls import call
 from hypercare.web.roles import needs, open_to_all
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from hypercare.web.auth import Identity
     from hypercare.web.pages import Pages
 
 ME: Final = "hypercare_me"
 MESSAGE: Final = "hypercare_message"
-_NOT_RIGHT = "That is not right, or there were too many tries."
+_NOT_RIGHT: Final = "That is not right: no user has this name and this password."
+_TOO_MANY: Final = "There were too many tries. Wait five minutes."
 
 
 def inside(path: str, fallback: str = "/") -> str:
@@ -115,7 +117,9 @@ def _log_in(router: APIRouter, pages: Pages) -> None:
     @router.get("/login")
     @open_to_all("the way in")
     def login(request: Request) -> Response:
-        return pages.render(request, "login.html", next=inside(request.query_params.get("next", "/")))
+        return pages.render(
+            request, "login.html", next=inside(request.query_params.get("next", "/")), problem="", sso=sso(pages)
+        )
 
     @router.post("/login")
     @open_to_all("the way in; tries are limited")
@@ -124,22 +128,41 @@ def _log_in(router: APIRouter, pages: Pages) -> None:
         name: Annotated[str, Form(max_length=100)] = "",
         next: Annotated[str, Form()] = "/",  # noqa: A002 - the field's name in the form
     ) -> Response:  # fmt: skip
-        address = request.client.host if request.client else ""
-        identity = await run_in_threadpool(gate.log_in, name.strip(), password, address)
+        address, name = address_of(request), name.strip()
+        try:
+            identity = await run_in_threadpool(gate.log_in, name, password, address)
+        except TooManyTriesError:
+            return pages.render(request, "login.html", 429, next=inside(next), problem=_TOO_MANY, sso=sso(pages))
         if identity is None:
+            gate.note_failure(request, name, "wrong name or password")
             answer = RedirectResponse(f"/login?next={quote(inside(next), safe='/')}", 303)
             answer.set_cookie(MESSAGE, quote(_NOT_RIGHT), max_age=60, samesite="strict", httponly=True)
             return answer
-        answer = RedirectResponse(inside(next), 303)
-        secure = request.url.scheme == "https"
-        # Lax: a link in a notification has to find the session; forms of other sites are refused by their origin.
-        answer.set_cookie(COOKIE, gate.open_session(identity), samesite="lax", httponly=True, secure=secure)
-        return answer
+        return await run_in_threadpool(enter_session, pages, request, identity, inside(next))
 
     @router.post("/logout")
     @needs(Role.VIEWER)
-    async def leave(request: Request) -> Response:
-        gate.close_session(request.cookies.get(COOKIE, ""))
+    def leave(request: Request) -> Response:
+        gate.close_session(session_secret(request))
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(COOKIE)
+        answer.delete_cookie(SECURE_COOKIE, secure=True)
         return answer
+
+
+def enter_session(pages: Pages, request: Request, identity: Identity, to: str, via: str = "password") -> Response:
+    """Open a session and go on to a page."""
+    gate = pages.gate
+    secret, secure = gate.open_session(request, identity, via), gate.is_secure(request)
+    answer = RedirectResponse(to, 303)
+    # Lax: a link in a notification has to find the session; forms of other sites are refused by their origin.
+    lasts = pages.app.access.sessions.lasts // 1000
+    name = SECURE_COOKIE if secure else COOKIE
+    answer.set_cookie(name, secret, max_age=lasts, samesite="lax", httponly=True, secure=secure)
+    return answer
+
+
+def sso(pages: Pages) -> str:
+    """What the button of the other way to log in says; empty: there is none."""
+    oidc = pages.app.config.hypercare.web.oidc
+    return "" if oidc is None else oidc.title

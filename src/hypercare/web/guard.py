@@ -13,7 +13,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
-from hypercare.access import Role
+from hypercare.access import Area, Role
+from hypercare.kernel import ORIGIN
+from hypercare.web.auth import TooManyTriesError
 from hypercare.web.cors import may_post
 from hypercare.web.roles import READING
 
@@ -72,7 +74,7 @@ class Guard:
         request = Request(scope)
         refused = self._foreign(request) or _too_large(request)
         need = self._demands.of(request.method, scope["path"])
-        if refused is None and self._gate.closed and need.role is not Role.NOBODY:
+        if refused is None and need.role is not Role.NOBODY and self._gate.closed:
             # A password takes time to verify, which other requests must not wait for.
             refused = await run_in_threadpool(self._stranger, request, need)
         if refused is not None:
@@ -80,7 +82,16 @@ class Guard:
             return
         if request.method == "HEAD" and not request.url.path.startswith("/api/"):
             scope, send = {**scope, "method": "GET"}, _without_body(send)
-        await self._app(scope, _counted(receive), send)
+        if request.method in READING or need.area is not Area.HOUSE:
+            await self._app(scope, _counted(receive), send)
+            return
+        # Whatever command follows from this is written into the journal.
+        identity = self._gate.identity(request) if need.role is not Role.NOBODY and self._gate.closed else None
+        mark = ORIGIN.set(self._gate.origin(request, identity))
+        try:
+            await self._app(scope, _counted(receive), send)
+        finally:
+            ORIGIN.reset(mark)
 
     def _foreign(self, request: Request) -> Response | None:
         """The answer to what another site's page sends through a visitor's browser, or none."""
@@ -95,13 +106,21 @@ class Guard:
 
     def _stranger(self, request: Request, need: Need) -> Response | None:
         """The answer to who may not pass, or none."""
-        identity = self._gate.identity(request)
+        try:
+            identity = self._gate.identity(request)
+        except TooManyTriesError:
+            return JSONResponse({"error": "too many tries; wait five minutes"}, 429, {"Retry-After": "300"})
         if identity is None:
             return None if need.area in self._gate.open_areas else _log_in_first(request)
         if identity.by_cookie and request.method not in READING and not _is_own_page(request):
             text = "a change with a session's cookie has to come from a page of this server (Origin or Referer)"
             return JSONResponse({"error": text}, 403)
-        return None if need.met_by(identity.role, identity.scopes) else _forbidden(identity, need)
+        if need.met_by(identity.role, identity.scopes):
+            return None
+        why = _why_not(identity, need)
+        if request.method not in READING:
+            self._gate.note_refusal(request, identity, why)
+        return JSONResponse({"error": why}, 403)
 
 
 def _log_in_first(request: Request) -> Response:
@@ -112,14 +131,12 @@ def _log_in_first(request: Request) -> Response:
     return JSONResponse({"error": "log in, or send Authorization: Bearer <token>"}, 401, headers)
 
 
-def _forbidden(identity: Identity, need: Need) -> Response:
+def _why_not(identity: Identity, need: Need) -> str:
     if identity.role >= need.role:
-        text = f"the token's scopes ({', '.join(sorted(identity.scopes or ()))}) do not reach this"
-    elif need.role is Role.ADMIN and identity.may_change:
-        text = f"{identity.name} is not an administrator"
-    else:
-        text = f"{identity.name} may look, but not change anything"
-    return JSONResponse({"error": text}, 403)
+        return f"the token's scopes ({', '.join(sorted(identity.scopes or ()))}) do not reach this"
+    if need.role is Role.ADMIN and identity.may_change:
+        return f"{identity.name} is not an administrator"
+    return f"{identity.name} may look, but not change anything"
 
 
 def _is_own_page(request: Request) -> bool:

@@ -15,6 +15,7 @@ from hypercare.access import Area, Role
 from hypercare.collectors.own import content_type
 from hypercare.model.errors import InputError
 from hypercare.web import errors
+from hypercare.web.api.access import access_router
 from hypercare.web.api.alertmanager import alertmanager_router
 from hypercare.web.api.dispatch import Dispatcher
 from hypercare.web.api.endpoint import describe
@@ -61,6 +62,7 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     gate = Gate(app)
     pages = Pages(app, gate)
     web.state.live = live
+    web.state.gate = gate
     endpoints = prometheus_endpoints()
     describe(web, endpoints)
     routers = (
@@ -70,6 +72,7 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
         push_router(app),
         why_router(app),
         own_router(app, live, gate),
+        access_router(app, gate),
         pages_router(pages),
         docs_router(web, pages),
     )

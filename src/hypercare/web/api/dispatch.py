@@ -6,6 +6,7 @@ It stands before the rest of the web side, for which most of the time of a small
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
@@ -111,7 +112,9 @@ class Dispatcher:
     ) -> tuple[Page, bytes | None]:
         """An answer made in a worker; a query's within its time."""
         if not endpoint.is_query:
-            return await asyncio.wrap_future(self._looks.submit(_answer, endpoint, asked, encoding))
+            # With the request's context: who gives a command is written down.
+            work = contextvars.copy_context().run
+            return await asyncio.wrap_future(self._looks.submit(work, _answer, endpoint, asked, encoding))
         limit = self._time_limit(asked.parameters)
         made = self._queries.submit(_answer, endpoint, asked, encoding)
         try:
