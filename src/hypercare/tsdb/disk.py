@@ -113,7 +113,8 @@ class Disk:
     """Directory of a store.
 
     Attributes:
-        blocks: open blocks, oldest first.
+        blocks: open blocks, oldest first; replaced as a whole, under the head's lock.
+        version: how many times they were.
         recovery: what opening found in the log.
         problems: all damage and failures so far.
 
@@ -142,6 +143,7 @@ class Disk:
         self._merging: Merging | None = None
         # Of the newest block file.
         self._number = 0
+        self.version = 0
         # Blocks with damage, which stay as they are; blocks to be written anew without what is deleted.
         self._unmergeable: set[str] = set()
         self._unclean: set[str] = set()
@@ -172,6 +174,7 @@ class Disk:
 
     def _set_blocks(self, blocks: tuple[Block, ...]) -> None:
         self.blocks: tuple[Block, ...] = blocks
+        self.version += 1
         self._block_bytes = sum(block.size for block in blocks)
 
     def report(self, path: Path, message: str) -> None:
@@ -407,7 +410,9 @@ class Disk:
                 break
             kept.remove(oldest)
         gone = len(kept) < len(self.blocks)
-        self._set_blocks(tuple(kept))
+        if gone:
+            with self._head.lock:
+                self._set_blocks(tuple(kept))
         return gone
 
     def size_of(self, blocks: list[Block]) -> int:

@@ -6,6 +6,7 @@ at. The label tuples handed out are the same objects for as long as the series t
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _MEMO_LIMIT: Final = 4096
 _PLAN_LIMIT: Final = 32
+_uids = itertools.count()
 
 LabelSets: TypeAlias = "tuple[Labels, ...]"
 
@@ -48,11 +50,17 @@ class Merge:
 
 
 class Match:
-    """The series of one group that fit a list of matchers. Immutable but for what it remembers."""
+    """The series of one group that fit a list of matchers. Immutable but for what it remembers.
 
-    __slots__ = ("_fields", "_interned", "_merges", "_series", "gid", "group", "ids", "plans")
+    Attributes:
+        uid: a number that no other one ever has.
+
+    """
+
+    __slots__ = ("_fields", "_interned", "_merges", "_series", "gid", "group", "ids", "plans", "uid")
 
     def __init__(self, group: Group, ids: Ints, interned: dict[bytes, LabelSets]) -> None:
+        self.uid = next(_uids)
         self.group = group
         self.gid = group.gid
         self.ids = ids
@@ -85,6 +93,10 @@ class Match:
     def reborn(self, group: Group) -> Match:
         """An empty successor after numbers were given up."""
         return Match(group, np.empty(0, dtype=np.int64), self._interned)
+
+    def plan_of(self, layout: Layout) -> tuple[Slots, LabelSets]:
+        """``plan``, remembered."""
+        return self.plans.get(layout) or self.plan(layout)
 
     def plan(self, layout: Layout) -> tuple[Slots, LabelSets]:
         """Columns of the layout that match, and their label sets."""
@@ -120,7 +132,7 @@ class Match:
     def sources(self, layouts: tuple[Layout, ...], layout: Layout) -> tuple[Ints, bool]:
         """Of the joint columns of some layouts: where they are in one of them, -1: not there; and whether all are."""
         if len(layouts) == 1:
-            slots = (self.plans.get(layout) or self.plan(layout))[0]
+            slots = self.plan_of(layout)[0]
             return (np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots), True
         merge = self.merge(layouts)
         source, target, whole = merge.moves[layout]

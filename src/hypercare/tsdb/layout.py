@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -15,6 +16,9 @@ Slots: TypeAlias = "slice | Ints"
 """Columns of a matrix: a slice where they stand side by side (no copy), else their numbers in ascending order."""
 
 
+_uids = itertools.count()
+
+
 class Layout:
     """An immutable order of series; compared by identity, so that plans can be cached on it.
 
@@ -22,14 +26,16 @@ class Layout:
         ids: the group's series numbers in the order of the matrix columns.
         width: how many columns.
         series: of how many series; fewer than columns where there are histograms.
+        uid: a number that no other layout ever has.
 
     """
 
-    __slots__ = ("_order", "_sorted", "ids", "series", "width")
+    __slots__ = ("_order", "_sorted", "ids", "series", "uid", "width")
 
     def __init__(self, ids: Iterable[int]) -> None:
         self.ids: Ints = np.array(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int64)
         self.ids.flags.writeable = False
+        self.uid = next(_uids)
         self.width = len(self.ids)
         self.series = self.width
         self._order: Ints | None = None

@@ -151,7 +151,7 @@ def _source(segment: Segment, numbers: Ints, rows: Ints) -> Callable[[Floats, in
             return
         wanted = slots[left + columns]
         ascending = np.argsort(wanted)
-        found = segment.read(wanted[ascending], 0, segment.rows, keep=False).T
+        found = segment.read(wanted[ascending], 0, segment.rows).T
         where = np.ix_(columns[ascending], rows)
         there = out[where]
         out[where] = np.where(is_absent(there), found, there)

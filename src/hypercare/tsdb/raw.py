@@ -6,6 +6,7 @@ row behind the count first and publishes the new count after.
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from hypercare.model.samples import ABSENT, ABSENT_BITS, STALE_BITS
 if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.tsdb.layout import Layout, Slots
+
+_uids = itertools.count()
 
 
 def holes_of(values: Floats) -> Bools:
@@ -36,10 +39,11 @@ class RawRows:
         holes: for each column the last row with a stale or absent cell, -1 where there is none.
         last_hole: the greatest of ``holes``.
         count: rows written; of use to the writer only, readers have their own.
+        uid: a number that no other buffer ever has.
 
     """
 
-    __slots__ = ("capacity", "clock", "count", "holes", "last_hole", "layout", "times", "values")
+    __slots__ = ("capacity", "clock", "count", "holes", "last_hole", "layout", "times", "uid", "values")
 
     def __init__(self, layout: Layout, capacity: int, slack: int = 0) -> None:
         self.capacity = capacity
@@ -50,6 +54,7 @@ class RawRows:
         self.last_hole = -1
         self.layout = layout
         self.count = 0
+        self.uid = next(_uids)
 
     @classmethod
     def empty(cls, layout: Layout, capacity: int) -> RawRows:

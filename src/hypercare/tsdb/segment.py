@@ -53,7 +53,7 @@ class DecodedCache:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._size = 0
-        self._held: OrderedDict[tuple[int, int, int], tuple[Any, int]] = OrderedDict()
+        self._held: OrderedDict[tuple[int, ...], tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -61,7 +61,7 @@ class DecodedCache:
         """Bytes held."""
         return self._size
 
-    def get(self, key: tuple[int, int, int]) -> Any | None:
+    def get(self, key: tuple[int, ...]) -> Any | None:
         """What is kept under a key."""
         with self._lock:
             found = self._held.get(key)
@@ -70,11 +70,12 @@ class DecodedCache:
             self._held.move_to_end(key)
             return found[0]
 
-    def put(self, key: tuple[int, int, int], value: Any, size: int) -> None:
-        """Keep something; what was not used for longest makes room."""
+    def put(self, key: tuple[int, ...], value: Any, size: int) -> None:
+        """Keep something, in place of what was kept under this key; what was not used for longest makes room."""
         with self._lock:
-            if key in self._held:
-                return
+            old = self._held.pop(key, None)
+            if old is not None:
+                self._size -= old[1]
             self._held[key] = (value, size)
             self._size += size
             while self._size > self.limit and len(self._held) > 1:
@@ -169,13 +170,13 @@ class Segment:
         late: 0, or a number that grows: the rows may lie among those of other segments.
         page_columns: columns of a page.
         dead: cells that are deleted, and read as absent.
+        uid: a number that no other segment ever has.
 
     """
 
     __slots__ = (
         "_cache",
         "_source",
-        "_uid",
         "dead",
         "first",
         "holes",
@@ -184,6 +185,7 @@ class Segment:
         "layout",
         "page_columns",
         "rows",
+        "uid",
     )
 
     def __init__(
@@ -206,7 +208,7 @@ class Segment:
         self.dead: tuple[Dead, ...] = ()
         self._source = source
         self._cache = cache
-        self._uid = next(_uids)
+        self.uid = next(_uids)
 
     @property
     def source(self) -> PageSource:
@@ -217,7 +219,7 @@ class Segment:
         """The row times; empty where they cannot be read any more."""
         if isinstance(self._source, MemoryPages):
             return self._source.times()
-        key = (self._uid, -1, -1)
+        key = (self.uid, -1, -1)
         held: Ints | None = self._cache.get(key)
         if held is None:
             held = self._source.times()
@@ -245,24 +247,17 @@ class Segment:
         """Whether no cell of these columns is stale or absent."""
         return self.holes is None or not self.holes[slots].any()
 
-    def read(self, slots: Slots, start: int, end: int, *, keep: bool = True) -> Floats:
-        """The cells of some columns in the rows from ``start`` to before ``end``.
-
-        Args:
-            slots: the columns.
-            start: the first row.
-            end: the row after the last.
-            keep: whether what is decompressed is worth remembering, or this reader looks at more than fits.
-        """
+    def read(self, slots: Slots, start: int, end: int) -> Floats:
+        """The cells of some columns in the rows from ``start`` to before ``end``."""
         columns = np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots
         numbers = columns // self.page_columns
         if not self.dead and len(numbers) and numbers[0] == numbers[-1]:
             # The columns of one metric mostly are one chunk.
-            return self._read_page(int(numbers[0]), columns % self.page_columns, start, end, keep=keep).T
+            return self._read_page(int(numbers[0]), columns % self.page_columns, start, end).T
         out = np.empty((len(columns), end - start))
         for number in np.unique(numbers).tolist():
             here = np.flatnonzero(numbers == number)
-            out[here] = self._read_page(number, columns[here] % self.page_columns, start, end, keep=keep)
+            out[here] = self._read_page(number, columns[here] % self.page_columns, start, end)
         for dead in self.dead:
             first, behind = max(dead.first - start, 0), min(dead.behind, end) - start
             if first < behind:
@@ -271,11 +266,11 @@ class Segment:
 
     def columns(self, slots: Slots) -> Floats:
         """All rows of some columns, remembered for readers that ask again with the very same ``slots``."""
-        key = (self._uid, -2, id(slots))
+        key = (self.uid, -2, id(slots))
         held: tuple[Slots, Floats] | None = self._cache.get(key)
         if held is not None and held[0] is slots:
             return held[1]
-        values = self.read(slots, 0, self.rows, keep=False)
+        values = self.read(slots, 0, self.rows)
         self._cache.put(key, (slots, values), values.nbytes)
         return values
 
@@ -286,9 +281,9 @@ class Segment:
 
     def matrix(self) -> Floats:
         """All cells, past the cache."""
-        return self.read(slice(0, self.layout.width), 0, self.rows, keep=False)
+        return self.read(slice(0, self.layout.width), 0, self.rows)
 
-    def _read_page(self, number: int, columns: Ints, start: int, end: int, *, keep: bool) -> Floats:
+    def _read_page(self, number: int, columns: Ints, start: int, end: int) -> Floats:
         """Some columns of a page: float64[columns, rows]."""
         page = self._page(number)
         out = np.empty((len(columns), end - start))
@@ -300,27 +295,18 @@ class Segment:
                 out[places] = page.constants(columns[places])[:, start:end]
                 continue
             wanted = np.searchsorted(page.members[chunk], columns[places])
-            only = None if keep or len(wanted) == len(page.members[chunk]) else wanted
-            cells = self._chunk(page, number, chunk, only)
+            cells = self._chunk(page, number, chunk, None if len(wanted) == len(page.members[chunk]) else wanted)
             if cells is None:
                 out[places] = ABSENT
-                continue
-            if len(cells) == len(wanted):
-                wanted = np.arange(len(wanted))
-            if keep:
-                self._cache.put((self._uid, number, chunk), cells, cells.nbytes)
-            first, last = int(wanted[0]), int(wanted[-1])
-            if last - first + 1 == len(wanted):
-                if len(places) == len(columns):
-                    return cells[first : last + 1, start:end]
-                out[places] = cells[first : last + 1, start:end]
+            elif len(places) == len(columns):
+                return cells[:, start:end]
             else:
-                out[places] = cells[wanted, start:end]
+                out[places] = cells[:, start:end]
         return out
 
     def _page(self, number: int) -> Page | None:
         # Compressed, it is a tenth of what comes out of it: worth its place even to those who look at everything.
-        key = (self._uid, number, -1)
+        key = (self.uid, number, -1)
         held: Page | None = self._cache.get(key)
         if held is not None:
             return held
@@ -341,10 +327,7 @@ class Segment:
         return page
 
     def _chunk(self, page: Page, number: int, chunk: int, only: Ints | None) -> Floats | None:
-        """The columns of a chunk: all that are held already, else those that are wanted (none: all)."""
-        held: Floats | None = self._cache.get((self._uid, number, chunk))
-        if held is not None:
-            return held
+        """The columns of a chunk, or those that are wanted of them; none where they cannot be read."""
         try:
             return page.decode(chunk, only)
         except ValueError as err:

@@ -13,11 +13,12 @@ from hypercare.model.samples import ABSENT, SampleMatrix, is_absent
 from hypercare.tsdb.cuts import bind_rows, cut_rows
 from hypercare.tsdb.fields import owner_of, plans_of
 from hypercare.tsdb.index import Match
+from hypercare.tsdb.kept import Kept, KeptStrip, Origin
 from hypercare.tsdb.raw import RawRows, holes_of
 from hypercare.tsdb.rows import EVER
 from hypercare.tsdb.segment import Segment
 from hypercare.tsdb.stats import Stats, count_series
-from hypercare.tsdb.strips import Piece, Strip, share_cache
+from hypercare.tsdb.strips import Piece, Strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.index import Index
     from hypercare.tsdb.layout import Layout
+    from hypercare.tsdb.segment import DecodedCache
 
 Sheaves: TypeAlias = "dict[tuple[tuple[int, ...], Span], Sheaf | None]"
 _MANY: Final = 4
@@ -75,7 +77,17 @@ class Size(NamedTuple):
 class Snapshot:
     """An immutable view of a store; every method may be called from any thread."""
 
-    __slots__ = ("_blocks", "_earlier", "_index", "_sealed_until", "_sheaves", "_states", "_totals")
+    __slots__ = (
+        "_blocks",
+        "_cache",
+        "_earlier",
+        "_index",
+        "_sealed_until",
+        "_sheaves",
+        "_states",
+        "_totals",
+        "_version",
+    )
 
     def __init__(
         self,
@@ -85,13 +97,30 @@ class Snapshot:
         sealed_until: Ms,
         totals: Totals,
         *,
+        cache: DecodedCache,
+        version: int = 0,
         earlier: Sheaves | None = None,
     ) -> None:
+        """Put a view together.
+
+        Args:
+            index: all series.
+            states: of the groups in memory.
+            blocks: oldest first.
+            sealed_until: end of the span of the newest block, ms.
+            totals: counters.
+            cache: what was decompressed for earlier readers.
+            version: of the list of blocks, another one for every list.
+            earlier: what was bound for readers of the snapshot before.
+
+        """
         self._index = index
         self._states = states
         self._blocks = blocks
         self._sealed_until = sealed_until
         self._totals = totals
+        self._cache = cache
+        self._version = version
         self._sheaves: Sheaves = {}
         # Within a tick the rules write to one group only: what was bound of the others still holds.
         self._earlier: Sheaves = {} if earlier is None else earlier
@@ -189,37 +218,66 @@ class Snapshot:
             if first < behind:
                 yield _Part(raw, layout, raw.times, first, behind)
 
-    def strips(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[Strip] | None:
+    def strips(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[Strip | KeptStrip] | None:
         """What ``select`` finds, to be read in portions; none where it has to be read at once."""
         if self._index.starts:
             return None
-        found: list[Strip] = []
+        bounds = np.array((start, end), dtype=np.int64)
+        found: list[Strip | KeptStrip] = []
+        fresh: list[tuple[int, Match, Origin]] = []
         for match in self._index.find(matchers).matches:
-            parts = [
-                part
-                for part in self._parts(match.gid, start, end)
-                if (match.plans.get(part.layout) or match.plan(part.layout))[1]
-            ]
+            state = self._states.get(match.gid)
+            origin = Origin.of(self._version, state)
+            kept: Kept | None = self._cache.get((match.uid,))
+            if kept is not None and kept.covers(origin, start, end):
+                known = kept.strip(state, bounds)
+                if known is not None:
+                    found.append(known)
+                continue
+            parts = self._parts_of(match, start, end)
             if any(a.times[a.end - 1] >= b.times[b.start] for a, b in pairwise(parts)):
                 return None
             if parts:
+                fresh.append((len(found), match, origin))
                 found.append(_strip(match, parts))
-        if found:
-            share_cache(found)
+        # Only where all of it leaves room for others.
+        if sum(each.size for each in found if isinstance(each, Strip)) <= self._cache.limit * 3 // 4:
+            for at, match, origin in fresh:
+                found[at] = self._keep(match, origin, start, end) or found[at]
         return found
+
+    def _parts_of(self, match: Match, start: Ms, end: Ms) -> list[_Part]:
+        """The pieces of a group that hold any of some series."""
+        return [part for part in self._parts(match.gid, start, end) if match.plan_of(part.layout)[1]]
+
+    def _keep(self, match: Match, origin: Origin, start: Ms, end: Ms) -> KeptStrip | None:
+        """Have the rows of a span, and those that follow them, kept."""
+        state = self._states.get(match.gid)
+        parts = self._parts_of(match, start, end)
+        last = parts[-1]
+        until: Ms | None = None
+        if state is not None and isinstance(last.rows, RawRows):
+            parts[-1] = last._replace(end=state[1])
+        else:
+            parts[-1] = last._replace(end=len(last.times))
+            newer = self._parts_of(match, start, EVER)[-1].rows is not last.rows
+            if newer or (state is not None and not state[1]):
+                until = int(last.times[-1])
+        labels, pieces, whole = _bound(match, parts)
+        dense = whole and all(_dense(p, match.plan_of(p.layout)[0]) for p in parts if isinstance(p.rows, Segment))
+        plain = len({part.layout for part in parts}) == 1
+        kept = Kept(labels, pieces, origin, (start, until), dense=dense, plain=plain)
+        self._cache.put((match.uid,), kept, kept.size)
+        return kept.strip(state, np.array((start, end), dtype=np.int64))
 
     def _gather(self, match: Match, start: Ms, end: Ms) -> list[SampleMatrix]:
         """Put the pieces of one group together; no matrix where there are none."""
-        parts = [
-            part
-            for part in self._parts(match.gid, start, end)
-            if (match.plans.get(part.layout) or match.plan(part.layout))[1]
-        ]
+        parts = self._parts_of(match, start, end)
         if not parts:
             return []
         layouts = tuple(dict.fromkeys(part.layout for part in reversed(parts)))
         if len(layouts) == 1:
-            slots, labels = match.plans.get(layouts[0]) or match.plan(layouts[0])
+            slots, labels = match.plan_of(layouts[0])
             blocks = [_read(part, slots) for part in parts]
             values = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
             dense = all(_dense(part, slots) for part in parts)
@@ -284,7 +342,7 @@ class Snapshot:
     def _present(self, match: Match, start: Ms, end: Ms) -> Iterator[Labels]:
         """Label sets of the columns of a group that have samples in a span."""
         for part in self._parts(match.gid, start, end):
-            slots, labels = match.plans.get(part.layout) or match.plan(part.layout)
+            slots, labels = match.plan_of(part.layout)
             if labels and isinstance(part.rows, RawRows):
                 present = np.any(~is_absent(_read(part, slots)), axis=0)
                 yield from (label for label, here in zip(labels, present, strict=True) if here)
@@ -345,20 +403,19 @@ class Snapshot:
         )
 
 
+def _bound(match: Match, parts: list[_Part]) -> tuple[tuple[Labels, ...], list[Piece], bool]:
+    """The series of the parts of one group, the parts themselves, and whether each has all of the series."""
+    layouts = tuple(dict.fromkeys(part.layout for part in reversed(parts)))
+    labels = match.plan_of(layouts[0])[1] if len(layouts) == 1 else match.merge(layouts).labels
+    sources = {layout: match.sources(layouts, layout) for layout in layouts}
+    pieces = [Piece(part.rows, part.times, part.start, part.end, sources[part.layout][0]) for part in parts]
+    return labels, pieces, all(whole for _, whole in sources.values())
+
+
 def _strip(match: Match, parts: list[_Part]) -> Strip:
     """The parts of one group, in the order of time, to be read in portions."""
-    layouts = tuple(dict.fromkeys(part.layout for part in reversed(parts)))
-    labels = (
-        (match.plans.get(layouts[0]) or match.plan(layouts[0]))[1] if len(layouts) == 1 else match.merge(layouts).labels
-    )
-    sources = {layout: match.sources(layouts, layout) for layout in layouts}
-    dense = True
-    pieces: list[Piece] = []
-    for part in parts:
-        source, whole = sources[part.layout]
-        dense = dense and whole and _dense(part, (match.plans.get(part.layout) or match.plan(part.layout))[0])
-        pieces.append(Piece(part.rows, part.times, part.start, part.end, source))
-    return Strip(labels, pieces, dense=dense)
+    labels, pieces, whole = _bound(match, parts)
+    return Strip(labels, pieces, dense=whole and all(_dense(part, match.plan_of(part.layout)[0]) for part in parts))
 
 
 def _read(part: _Part, slots: slice | Ints) -> Floats:

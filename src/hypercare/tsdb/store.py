@@ -180,7 +180,7 @@ class Tsdb:
     def _read(self, group: Group, columns: Ints, start: Ms, end: Ms) -> tuple[Ints, Floats]:
         """What is stored of some columns of a group in a span, for the writer."""
         blocks, until = (self._disk.blocks, self._disk.sealed_until) if self._disk is not None else ((), 0)
-        view = Snapshot(self._index, self._head.states, blocks, until, Totals(0, 0, 0))
+        view = Snapshot(self._index, self._head.states, blocks, until, Totals(0, 0, 0), cache=self._cache)
         return view.columns(group, columns, start, end)
 
     def tail(self, at: Position | None = None) -> Tail:
@@ -206,7 +206,16 @@ class Tsdb:
                 until = 0 if disk is None else disk.sealed_until
                 totals = Totals(head.appended, head.refused, 0 if disk is None else disk.size)
                 earlier = None if found is None else found.sheaves
-                found = Snapshot(self._index, head.view(), blocks, until, totals, earlier=earlier)
+                found = Snapshot(
+                    self._index,
+                    head.view(),
+                    blocks,
+                    until,
+                    totals,
+                    cache=self._cache,
+                    version=0 if disk is None else disk.version,
+                    earlier=earlier,
+                )
                 self._snapshot = found
         return found
 

@@ -51,28 +51,32 @@ class Strip:
         labels: of the series.
         times: int64[T].
         dense: true promises that no cell is stale or absent.
-        keep: whether what was decompressed is to be kept for other readers.
+        pieces: where the rows are, in the order of time.
 
     """
 
-    __slots__ = ("_pieces", "dense", "keep", "labels", "times")
+    __slots__ = ("dense", "labels", "pieces", "times")
 
     def __init__(self, labels: tuple[Labels, ...], pieces: Sequence[Piece], *, dense: bool) -> None:
         self.labels = labels
         self.dense = dense
-        self.keep = True
-        self._pieces = pieces
+        self.pieces = pieces
         times = [piece.times[piece.start : piece.end] for piece in pieces]
         self.times: Ints = times[0] if len(times) == 1 else np.concatenate(times)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all values."""
+        return 8 * len(self.times) * len(self.labels)
 
     def portions(self) -> list[tuple[int, int]]:
         """Columns to be read at once, as first and behind: of neighbouring compressed chunks."""
         width = len(self.labels)
-        most = max(_LEAST, _PORTION // max(1, len(self.times)))
+        most = columns_at_once(len(self.times))
         # The newest sealed rows tell where pages begin.
-        sealed = [(p.source, p.rows.page_columns) for p in self._pieces if not isinstance(p.rows, RawRows)]
+        sealed = [(p.source, p.rows.page_columns) for p in self.pieces if not isinstance(p.rows, RawRows)]
         if not sealed or width <= most:
-            return [(at, min(at + most, width)) for at in range(0, width, most)]
+            return even_portions(width, most)
         source, columns = sealed[-1]
         most = max(most, columns)
         edges = [0, *(np.flatnonzero(np.diff(source // columns)) + 1).tolist(), width]
@@ -87,44 +91,42 @@ class Strip:
     def read(self, first: int, behind: int) -> Floats:
         """Values ``[T, behind - first]``, column after column in memory."""
         out = np.empty((len(self.times), behind - first), order="F")
-        at = 0
-        known: Ints | None = None
-        move = _Move(slice(0, 0), np.empty(0, dtype=np.int64))
-        for piece in self._pieces:
-            rows = out[at : at + piece.end - piece.start]
-            at += piece.end - piece.start
-            if piece.source is not known:
-                known = piece.source
-                move = _move(known[first:behind])
-            if len(move.slots) < behind - first:
-                rows[:] = ABSENT
-            if len(move.slots):
-                rows[:, move.target] = self._cells(piece, move)
+        read_pieces(self.pieces, first, behind, out)
         return out
 
-    def _cells(self, piece: Piece, move: _Move) -> Floats:
-        slots = as_slots(move.slots)
-        if isinstance(piece.rows, RawRows):
-            return piece.rows.values[piece.start : piece.end, slots]
-        return piece.rows.read(slots, piece.start, piece.end, keep=self.keep)
 
-    def cache_limit(self) -> int | None:
-        """How many bytes of decompressed values are kept for readers; none where nothing is compressed."""
-        return next((p.rows.cache_limit for p in self._pieces if not isinstance(p.rows, RawRows)), None)
+def columns_at_once(rows: int) -> int:
+    """How many columns of so many rows are best read at once."""
+    return max(_LEAST, _PORTION // max(1, rows))
 
-    def decoded(self) -> int:
-        """About how many bytes come out of decompression when all is read."""
-        pages: dict[tuple[int, int], int] = {}
-        total = 0
-        for piece in self._pieces:
-            if not isinstance(piece.rows, RawRows):
-                columns = piece.rows.page_columns
-                key = (id(piece.source), columns)
-                if key not in pages:
-                    pages[key] = len(np.unique(piece.source[piece.source >= 0] // columns))
-                # What is kept is whole chunks, in which a metric's columns stand among others.
-                total += 8 * piece.rows.rows * min(pages[key] * columns, piece.rows.layout.width)
-        return total
+
+def even_portions(width: int, most: int) -> list[tuple[int, int]]:
+    """Columns in portions of one size, as first and behind."""
+    return [(at, min(at + most, width)) for at in range(0, width, most)]
+
+
+def read_pieces(pieces: Sequence[Piece], first: int, behind: int, out: Floats) -> None:
+    """Put the values of some columns into a matrix ``[rows of all pieces, behind - first]``."""
+    at = 0
+    known: Ints | None = None
+    move = _Move(slice(0, 0), np.empty(0, dtype=np.int64))
+    for piece in pieces:
+        rows = out[at : at + piece.end - piece.start]
+        at += piece.end - piece.start
+        if piece.source is not known:
+            known = piece.source
+            move = _move(known[first:behind])
+        if len(move.slots) < behind - first:
+            rows[:] = ABSENT
+        if len(move.slots):
+            rows[:, move.target] = _cells(piece, move)
+
+
+def _cells(piece: Piece, move: _Move) -> Floats:
+    slots = as_slots(move.slots)
+    if isinstance(piece.rows, RawRows):
+        return piece.rows.values[piece.start : piece.end, slots]
+    return piece.rows.read(slots, piece.start, piece.end)
 
 
 class _Move(NamedTuple):
@@ -141,11 +143,3 @@ def _move(source: Ints) -> _Move:
     places = places[order]
     ascending = bool((places[1:] > places[:-1]).all())
     return _Move(as_slots(places) if ascending else places, source[places])
-
-
-def share_cache(strips: Sequence[Strip]) -> None:
-    """Keep what is decompressed only where all of it leaves room for others."""
-    limit = next((limit for strip in strips if (limit := strip.cache_limit()) is not None), 0)
-    if sum(strip.decoded() for strip in strips) > limit * 3 // 4:
-        for strip in strips:
-            strip.keep = False
