@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import lzma
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -115,7 +115,11 @@ def go_on(recorded: Recording, rows: int, seed: int, block: int = 20) -> Floats:
     3. Drawn again and again, an hour's numbers would repeat as no exporter repeats itself, and a compressor would find
        it. So an increment or level of a series that has many different ones is replaced by one between its neighbours in
        order of size (a smoothed bootstrap). Zeros, runs, and series of few different values stay as drawn.
-    4. Values keep the decimals that the recording has.
+    4. Values keep the decimals that the recording has, and the unit: what only ever moved by multiples of 4096 bytes goes
+       on in pages, as a kernel cannot count otherwise. A sum of seconds with nine decimals goes on by adding such seconds
+       to a float, as the exporter does, with what that leaves in the last digits.
+    5. Series that moved in step for the whole recording (the same number under two names, bytes and their pages) go on
+       in step.
     """
     rng = np.random.default_rng(seed)
     values = recorded.values
@@ -129,16 +133,93 @@ def go_on(recorded: Recording, rows: int, seed: int, block: int = 20) -> Floats:
     starts = rng.integers(1, len(values) - block + 1, -(-rows // block))
     drawn = (starts[:, None] + np.arange(block)).ravel()[:rows]
     out = values[drawn]
+    leaders: dict[bytes, Ints] = {}
     for column in np.flatnonzero(plain & np.any(steps != 0, axis=0)).tolist():
         cells = values[:, column]
+        grain = _grain(cells)
+        moves = None if grain is None else leaders.get(grain.moves.tobytes())
+        if grain is not None and moves is not None:
+            out[:, column] = grain.values(moves)
+            continue
         if moving[column]:
             # A counter that fell was reset; going on, it is not.
             known = np.where((steps[:, column] < 0) & recorded.growing[column], 0.0, steps[:, column])
-            found = cells[-1] + np.cumsum(_smooth(known, drawn - 1, rng))
+            increments = _smooth(known, drawn - 1, rng)
+            if grain is None or grain.exact:
+                found = cells[-1] + np.cumsum(increments)
+            else:
+                out[:, column] = np.cumsum(np.append(cells[-1], grain.rounded(increments)))[1:]
+                continue
         else:
             found = _smooth(cells, drawn, rng)
-        out[:, column] = _as_fine(found, cells)
+        if grain is None:
+            out[:, column] = found
+            continue
+        moves = grain.moves_of(found)
+        out[:, column] = grain.values(moves)
+        leaders[grain.moves.tobytes()] = moves
     return np.ascontiguousarray(out)
+
+
+class _Grain(NamedTuple):
+    """How fine a series is: the least steps that it moves in.
+
+    Attributes:
+        decimals: of the values.
+        exact: whether the values are what comes out of dividing by a power of ten; else of adding such.
+        form: how a number of 10^-decimals becomes a value; see :func:`_value`.
+        first: the first value, in 10^-decimals.
+        unit: all others are so many of these from it.
+        sign: 1, or -1 where it first fell.
+        moves: how many units each value is from the first, times the sign.
+
+    """
+
+    decimals: int
+    exact: bool
+    form: int
+    first: int
+    unit: int
+    sign: int
+    moves: Ints
+
+    def moves_of(self, values: Floats) -> Ints:
+        """How many units values are from the first, about."""
+        return np.rint((values * 10.0**self.decimals - self.first) / self.unit).astype(np.int64) * self.sign
+
+    def rounded(self, increments: Floats) -> Floats:
+        """Increments in whole units."""
+        return np.rint(increments * 10.0**self.decimals / self.unit) * self.unit / 10.0**self.decimals
+
+    def values(self, moves: Ints) -> Floats:
+        """The values so many units from the first."""
+        return _value(self.first + moves * self.sign * self.unit, self.decimals, self.form)
+
+
+def _value(numbers: Ints, decimals: int, form: int) -> Floats:
+    """A number of 10^-decimals as exporters turn it into a float: by a division, a product, or two divisions."""
+    if form == 0:
+        return numbers / 10.0**decimals
+    return numbers * float(f"1e-{decimals}") if form == 1 else numbers / 1000.0 / 1000.0
+
+
+def _grain(values: Floats) -> _Grain | None:
+    """How fine a series is; none where it is as fine as floats are."""
+    for decimals in range(10):
+        numbers = np.rint(values * 10.0**decimals)
+        if np.abs(numbers).max() >= 2**53:
+            return None
+        whole = numbers.astype(np.int64)
+        forms = [0, 1, 2] if decimals == 6 else [0, 1]
+        form = next((form for form in forms if np.array_equal(_value(whole, decimals, form), values)), None)
+        near = bool((np.abs(numbers / 10.0**decimals - values) <= 64 * np.spacing(np.abs(values))).all())
+        if form is not None or (near and np.abs(numbers).max() < 2**46):
+            moves = whole - whole[0]
+            unit = max(int(np.gcd.reduce(moves)), 1)
+            turn = moves[np.flatnonzero(moves)[:1]]
+            sign = -1 if len(turn) and int(turn[0]) < 0 else 1
+            return _Grain(decimals, form is not None, form or 0, int(whole[0]), unit, sign, moves // unit * sign)
+    return None
 
 
 def _smooth(known: Floats, drawn: Ints, rng: np.random.Generator) -> Floats:
@@ -153,12 +234,3 @@ def _smooth(known: Floats, drawn: Ints, rng: np.random.Generator) -> Floats:
     shift = rng.uniform(-0.5, 0.5, len(found))[np.maximum.accumulate(np.where(fresh, np.arange(len(found)), 0))]
     moved = np.interp(rank + shift, np.arange(len(distinct)), distinct)
     return np.where(found == 0, found, moved)
-
-
-def _as_fine(values: Floats, like: Floats) -> Floats:
-    """Rounded to as many decimals as the recorded values have."""
-    for decimals in range(17):
-        rounded = np.round(like, decimals)
-        if np.array_equal(rounded, like):
-            return np.round(values, decimals)
-    return values

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypercare.model.samples import ABSENT, STALE
+from hypercare.tsdb.chunks import Effort
 from hypercare.tsdb.codec import Page, encode, page_columns
 
 ANY = st.one_of(
@@ -51,17 +52,23 @@ def bits(values: np.ndarray) -> list[list[int]]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(columns=COLUMNS)
-def test_every_bit_comes_back(columns):
-    values = np.array(columns, dtype=np.float64).T
-    assert bits(decoded(Page(encode(values)))) == bits(values)
+@given(columns=COLUMNS, repeat=st.sampled_from([1, 1, 80]), effort=st.sampled_from(Effort))
+def test_every_bit_comes_back(columns, repeat, effort):
+    values = np.tile(np.array(columns, dtype=np.float64).T, (repeat, 1))
+    page = Page(encode(values, effort))
+    assert bits(decoded(page)) == bits(values)
+    for number, members in enumerate(page.members):
+        # Some of a chunk are what they are among all of it.
+        for only in (np.arange(0, len(members), 2), np.array([len(members) - 1])):
+            assert bits(page.decode(number, only).T) == bits(values[:, members[only]])
 
 
 def counters(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
     return rng.poisson(20, (rows, width)).cumsum(axis=0).astype(float)
 
 
-def test_large_pages_of_every_kind_come_back():
+@pytest.mark.parametrize("effort", Effort)
+def test_large_pages_of_every_kind_come_back(effort):
     rng = np.random.default_rng(3)
     kinds = [
         counters(rng, 480, 40),
@@ -76,9 +83,51 @@ def test_large_pages_of_every_kind_come_back():
     values[rng.random(values.shape) < 0.01] = ABSENT
     values[100:, 3] = ABSENT
     values[:100, 4] = ABSENT
-    packed = encode(values)
+    packed = encode(values, effort)
     assert bits(decoded(Page(packed))) == bits(values)
     assert len(packed) < 3 * values.size
+
+
+UNITS = [
+    lambda n: n * 4096.0 + 1e9,
+    lambda n: n * 0.001,
+    lambda n: n / 1000.0 / 1000.0,
+    lambda n: -(n * 8.0),
+    lambda n: (65536.0 + n / 64.0).astype(np.float32).astype(float),
+]
+
+
+@pytest.mark.parametrize("scaled", UNITS)
+def test_what_moves_in_units_costs_what_its_units_cost(scaled):
+    steps = np.random.default_rng(6).integers(0, 200, (1000, 4)).cumsum(axis=0).astype(float)
+    for effort in Effort:
+        values = scaled(steps)
+        packed = encode(values, effort)
+        assert bits(decoded(Page(packed))) == bits(values)
+        assert len(packed) < 1.1 * len(encode(steps, effort)) + 100
+
+
+@pytest.mark.parametrize("first", [2.0**53 - 1, 2.0**52 + 3, -(2.0**53) + 1, 2.0**52 - 700_001])
+@pytest.mark.parametrize("step", [1.0, 2.0, -2.0, 6.0])
+def test_integers_at_the_edge_of_what_floats_hold_come_back(first, step):
+    moves = np.random.default_rng(6).integers(0, 200, 1000).cumsum() * step
+    values = np.column_stack([first - np.copysign(moves, first), moves, first * (-1.0) ** np.arange(1000)])
+    for effort in Effort:
+        assert bits(decoded(Page(encode(values, effort)))) == bits(values)
+
+
+def test_columns_that_move_in_step_are_kept_once():
+    rng = np.random.default_rng(6)
+    moves = rng.integers(-900, 1000, 1000)
+    one = len(encode(moves[:, None] * 1.0))
+    level = [moves * 1.0, moves * 4096.0 + 7, moves / 1000.0, 1e6 - moves * 3.0, moves * 1.0, moves * 0.001]
+    total = np.cumsum(np.abs(moves))
+    sums = [total * 1.0, total * 2.0 + 5.0, total / 100.0, -total * 1.0]
+    values = np.column_stack([*level, *sums])
+    for effort in Effort:
+        packed = encode(values, effort)
+        assert bits(decoded(Page(packed))) == bits(values)
+        assert len(packed) < 2 * one + 400
 
 
 def test_counters_take_less_than_a_byte_a_sample_and_constants_nothing():
@@ -92,11 +141,13 @@ def test_pages_have_a_bounded_number_of_cells(rows, columns):
     assert page_columns(rows) == columns
 
 
-def test_damaged_pages_are_errors_and_nothing_else():
+@pytest.mark.parametrize(("rows", "effort"), [(50, Effort.QUICK), (600, Effort.THOROUGH)])
+def test_damaged_pages_are_errors_and_nothing_else(rows, effort):
     rng = np.random.default_rng(5)
-    values = np.concatenate([counters(rng, 50, 20), rng.normal(size=(50, 5)), np.ones((50, 3))], axis=1)
+    some = counters(rng, rows, 3)
+    values = np.concatenate([some, some[:, :2] * 4096, rng.normal(size=(rows, 1)), np.ones((rows, 3))], axis=1)
     values[3:9, 2] = ABSENT
-    whole = encode(values)
+    whole = encode(values, effort)
     for at in range(len(whole)):
         for data in (whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :], whole[:at]):
             try:

@@ -1,6 +1,6 @@
 """Blocks: sealed rows of all groups in one file per span of time.
 
-A file is ``HCBLOCK2``, pieces, index, footer. Pieces are pages of columns, times, tables of label sets and one
+A file is ``HCBLOCK3``, pieces, index, footer. Pieces are pages of columns, times, tables of label sets and one
 directory per group; each is found by offset, length and CRC-32. The index (JSON under zstd) is read when the store
 opens; tables where one is not known from another block; directories when a query first needs the group; pages when
 it needs the columns.
@@ -24,6 +24,7 @@ from cramjam import DecompressionError, zstd
 
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import matches_all
+from hypercare.tsdb.chunks import Effort
 from hypercare.tsdb.codec import encode, page_columns
 from hypercare.tsdb.fields import is_field, owner_of
 from hypercare.tsdb.files import sync_directory
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from hypercare.tsdb.segment import DecodedCache
     from hypercare.tsdb.tombstones import Tombstone
 
-MAGIC: Final = b"HCBLOCK2"
+MAGIC: Final = b"HCBLOCK3"
+_READ: Final = (MAGIC, b"HCBLOCK2")
+"""Formats that are read; the last one before has pages of version 1."""
 _FOOTER: Final = struct.Struct("<QII8s")
 _TABLE_BYTES: Final = 256 << 10
 """Size from on which tables of label sets are compressed together: they have most in common with each other."""
@@ -85,13 +88,22 @@ class BlockWriter:
 
     """
 
-    def __init__(self, directory: Path, start: Ms, end: Ms, number: int, replaces: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        start: Ms,
+        end: Ms,
+        number: int,
+        replaces: Sequence[str] = (),
+        effort: Effort = Effort.QUICK,
+    ) -> None:
         self.path = directory / f"{start:013d}-{end:013d}-{number:06d}.block"
         self._temporary = self.path.with_suffix(".tmp")
         self._file = self._temporary.open("wb")
         self._file.write(MAGIC)
         self._span = (start, end)
         self._replaces = list(replaces)
+        self._effort = effort
         self._groups: list[Any] = []
         self._tables: list[Place] = []
         self.learned: list[tuple[str, str, Ints]] = []
@@ -121,7 +133,7 @@ class BlockWriter:
             holes: list[int] = []
             for left in range(0, len(piece.labels), width):
                 values = piece.cells(left, min(left + width, len(piece.labels)))
-                pages.append(self._put(encode(values)))
+                pages.append(self._put(encode(values, self._effort)))
                 found = column_holes(values)
                 holes += [] if found is None else (np.flatnonzero(found) + left).tolist()
                 yield values.size
@@ -491,7 +503,7 @@ class BlockLoader:
         with path.open("rb", buffering=0) as raw:
             raw.seek(max(size - _FOOTER.size, 0))
             footer = raw.read(_FOOTER.size)
-        if len(footer) < _FOOTER.size or not footer.endswith(MAGIC):
+        if len(footer) < _FOOTER.size or not footer.endswith(_READ):
             msg = "the file does not end as a block does"
             raise BlockError(msg)
         offset, length, checksum, _ = _FOOTER.unpack(footer)

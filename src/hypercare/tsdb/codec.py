@@ -1,11 +1,12 @@
 """Pages: up to 256 columns of a matrix, compressed.
 
-Each column becomes integers: its values times a power of ten where that loses nothing, else the bits of its floats.
-Of these it keeps the differences of the order (0, 1, 2) that leaves the smallest numbers. Columns whose numbers are
-of a size stand together in a chunk: bytes of equal weight side by side under zstd, or pcodec where that is shorter.
-Constant columns are one number. Cells without a sample repeat the one before and are listed apart.
+Each column becomes integers, as multiples of a unit from a base (:mod:`hypercare.tsdb.numbers`); columns that moved in
+step share them. Of these it keeps the differences of the order (0, 1, 2) that costs least. Columns whose numbers are
+alike stand together in a chunk (:mod:`hypercare.tsdb.chunks`). Constant columns are one number. Cells without a sample
+repeat the one before and are listed apart.
 
-A page is: head, description (zstd), chunks. A reader decodes only the chunks that hold the columns it wants.
+A page is: head, description (zstd), chunks. A reader decodes only the chunks that hold the columns it wants. Version 1,
+which older blocks have, knows neither units nor columns in step.
 """
 
 from __future__ import annotations
@@ -15,16 +16,28 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from cramjam import DecompressionError, zstd
-from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone
 
 from hypercare.model.samples import ABSENT_BITS, STALE_BITS
+from hypercare.tsdb.chunks import Effort, fits_floats, pack, pack_apart, unpack
+from hypercare.tsdb.numbers import (
+    BITS,
+    best_orders,
+    differences,
+    integers,
+    is_scale,
+    moves_of,
+    plane_cost,
+    to_floats,
+    width_cost,
+    width_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-    from hypercare.model.samples import Bools, Floats, Ints
+    from hypercare.model.samples import Floats, Ints
 
 _PAGE_COLUMNS: Final = 256
 _MOST_CELLS: Final = 1 << 25
@@ -33,17 +46,18 @@ _PAGE_CELLS: Final = 1 << 17
 """Cells of a page: few enough that the query of one metric decodes little, enough for a good ratio."""
 
 _HEAD: Final = struct.Struct("<BHII")
-_VERSION: Final = 1
+_LENGTH: Final = struct.Struct("<I")
+_CELL_BYTES: Final = 12
+"""More than a run of empty cells takes in the description."""
+_FIXED_BYTES: Final = 1 << 22
+"""More than all columns take there."""
+_VERSION: Final = 2
 _LEVEL: Final = 3
-_BITS: Final = 255
-"""In place of a power of ten: the integers are the bits of the floats."""
-_POWERS: Final = (0, 1, 2, 3, 6, 9, 4, 5, 7, 8)
-"""Tried in this order."""
-_EXACT: Final = float(2**53)
-_PLANES, _PCO, _PCO_EACH = 0, 1, 2
 _NO_CHUNK: Final = 255
-_PROBE: Final = 128
-"""Rows that are looked at to choose the order of differences."""
+_LONG: Final = 512
+"""Rows from which on a column is compressed best by itself."""
+_SUMMED: Final = 1 << 20
+"""So many differences of four bytes add up to what floats still hold exactly."""
 
 
 class _Plan(NamedTuple):
@@ -52,8 +66,10 @@ class _Plan(NamedTuple):
     chunk: npt.NDArray[np.uint8]
     scale: npt.NDArray[np.uint8]
     order: npt.NDArray[np.uint8]
-    first: Ints
+    twin: npt.NDArray[np.uint16]
+    base: Ints
     slope: Ints
+    unit: Ints
 
 
 class _Runs(NamedTuple):
@@ -73,28 +89,69 @@ def page_columns(rows: int) -> int:
     return columns
 
 
-def encode(values: Floats) -> bytes:
+def encode(values: Floats, effort: Effort = Effort.QUICK) -> bytes:
     """Compress a matrix [rows, columns] of at least one row and at most 65,535 columns, bit for bit."""
     bits = np.asfortranarray(values).view(np.int64)
     bits, runs = _without_holes(bits)
-    integers, scale = _integers(bits)
-    constant = (bits == bits[0]).all(axis=0)
     rows, width = bits.shape
-    order = _orders(integers, scale)
-    order[constant] = 0
-    first = np.where(constant, bits[0], integers[0])
-    slope = np.where((order == 2) & (rows > 1), integers[min(1, rows - 1)] - integers[0], 0)
-    chunk = np.full(width, _NO_CHUNK, dtype=np.uint8)
-    varying = np.flatnonzero(~constant)
-    packed: list[tuple[int, bytes]] = []
-    if len(varying):
-        numbers = _differences(integers[:, varying], order[varying], slope[varying])
-        for members in _classes(numbers):
-            chunk[varying[members]] = len(packed)
-            floats = bits[:, varying[members]] if (scale[varying[members]] == _BITS).all() else None
-            packed.append(_pack(numbers[:, members], floats))
-    plan = _Plan(chunk, scale, order, first, slope)
+    plan = _Plan(
+        np.full(width, _NO_CHUNK, dtype=np.uint8),
+        np.full(width, BITS, dtype=np.uint8),
+        np.zeros(width, dtype=np.uint8),
+        np.arange(width, dtype=np.uint16),
+        bits[0].copy(),
+        np.zeros(width, dtype=np.int64),
+        np.ones(width, dtype=np.int64),
+    )
+    varying = np.flatnonzero(~(bits == bits[0]).all(axis=0))
+    packed = _encode_varying(plan, bits[:, varying], varying, effort) if len(varying) else []
     return _assemble(plan, runs, packed, rows)
+
+
+def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> list[tuple[int, bytes]]:
+    """Compress columns that are not constant; says in the plan how."""
+    rows = len(bits)
+    numbers, scale = integers(bits)
+    moves, unit, twin = moves_of(numbers, scale)
+    leaders = np.flatnonzero(twin == np.arange(len(varying)))
+    order = np.zeros(len(varying), dtype=np.uint8)
+    cost = plane_cost if effort is Effort.THOROUGH else width_cost
+    order[leaders] = best_orders(moves[:, leaders], scale[leaders], cost)
+    base, slope = np.zeros_like(unit), np.zeros_like(unit)
+    chunk = np.zeros(len(varying), dtype=np.uint8)
+    packed: list[tuple[int, bytes]] = []
+    followed = np.zeros(len(varying), dtype=np.bool_)
+    followed[twin[twin != np.arange(len(varying))]] = True
+    # Level columns stand apart from others, which mix.
+    for orders in ((0,), (1, 2)):
+        members = leaders[np.isin(order[leaders], orders)]
+        if not len(members):
+            continue
+        small = np.empty((rows, len(members)), dtype=np.uint64, order="F")
+        for each in orders:
+            here = np.flatnonzero(order[members] == each)
+            small[:, here], base[members[here]], slope[members[here]] = differences(moves[:, members[here]], each)
+        apart = pack_apart(small, order[members], effort) if effort is Effort.THOROUGH and rows >= _LONG else []
+        for one in apart:
+            chunk[members[one.columns]] = len(packed)
+            packed.append(one.chunk())
+        for places in () if apart else _classes(small, by_share=orders[0] > 0):
+            chosen = members[places]
+            chunk[chosen] = len(packed)
+            whole = (scale[chosen] == BITS).all() and not followed[chosen].any()
+            packed.append(pack(small[:, places], bits[:, chosen].view(np.float64) if whole else None, effort))
+    plan.chunk[varying], plan.scale[varying], plan.order[varying] = chunk[twin], scale, order[twin]
+    plan.twin[varying], plan.slope[varying], plan.unit[varying] = varying[twin], slope[twin], unit
+    plan.base[varying] = numbers[0] + unit * base[twin]
+    return packed
+
+
+def _classes(numbers: npt.NDArray[np.uint64], *, by_share: bool) -> list[Ints]:
+    """Columns that go well together: of the same width in bytes, and (``by_share``) mostly zero or not."""
+    kind = np.array([width_of(each) for each in numbers.max(axis=0).tolist()], dtype=np.int64) * 2
+    if by_share:
+        kind += np.count_nonzero(numbers, axis=0) * 2 >= len(numbers)
+    return [np.flatnonzero(kind == each) for each in np.unique(kind).tolist()]
 
 
 def _without_holes(bits: Ints) -> tuple[Ints, _Runs]:
@@ -130,119 +187,18 @@ def _without_holes(bits: Ints) -> tuple[Ints, _Runs]:
     return filled, runs
 
 
-def _integers(bits: Ints) -> tuple[Ints, npt.NDArray[np.uint8]]:
-    """Integers that the floats can be made of again, and the power of ten of each column."""
-    floats = bits.view(np.float64)
-    out = np.array(bits, order="F")
-    scale = np.full(bits.shape[1], _BITS, dtype=np.uint8)
-    rows = len(bits)
-    probe = np.unique(np.linspace(0, rows - 1, min(rows, 16)).astype(np.int64))
-    left = np.flatnonzero(np.isfinite(floats[probe]).all(axis=0))
-    with np.errstate(all="ignore"):
-        for power in _POWERS:
-            if not len(left):
-                break
-            few = _exact(floats[np.ix_(probe, left)], bits[np.ix_(probe, left)], power)[1]
-            trial = left[few]
-            if len(trial):
-                numbers, good = _exact(floats[:, trial], bits[:, trial], power)
-                done = trial[good]
-                out[:, done] = numbers[:, good]
-                scale[done] = power
-                left = np.setdiff1d(left, done, assume_unique=True)
-    return out, scale
-
-
-def _exact(floats: Floats, bits: Ints, power: int) -> tuple[Ints, Bools]:
-    """The floats times a power of ten as integers, and which columns come back from them bit for bit."""
-    rounded = np.rint(floats * 10.0**power) if power else np.rint(floats)
-    again = rounded / 10.0**power if power else rounded
-    good = ((np.abs(rounded) < _EXACT) & (again.view(np.int64) == bits)).all(axis=0)
-    # An integer has no negative zero.
-    good &= ~((bits == np.int64(-(2**63))).any(axis=0))
-    return rounded.astype(np.int64), good
-
-
-def _orders(integers: Ints, scale: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The order of differences of each column that seems to leave the least."""
-    rows, width = integers.shape
-    if rows < 3:
-        return np.ones(width, dtype=np.uint8)
-    at = np.unique(np.linspace(2, rows - 1, min(rows - 2, _PROBE)).astype(np.int64))
-    here, before, earlier = integers[at], integers[at - 1], integers[at - 2]
-    one = here - before
-    trials = (here - integers[0], one, one - (before - earlier))
-    costs = np.stack([np.log2(np.abs(trial.astype(np.float64)) + 0.5).sum(axis=0) for trial in trials])
-    # The bits of floats have no slope worth keeping.
-    costs[2, scale == _BITS] = np.inf
-    order: npt.NDArray[np.uint8] = costs.argmin(axis=0).astype(np.uint8)
-    return order
-
-
-def _differences(integers: Ints, order: npt.NDArray[np.uint8], slope: Ints) -> npt.NDArray[np.uint64]:
-    """Differences as unsigned numbers, small ones for small differences of either sign."""
-    out = np.zeros(integers.shape, dtype=np.int64, order="F")
-    for number in range(3):
-        members = np.flatnonzero(order == number)
-        if not len(members):
-            continue
-        cells = integers[:, members]
-        if number == 0:
-            out[:, members] = cells - cells[0]
-        elif number == 1:
-            out[1:, members] = np.diff(cells, axis=0)
-        else:
-            steps = np.diff(cells, axis=0)
-            steps -= slope[members]
-            out[1, members] = steps[0]
-            out[2:, members] = np.diff(steps, axis=0)
-    zigzag: npt.NDArray[np.uint64] = ((out << 1) ^ (out >> 63)).view(np.uint64)
-    return zigzag
-
-
-def _classes(numbers: npt.NDArray[np.uint64]) -> list[Ints]:
-    """Columns that go well together: of the same width in bytes, and mostly zero or not."""
-    greatest = numbers.max(axis=0)
-    width = np.select([greatest < 1 << 8, greatest < 1 << 16, greatest < 1 << 32], [1, 2, 4], 8)
-    busy = np.count_nonzero(numbers, axis=0) * 2 >= len(numbers)
-    kind = width * 2 + busy
-    return [np.flatnonzero(kind == each) for each in np.unique(kind).tolist()]
-
-
-def _pack(numbers: npt.NDArray[np.uint64], floats: Ints | None) -> tuple[int, bytes]:
-    """The shortest form of a chunk, and which it is."""
-    greatest = int(numbers.max())
-    width = 1 if greatest < 1 << 8 else 2 if greatest < 1 << 16 else 4 if greatest < 1 << 32 else 8
-    flat = numbers.ravel("F").astype(f"<u{width}")
-    planes = np.ascontiguousarray(flat.view(np.uint8).reshape(-1, width).T)
-    best = (_PLANES | width << 4, bytes(zstd.compress(planes.tobytes(), _LEVEL)))
-    if width > 1 and numbers.shape[0] * numbers.shape[1] >= 512:
-        plain = ChunkConfig(compression_level=6, delta_spec=DeltaSpec.no_op(), mode_spec=ModeSpec.classic())
-        other = standalone.simple_compress(numbers.ravel("F"), plain)
-        if len(other) < len(best[1]):
-            best = (_PCO | 8 << 4, other)
-    if floats is not None and width == 8 and len(numbers) >= 32:
-        pieces = [
-            standalone.simple_compress(column.view(np.float64), ChunkConfig(compression_level=6))
-            for column in floats.T.copy()
-        ]
-        sizes = np.array([len(piece) for piece in pieces], dtype="<u4")
-        each = sizes.tobytes() + b"".join(pieces)
-        if len(each) < len(best[1]):
-            best = (_PCO_EACH | 8 << 4, each)
-    return best
-
-
 def _assemble(plan: _Plan, runs: _Runs, packed: list[tuple[int, bytes]], rows: int) -> bytes:
     kinds = np.array([kind for kind, _ in packed], dtype=np.uint8)
     sizes = np.array([len(data) for _, data in packed], dtype="<u4")
     counts = np.array([len(packed), len(runs.column)], dtype="<u4")
     # Numbers byte by byte of equal weight: their high bytes are mostly the same.
-    numbers = np.concatenate([plan.first, plan.slope]).astype("<i8").view(np.uint8).reshape(-1, 8).T
-    parts = [counts, kinds, sizes, plan.chunk, plan.scale, plan.order, np.ascontiguousarray(numbers), *runs]
-    text = bytes(zstd.compress(b"".join(part.tobytes() for part in parts), _LEVEL))
-    head = _HEAD.pack(_VERSION, len(plan.chunk), rows, len(text))
-    return b"".join((head, text, *(data for _, data in packed)))
+    numbers = np.concatenate([plan.base, plan.slope, plan.unit]).astype("<i8").view(np.uint8).reshape(-1, 8).T
+    twin = (plan.twin - np.arange(len(plan.twin))).astype("<u2")
+    parts = [counts, kinds, sizes, plan.chunk, plan.scale, plan.order, twin, np.ascontiguousarray(numbers), *runs]
+    text = b"".join(part.tobytes() for part in parts)
+    small = bytes(zstd.compress(text, _LEVEL))
+    head = _HEAD.pack(_VERSION, len(plan.chunk), rows, len(small)) + _LENGTH.pack(len(text))
+    return b"".join((head, small, *(data for _, data in packed)))
 
 
 class Page:
@@ -251,10 +207,11 @@ class Page:
     Attributes:
         width: columns.
         rows: rows.
+        members: the columns of each chunk.
 
     """
 
-    __slots__ = ("_chunks", "_data", "_plan", "_runs", "members", "rows", "width")
+    __slots__ = ("_chunks", "_data", "_plain", "_plan", "_runs", "_stored", "members", "rows", "width")
 
     def __init__(self, data: bytes) -> None:
         """Read the description.
@@ -269,15 +226,18 @@ class Page:
 
     def _open(self, data: bytes) -> None:
         version, self.width, self.rows, size = _HEAD.unpack_from(data)
-        if version != _VERSION or not 0 < self.rows * self.width <= _MOST_CELLS or _HEAD.size + size > len(data):
+        if not 0 < version <= _VERSION or not 0 < self.rows * self.width <= _MOST_CELLS:
             raise ValueError("not a page of columns that this version can read")
-        text = bytes(zstd.decompress(data[_HEAD.size : _HEAD.size + size]))
+        begin = _HEAD.size if version == 1 else _HEAD.size + _LENGTH.size
+        if begin + size > len(data):
+            raise ValueError("not a page of columns: it is too short")
+        text = _description(data[_HEAD.size : begin], data[begin : begin + size], self.rows * self.width)
         reader = _Reader(text)
         chunks, holes = reader.take("<u4", 2).tolist()
         kinds, sizes = reader.take("u1", chunks), reader.take("<u4", chunks)
-        chunk, scale, order = (reader.take("u1", self.width) for _ in range(3))
-        numbers = reader.take("u1", self.width * 16).reshape(8, -1).T.copy().view("<i8")[:, 0]
-        self._plan = _Plan(chunk, scale, order, numbers[: self.width], numbers[self.width :])
+        self._plan = plan = _read_plan(reader, version, self.width)
+        # Version 1 wrote differences of no order in zigzag too.
+        self._plain = version > 1
         self._runs = _Runs(
             reader.take("<u2", holes), reader.take("<u4", holes), reader.take("<u4", holes), reader.take("u1", holes)
         )
@@ -286,14 +246,15 @@ class Page:
             or int((self._runs.start.astype(np.int64) + self._runs.length).max()) > self.rows
         ):
             raise ValueError("not a page of columns: a run of empty cells is outside")
-        ends = np.cumsum(sizes.astype(np.int64)) + _HEAD.size + size
-        if (chunks and int(ends[-1]) != len(data)) or ((chunk >= chunks) & (chunk != _NO_CHUNK)).any():
+        ends = np.cumsum(sizes.astype(np.int64)) + begin + size
+        if (chunks and int(ends[-1]) != len(data)) or ((plan.chunk >= chunks) & (plan.chunk != _NO_CHUNK)).any():
             raise ValueError("not a page of columns: its chunks do not fit")
         self._chunks = [
             (kind, end - n, end) for kind, n, end in zip(kinds.tolist(), sizes.tolist(), ends.tolist(), strict=True)
         ]
         self._data = data
-        self.members = [np.flatnonzero(chunk == number) for number in range(chunks)]
+        self.members = [np.flatnonzero(plan.chunk == number) for number in range(chunks)]
+        self._stored = [each[plan.twin[each] == each] for each in self.members]
 
     def decode(self, number: int, only: Ints | None = None) -> Floats:
         """The columns of a chunk, in the order of ``members``: float64[columns, rows], read-only.
@@ -305,27 +266,22 @@ class Page:
         Raises:
             ValueError: the bytes are not of such columns.
         """
-        members = self.members[number]
+        members, stored = self.members[number], self._stored[number]
         kind, start, end = self._chunks[number]
-        form, width = kind & 15, kind >> 4
-        data = self._data[start:end]
-        if form == _PCO_EACH:
-            values = self._decode_each(data, len(members), only).view(np.int64)
-        else:
-            numbers = self._numbers(data, form, width, len(members), only)
+        shape, data = (len(stored), self.rows), self._data[start:end]
         if only is not None:
             members = members[only]
-        if form != _PCO_EACH:
-            values = self._sum_up(numbers, members)
-        scale = self._plan.scale[members]
-        exact = scale != _BITS
-        out = values.view(np.float64)
-        if exact.any():
-            power = 10.0 ** np.where(exact, scale, 0)
-            floats = values.astype(np.float64, copy=False)
-            if (power != 1.0).any():
-                floats /= power[:, None]
-            out = floats if exact.all() else np.where(exact[:, None], floats, out)
+        leaders = self._plan.twin[members]
+        alone = bool((leaders == members).all())
+        needed = members if alone else np.unique(leaders)
+        wanted = None if len(needed) == len(stored) else np.searchsorted(stored, needed)
+        found = unpack(data, kind, shape, wanted)
+        if fits_floats(kind):
+            if not alone:
+                raise ValueError("a chunk of floats has columns that share their numbers")
+            out: Floats = found
+        else:
+            out = self._values(found if alone else found[np.searchsorted(needed, leaders)], members)
         self._dig_holes(out.T, members)
         out.flags.writeable = False
         return out
@@ -333,7 +289,7 @@ class Page:
     def constants(self, columns: Ints) -> Floats:
         """Constant columns: float64[columns, rows]."""
         out = np.empty((len(columns), self.rows))
-        out[:] = self._plan.first[columns].view(np.float64)[:, None]
+        out[:] = self._plan.base[columns].view(np.float64)[:, None]
         self._dig_holes(out.T, columns)
         return out
 
@@ -343,71 +299,41 @@ class Page:
         for number in np.unique(chunks).tolist():
             yield (-1 if number == _NO_CHUNK else number), np.flatnonzero(chunks == number)
 
-    def _numbers(self, data: bytes, form: int, width: int, columns: int, only: Ints | None) -> Ints:
-        """The differences of a chunk, or of some of its columns: int64 or narrower, [columns, rows]."""
-        size = columns * self.rows
-        if form == _PCO:
-            flat: npt.NDArray[Any] = decompress_numbers(data, np.empty(size, dtype=np.uint64))
-        elif form == _PLANES and width in {1, 2, 4, 8}:
-            planes = np.empty(size * width, dtype=np.uint8)
-            try:
-                count = zstd.decompress_into(data, planes.data)
-            except DecompressionError as err:
-                raise ValueError(str(err)) from err
-            if count != len(planes):
-                raise ValueError("a chunk has another size than its page says")
-            planes = planes.reshape(width, columns, self.rows)
-            if only is not None:
-                planes = planes[:, only]
-            flat = np.ascontiguousarray(np.moveaxis(planes, 0, -1)).reshape(-1).view(f"<u{width}")
-        else:
-            raise ValueError("a chunk of a form that this version cannot read")
-        if form == _PCO and only is not None:
-            flat = flat.reshape(columns, self.rows)[only].reshape(-1)
-        one = flat.dtype.type(1)
-        signed = (flat >> one) ^ (np.zeros(1, flat.dtype) - (flat & one))
-        numbers: Ints = signed.view(f"<i{flat.dtype.itemsize}").reshape(-1, self.rows)
-        return numbers
-
-    def _sum_up(self, numbers: Ints, members: Ints) -> npt.NDArray[Any]:
-        """Undo the differences: integers, or already floats where these are as exact."""
-        order = self._plan.order[members]
-        first, slope = self._plan.first[members], self._plan.slope[members]
-        if (order == 1).all() and numbers.dtype.itemsize <= 4 and bool((self._plan.scale[members] != _BITS).all()):
+    def _values(self, found: npt.NDArray[Any], members: Ints) -> Floats:
+        """The values of columns of which the unsigned numbers are given: [columns, rows]."""
+        order, scale = self._plan.order[members], self._plan.scale[members]
+        exact = scale != BITS
+        alike = bool((order == order[0]).all())
+        level = self._plain and int(order.min()) == 0
+        if level and not alike:
+            raise ValueError("a chunk has columns with and without differences")
+        small = found.dtype.itemsize <= 4 and self.rows <= _SUMMED and bool(exact.all())
+        if small and alike and (level or order[0] == 1):
             # Sums that floats hold exactly, and that need not be turned into floats after.
-            floats = numbers.astype(np.float64)
-            floats[:, 0] = first
-            return np.cumsum(floats, axis=1, out=floats)
-        out = numbers.astype(np.int64)
-        if (order == 2).all():
-            # Mostly all columns of a chunk are alike: no column need be picked out.
-            np.cumsum(out, axis=1, out=out)
-            out[:, 1:] += slope[:, None]
-        elif not (order == 1).all():
-            twice = np.flatnonzero(order == 2)
-            if len(twice):
-                steps = np.cumsum(out[twice], axis=1)
-                steps[:, 1:] += slope[twice, None]
-                out[twice] = steps
-            plain = np.flatnonzero(order == 0)
-            if len(plain):
-                # Differences of what no differences were taken of, so that one sum brings all of them back.
-                kept = out[plain]
-                out[plain, 1:] = kept[:, 1:] - kept[:, :-1]
-        out[:, 0] += first
-        np.cumsum(out, axis=1, out=out)
-        return out
+            floats = (found if level else _signed(found)).astype(np.float64)
+            return to_floats(self._add_up(floats, members, level=level), scale)
+        numbers = found.astype(np.int64) if level else _signed(found).astype(np.int64)
+        if not level:
+            _lower(numbers, order, self._plan.slope[members])
+        numbers = self._add_up(numbers, members, level=level)
+        if exact.all():
+            return to_floats(numbers.astype(np.float64), scale)
+        values = numbers.view(np.float64)
+        if exact.any():
+            rows = np.flatnonzero(exact)
+            values[rows] = to_floats(numbers[rows].astype(np.float64), scale[rows])
+        return values
 
-    def _decode_each(self, data: bytes, columns: int, only: Ints | None) -> Floats:
-        sizes = np.frombuffer(data[: 4 * columns], dtype="<u4")
-        if len(sizes) != columns:
-            raise ValueError("a chunk has fewer columns than its page says")
-        ends = (4 * columns + np.cumsum(sizes.astype(np.int64))).tolist()
-        wanted = range(columns) if only is None else only.tolist()
-        out = np.empty((len(wanted), self.rows))
-        for place, column in enumerate(wanted):
-            decompress_numbers(data[ends[column] - int(sizes[column]) : ends[column]], out[place])
-        return out
+    def _add_up(self, numbers: npt.NDArray[Any], members: Ints, *, level: bool) -> npt.NDArray[Any]:
+        """Integers of differences of the first order, or (``level``) of moves; in place."""
+        unit, base = self._plan.unit[members, None], self._plan.base[members, None]
+        if (unit != 1).any():
+            numbers *= unit
+        if level:
+            numbers += base
+            return numbers
+        numbers[:, :1] += base
+        return np.cumsum(numbers, axis=1, out=numbers)
 
     def _dig_holes(self, out: Floats, columns: Ints) -> None:
         """Put the cells without a sample back, to a matrix [rows, ``columns``]."""
@@ -423,19 +349,67 @@ class Page:
             bits[start : start + int(runs.length[run]), here[run]] = STALE_BITS if runs.stale[run] else ABSENT_BITS
 
 
-def decompress_numbers(data: bytes, out: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Decompress numbers under pcodec into an array of their type and count, which is returned.
+def _signed(zigzag: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Signed numbers of as many bytes."""
+    one = zigzag.dtype.type(1)
+    signed: npt.NDArray[Any] = (zigzag >> one) ^ (np.zeros(1, zigzag.dtype) - (zigzag & one))
+    return signed.view(f"<i{zigzag.dtype.itemsize}")
+
+
+def _lower(numbers: Ints, order: npt.NDArray[np.uint8], slope: Ints) -> None:
+    """Make differences of any order those of the first, in place."""
+    if (order == 2).all():
+        # Mostly all columns of a chunk are alike: no column need be picked out.
+        np.cumsum(numbers, axis=1, out=numbers)
+        numbers[:, 1:] += slope[:, None]
+        return
+    twice = np.flatnonzero(order == 2)
+    if len(twice):
+        steps = np.cumsum(numbers[twice], axis=1)
+        steps[:, 1:] += slope[twice, None]
+        numbers[twice] = steps
+    plain = np.flatnonzero(order == 0)
+    if len(plain):
+        kept = numbers[plain]
+        numbers[plain, 1:] = kept[:, 1:] - kept[:, :-1]
+
+
+def _description(length: bytes, packed: bytes, cells: int) -> bytes:
+    """The description of a page; from version 2 on it is told how long it is, so that no bytes can be more than fits.
 
     Raises:
-        ValueError: the bytes are not of so many such numbers.
+        ValueError: it is of another length, or longer than so many cells need.
     """
-    try:
-        progress = standalone.simple_decompress_into(data, out)
-    except (RuntimeError, TypeError) as err:
-        raise ValueError(str(err)) from err
-    if progress.n_processed != len(out) or not progress.finished:
-        raise ValueError("compressed numbers are not as many as their index says")
-    return out
+    if not length:
+        return bytes(zstd.decompress(packed))
+    (size,) = _LENGTH.unpack(length)
+    if size > _CELL_BYTES * cells + _FIXED_BYTES:
+        raise ValueError("not a page of columns: its description is too long")
+    text = bytearray(size)
+    if zstd.decompress_into(packed, text) != size:
+        raise ValueError("not a page of columns: its description has another length than it says")
+    return bytes(text)
+
+
+def _read_plan(reader: _Reader, version: int, width: int) -> _Plan:
+    """How each column is kept.
+
+    Raises:
+        ValueError: it is not said as it should.
+    """
+    chunk, scale, order = (reader.take("u1", width) for _ in range(3))
+    own = np.arange(width)
+    away = reader.take("<u2", width) if version > 1 else np.zeros(width, dtype=np.uint16)
+    twin = (own + away).astype(np.uint16)
+    several = 3 if version > 1 else 2
+    numbers = reader.take("u1", width * 8 * several).reshape(8, -1).T.copy().view("<i8")[:, 0]
+    base, slope = numbers[:width], numbers[width : 2 * width]
+    unit = numbers[2 * width :] if version > 1 else np.ones(width, dtype=np.int64)
+    if (twin > own).any() or (twin[twin] != twin).any() or (chunk[twin] != chunk).any():
+        raise ValueError("not a page of columns: a column shares the numbers of one that has none")
+    if not is_scale(scale).all() or (order > 2).any():
+        raise ValueError("not a page of columns that this version can read")
+    return _Plan(chunk, scale, order, twin, base, slope, unit)
 
 
 class _Reader:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hypercare.model.samples import ABSENT, is_absent
 from hypercare.tsdb.block import BlockWriter, SealedRows
+from hypercare.tsdb.chunks import Effort
 from hypercare.tsdb.work import BlockWork
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Merging(BlockWork):
         # Only the files that this one replaces: what they replaced went before they came into use.
         names = [block.path.name for block in blocks]
         start, end = min(block.start for block in blocks), max(block.end for block in blocks)
-        super().__init__(BlockWriter(directory, start, end, number, names), self._run())
+        super().__init__(BlockWriter(directory, start, end, number, names, Effort.THOROUGH), self._run())
 
     @property
     def harmed(self) -> bool:

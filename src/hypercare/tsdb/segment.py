@@ -11,7 +11,8 @@ import numpy as np
 from pcodec import ChunkConfig, standalone
 
 from hypercare.model.samples import ABSENT
-from hypercare.tsdb.codec import Page, decompress_numbers, encode, page_columns
+from hypercare.tsdb.chunks import decompress_numbers
+from hypercare.tsdb.codec import Page, encode, page_columns
 from hypercare.tsdb.raw import holes_of
 
 if TYPE_CHECKING:
