@@ -147,7 +147,11 @@ class ChannelsService:
         if not text:
             return
         # Only what fires concerns those who do not follow the thread.
-        content = {"reply": text, "broadcast": standing is None and payload.get("alerts") != []}
+        content = {
+            "reply": text,
+            "thread": dict(event.receipt),
+            "broadcast": standing is None and payload.get("alerts") != [],
+        }
         key = f"reply:{hashlib.blake2b(event.effect_id.encode(), digest_size=24).hexdigest()}"
         ctx.emit(Effect(key, event.channel, event.target, event.subject, {"content": content}, lane_of(event)))
 

@@ -19,6 +19,7 @@ from hypercare.web.api.access import access_router
 from hypercare.web.api.alertmanager import alertmanager_router
 from hypercare.web.api.dispatch import Dispatcher
 from hypercare.web.api.endpoint import describe
+from hypercare.web.api.inbound import inbound_router
 from hypercare.web.api.otlp import otlp_router
 from hypercare.web.api.own import own_router
 from hypercare.web.api.prometheus import prometheus_endpoints
@@ -28,6 +29,7 @@ from hypercare.web.api.write import write_router
 from hypercare.web.auth import Gate
 from hypercare.web.docs import docs_router
 from hypercare.web.guard import Guard
+from hypercare.web.link_pages import link_router
 from hypercare.web.live import Live
 from hypercare.web.pages import Pages, pages_router
 from hypercare.web.roles import Demands, needs, open_to_all
@@ -73,6 +75,8 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
         why_router(app),
         own_router(app, live, gate),
         access_router(app, gate),
+        inbound_router(app),
+        link_router(pages),
         pages_router(pages),
         docs_router(web, pages),
     )

@@ -49,11 +49,11 @@ def body(payload: Mapping[str, Any], sending: Sending) -> tuple[str, dict[str, A
     return UPDATE, {**kept, "channel": earlier.receipt["channel"], "ts": earlier.receipt["ts"]}
 
 
-def reply(payload: Mapping[str, Any], receipt: Mapping[str, str]) -> dict[str, Any]:
+def reply(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a reply in the thread of a message."""
     found: dict[str, Any] = {
-        "channel": receipt["channel"],
-        "thread_ts": receipt["ts"],
+        "channel": payload["thread"]["channel"],
+        "thread_ts": payload["thread"]["ts"],
         "text": shorten(escaped(payload["reply"]), _MAX_TEXT),
     }
     if payload.get("broadcast"):

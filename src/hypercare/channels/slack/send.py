@@ -46,9 +46,7 @@ def request(config: SlackConfig, payload: Mapping[str, Any], sending: Sending) -
         raise NotSendableError("Slack needs api_url, api_url_file or app_token")
     url = sending.filled(url)
     if "reply" in payload:
-        if sending.earlier is None:
-            raise NotSendableError("the message that this replies to is not known any more")
-        url, body = method_url(url, POST), reply(payload, sending.earlier.receipt)
+        url, body = method_url(url, POST), reply(payload)
     elif is_api(url) and (sending.interactive or config.update_message):
         method, body = interactive.body(body, sending)
         url = method_url(url, method)
