@@ -12,10 +12,14 @@ from hypercare.access.service import AccessService
 from hypercare.backend import Backend, destinations_of
 from hypercare.channels.dispatcher import Dispatcher
 from hypercare.channels.memory import recall
+from hypercare.channels.message import render_message
 from hypercare.channels.service import ChannelsService
 from hypercare.collectors import CollectorsService, OwnMetrics
 from hypercare.conversations.service import ConversationsService
+from hypercare.incidents.evidence import Instruments
+from hypercare.incidents.graphs import expression_of, graphs_of
 from hypercare.incidents.service import IncidentService
+from hypercare.incidents.settings import Recipient
 from hypercare.ingest import IngestService
 from hypercare.ingest.push.service import PushService
 from hypercare.keeping import Keeper
@@ -30,6 +34,7 @@ from hypercare.promql import Engine, Features, Limits
 from hypercare.remote import RemoteWriteService
 from hypercare.routing.from_config import settings_from
 from hypercare.routing.service import RoutingService
+from hypercare.routing.store import load_alerts
 from hypercare.rules import RulesService
 from hypercare.state import State
 from hypercare.tsdb import Options, Tsdb
@@ -100,7 +105,7 @@ class App:
         self.remote = RemoteWriteService(ports, self.tsdb, self._metadata, destinations_of)
         self.routing = RoutingService(self._routing_settings)
         self.access = AccessService()
-        self.incidents = IncidentService()
+        self.incidents = IncidentService(render_message, self._told_receivers, self._instruments())
         self.oncall = OnCallService(self.channels.render, self._page_receivers)
         self.started_at = self.last_reload_at = ports.clock.now()
         self.last_reload_error = ""
@@ -210,6 +215,17 @@ class App:
     def _page_receivers(self, config: Config) -> tuple[Receiver, ...]:
         names = (receiver.name for receiver in config.alertmanager.receivers)
         return tuple(Receiver(name, self.dispatcher.targets(name)) for name in names)
+
+    def _instruments(self) -> Instruments:
+        """What incidents gather evidence with."""
+        return Instruments(
+            expressions=lambda alert: expression_of(self.rules, alert),
+            graphs=lambda expr, near, *span: graphs_of(lambda: self.engine, self.tsdb, expr, near, span),
+            firing=lambda db, now: [view.alert for view in load_alerts(db, self.routing_settings, now)],
+        )
+
+    def _told_receivers(self, config: Config) -> tuple[Recipient, ...]:
+        return tuple(Recipient(r.name, r.targets) for r in self._page_receivers(config))
 
     def _flush(self, ctx: Context, key: str) -> None:
         # Half of the promised second, so that a slow step before it does not break the promise.

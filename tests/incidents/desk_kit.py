@@ -58,7 +58,10 @@ class Desk:
         settings: IncidentSettings | None = None,
         path: Path | None = None,
         at: int = NOON,
+        render: Callable[..., Any] | None = None,
+        **service: Any,
     ):
+        self.render, self.service = render, service
         self.path, self.plan, self.settings = path, plan or Plan(), settings or IncidentSettings()
         self.clock, self.seed = VirtualClock(at), 0
         self.post = Post()
@@ -71,7 +74,8 @@ class Desk:
         self.world = World(self.clock)
         ports = virtual_ports(self.clock, self.world, self.seed)
         self.kernel = Kernel(self.state, ports, Outbox(self.post))
-        self.incidents, self.oncall = IncidentService(), OnCallService(lambda _, page: dataclasses.asdict(page))
+        self.incidents = IncidentService(self.render, **self.service)
+        self.oncall = OnCallService(lambda _, page: dataclasses.asdict(page))
         self.incidents.register(self.kernel)
         self.oncall.register(self.kernel)
         self.kernel.on_message(Do, lambda ctx, message: message.run(ctx))

@@ -75,7 +75,7 @@ def _routes(node: Node | None, depth: int) -> Iterator[Node]:
 
 
 def check_hypercare(document: Document, receivers: list[str] | None) -> list[Problem]:
-    """Names that must exist: people, schedules, roles, calendars, procedures, policies, receivers (where known)."""
+    """Names that must exist: people, schedules, roles, calendars, procedures, services, receivers (where known)."""
     root, found = document.root, list["Problem"]()
     people = names(root, "people")
     known = {
@@ -87,6 +87,8 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
         "calendar": names(root, "oncall", "calendars"),
         "procedure": names(root, "procedures"),
         "escalation": names(root, "escalations"),
+        "service": names(root, "services"),
+        "component": names(root, "status_page", "components"),
     }
 
     def need(node: Node, name: str, what: str) -> None:
@@ -115,6 +117,9 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
     for service in root.each("services"):
         if (named := service.at("escalation")) is not None and named.scalar:
             need(named, str(named.scalar), "escalation")
+    for component in root.each("status_page", "components"):
+        for node in texts(component.at("services")):
+            need(node, str(node.scalar), "service")
     return found
 
 
@@ -130,6 +135,8 @@ def _targets_of(root: Node) -> Iterator[Node]:
         if entry is not None:
             yield from (*texts(entry.at("warn")), *texts(entry.at("tell")))
     yield from texts(root.at("oncall", "auditor", "notify"))
+    for notice in root.each("incidents", "notify"):
+        yield from texts(notice.at("to"))
 
 
 def _people_of(schedule: Node) -> Iterator[Node]:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 from hypercare.config.base import Announced, OneOrMany, PathText, StrictModel, hide_password, refuse
 from hypercare.config.channels import ChannelsConfig
 from hypercare.config.escalations import Escalation
+from hypercare.config.incident_room import StatusPageConfig
 from hypercare.config.metrics import MetricsConfig
 from hypercare.config.oncall import OncallConfig
 from hypercare.config.people import Person
@@ -42,6 +43,8 @@ class HypercareConfig(StrictModel):
         platform: its name.
         prometheus: a prometheus.yml, or its content; empty: nothing is scraped but what ``collect`` does.
         alertmanager: an alertmanager.yml, or its content; empty: alerts go to the console.
+        runbooks: a folder of Markdown files.
+        status_page: a page for the public; none: there is no such page.
         state: ``sqlite`` (in the data folder) or a database URL.
 
     """
@@ -67,6 +70,8 @@ class HypercareConfig(StrictModel):
     metrics: MetricsConfig = MetricsConfig()
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
+    runbooks: PathText = ""
+    status_page: StatusPageConfig | None = None
     state: Annotated[str, _ONLY_SQLITE, PlainSerializer(hide_password, return_type=str, when_used="json")] = Field(
         default="sqlite", pattern=r"^(sqlite|sqlite:.*|postgresql(\+\w+)?://.*)$", repr=False
     )

@@ -14,12 +14,14 @@ from hypercare.config.discovery import has_glob
 from hypercare.config.expand import expand_go, expand_ours
 from hypercare.config.http_client import NotifierConfig
 from hypercare.config.hypercare_file import HypercareConfig
+from hypercare.config.incident_texts import read_texts
 from hypercare.config.integrations_announced import ANNOUNCED
 from hypercare.config.problems import validate
 from hypercare.config.prometheus import PrometheusConfig, ScrapeConfigFile, check_jobs
 from hypercare.config.reading import Reading
 from hypercare.config.rule_check import TemplateCheck, check_rules
 from hypercare.config.rule_files import RuleFile, RuleGroups
+from hypercare.config.runbooks import read_runbooks
 from hypercare.config.source import Document, Plain
 from hypercare.config.walk import Announcement, dump
 from hypercare.model.errors import InputError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypercare.config.base import StrictModel
+    from hypercare.model.runbooks import Runbook
     from hypercare.ports import Files
 
 
@@ -42,6 +45,8 @@ class Config:
         announcements: what is understood but not acted on, in reading order.
         hash: equal for equal files and environment variables.
         paths: all YAML files that were read, in reading order.
+        runbooks: of the folder that ``runbooks`` names.
+        texts: templates of notices and post-mortems that replace the built-in ones, by use.
 
     """
 
@@ -52,6 +57,8 @@ class Config:
     announcements: tuple[Announcement, ...]
     hash: str
     paths: tuple[str, ...]
+    runbooks: tuple[Runbook, ...] = ()
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def as_yaml(self) -> str:
         """All of it as YAML text, with secrets as ``<secret>``."""
@@ -94,8 +101,13 @@ def load(
     prometheus, rules = _prometheus(run, document, check_template, features)
     alertmanager, receivers = _alertmanager(run, document, integrations or {})
     run.problems += check_hypercare(document, receivers)
+    runbooks: tuple[Runbook, ...] = ()
+    texts: dict[str, str] = {}
     if hypercare is not None:
         run.finish(hypercare, document)
+        texts = read_texts(run, hypercare)
+        if hypercare.runbooks:
+            runbooks = read_runbooks(run, document, hypercare.runbooks, [s.name for s in hypercare.services])
     if run.problems or hypercare is None or prometheus is None or alertmanager is None:
         raise InputError(run.sorted_problems())
     return Config(
@@ -106,6 +118,8 @@ def load(
         announcements=run.sorted_announcements(),
         hash=run.digest.hexdigest(),
         paths=tuple(run.opened),
+        runbooks=runbooks,
+        texts=texts,
     )
 
 

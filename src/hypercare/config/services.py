@@ -23,6 +23,15 @@ from hypercare.config.base import (
     refuse,
 )
 from hypercare.config.http_client import HttpClientConfig
+from hypercare.config.incident_room import (
+    DEFAULT_PHASES,
+    Definitions,
+    Notice,
+    NoticeTexts,
+    Phase,
+    PostmortemConfig,
+    check_phases,
+)
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp, matches_all
 from hypercare.model.severity import Severity
@@ -203,6 +212,11 @@ class IncidentsConfig(StrictModel):
         ack_timeout: so long after the last word of a person in an acknowledged incident whose alerts still fire, those
             on call are paged again, ms; 0: an acknowledgement holds for ever.
         group_by: alerts with equal values of these labels belong to one incident.
+        definitions: what the severities mean, and how often those who wait are told.
+        phases: stretches of the work, with their checklists.
+        notify: who is told of incidents, beside those who are paged.
+        texts: templates of what they are told.
+        postmortem: what follows.
 
     """
 
@@ -212,6 +226,16 @@ class IncidentsConfig(StrictModel):
     confirm: bool = False
     ack_timeout: Duration = 0
     group_by: tuple[str, ...] = ("alertname", "service")
+    definitions: Definitions = Definitions()
+    phases: tuple[Phase, ...] = DEFAULT_PHASES
+    notify: tuple[Notice, ...] = ()
+    texts: NoticeTexts = NoticeTexts()
+    postmortem: PostmortemConfig = PostmortemConfig()
+
+    @model_validator(mode="after")
+    def _phases(self) -> Self:
+        check_phases(self.phases)
+        return self
 
     def opens(self, labels: Labels) -> bool:
         """Whether an alert with these labels opens an incident."""

@@ -29,8 +29,18 @@ _FEW: Final = 20
 
 def tell(ctx: Context, incident_id: str, kind: str, text: str, by: str = MACHINE, **data: Any) -> None:
     """Add to the timeline."""
-    row = {"incident_id": incident_id, "at": ctx.now, "kind": kind, "by": by, "text": text, "data": _json(data)}
-    ctx.db.execute(insert(timeline).values(row))
+    tell_at(ctx, ctx.now, incident_id, kind, text, by, **data)
+
+
+def tell_at(ctx: Context, at: Ms, incident_id: str, kind: str, text: str, by: str = MACHINE, **data: Any) -> int:
+    """Add to the timeline what was at another time; the entry's name."""
+    row = {"incident_id": incident_id, "at": at, "kind": kind, "by": by, "text": text, "data": _json(data)}
+    return int(ctx.db.execute(insert(timeline).values(row).returning(timeline.c.seq)).scalar_one())
+
+
+def pin(ctx: Context, entry: int) -> None:
+    """Keep an entry of the timeline above the others."""
+    ctx.db.execute(update(timeline).where(timeline.c.seq == entry).values(pinned_at=ctx.now))
 
 
 def create(ctx: Context, values: dict[str, Any], labels: Labels) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Incidents in the loop: alerts open, feed and end them; people acknowledge, note and resolve."""
+"""Incidents in the loop: alerts open, feed and end them; people work on them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Final
 from hypercare.incidents import grouping, rows, store
 from hypercare.incidents.acks import Acknowledgements, asked, found, since_resolved
 from hypercare.incidents.calm import QUIET, Calm, wait_quiet
+from hypercare.incidents.checklist import Checklists
 from hypercare.incidents.commands import AddNote, Resolve
+from hypercare.incidents.current import Current
+from hypercare.incidents.evidence import Keeper
+from hypercare.incidents.notices import Notices
 from hypercare.incidents.reading import settings_of
-from hypercare.incidents.settings import IncidentSettings
+from hypercare.incidents.room import Room
+from hypercare.incidents.tasks import Tasks
 from hypercare.incidents.timeline import Chronicle
+from hypercare.incidents.updates import Updates
 from hypercare.kernel import CommandError
 from hypercare.model.events import (
     AlertsReceived,
@@ -23,12 +29,19 @@ from hypercare.model.events import (
 from hypercare.model.time import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from hypercare.channels.message import Message
     from hypercare.config import Config
+    from hypercare.incidents.evidence import Instruments
+    from hypercare.incidents.settings import IncidentSettings, Recipient
     from hypercare.incidents.store import Incident
     from hypercare.kernel import Context, Kernel
     from hypercare.model.alerts import Alert
 
 _ALL: Final = 1_000_000
+_BY_HAND: Final = ("note", "finding", "decision", "action")
 
 
 class IncidentService:
@@ -36,14 +49,38 @@ class IncidentService:
 
     Only alerts whose notification passed routing open or join an incident: what is silenced, inhibited or muted does
     not. The end of an alert counts whether or not anybody is notified of it.
+
+    Args:
+        render: a message as the named channel sends it; none: nobody is told anything.
+        receivers: the receivers of a configuration with their targets.
+        instruments: what evidence is gathered with; none: none is kept.
+
     """
 
-    def __init__(self) -> None:
-        self.settings = IncidentSettings()
-        self._configured = False
-        self._applied: tuple[Context, IncidentSettings] | None = None
+    def __init__(
+        self,
+        render: Callable[[str, Message], Mapping[str, Any]] | None = None,
+        receivers: Callable[[Config], Sequence[Recipient]] = lambda _: (),
+        instruments: Instruments | None = None,
+    ) -> None:
+        self._receivers = receivers
+        self._settings = Current()
         self._calm = Calm(self._settings, lambda ctx, incident: self._acks.watch(ctx, incident.id))
         self._acks = Acknowledgements(self._settings)
+        self._room = Room(self._acks.watch, self._on_severity)
+        self._checklists = Checklists(self._room, self._settings)
+        notices = Notices(self._settings, render)
+        self._updates = Updates(self._room, notices, self._settings)
+        # In the order in which they hear of events: what notices tell has to be there before.
+        self._parts = (
+            self._room, self._checklists, self._updates, Tasks(self._room, notices, self._settings), notices,
+            Keeper(self._settings, instruments),
+        )  # fmt: skip
+
+    @property
+    def settings(self) -> IncidentSettings:
+        """The running settings."""
+        return self._settings.committed
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -55,30 +92,25 @@ class IncidentService:
         self._calm.register(kernel)
         self._acks.register(kernel)
         Chronicle().register(kernel)
+        for part in self._parts:
+            part.register(kernel)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload."""
-        self.apply(ctx, settings_of(config.hypercare))
+        self.apply(ctx, settings_of(config.hypercare, self._receivers(config), config.runbooks, config.texts))
 
     def apply(self, ctx: Context, settings: IncidentSettings) -> None:
         """Work by these settings from now on; incidents under way keep what they have, but end by the new ones."""
-        # Only with the commit: a reload that another room refuses leaves everything as it was.
-        self._applied = ctx, settings
-        ctx.after_commit(lambda: self._replace(settings))
+        self._settings.take(ctx, settings)
         for incident in store.load_incidents(ctx.db, "unresolved", limit=_ALL):
             if incident.alerts_cleared_at is not None:
                 wait_quiet(ctx, settings, incident.id, incident.alerts_cleared_at)
             self._acks.watch(ctx, incident.id)
             self._calm.touch(ctx, incident.id)
 
-    def _settings(self, ctx: Context) -> IncidentSettings:
-        """The settings that apply in this step."""
-        return self._applied[1] if self._applied is not None and self._applied[0] is ctx else self.settings
-
-    def _replace(self, settings: IncidentSettings) -> None:
-        self._applied = None
-        self.settings = settings
-        self._configured = True
+    def _on_severity(self, ctx: Context, incident: Incident) -> None:
+        self._checklists.complete(ctx, incident)
+        self._updates.on_severity(ctx, incident)
 
     # -- alerts ------------------------------------------------------------------------------------------------
 
@@ -158,6 +190,7 @@ class IncidentService:
             text = f"severity raised from {incident.severity} to {severity}"
             rows.tell(ctx, incident.id, "severity_raised", text, severity=severity)
             ctx.publish(IncidentSeverityChanged(incident.id, severity))
+            self._on_severity(ctx, found(ctx, incident.id))
 
     def _announce(self, ctx: Context, incident_id: str) -> None:
         incident = found(ctx, incident_id)
@@ -176,7 +209,7 @@ class IncidentService:
     # -- resolution --------------------------------------------------------------------------------------------
 
     def _on_quiet(self, ctx: Context, key: str) -> None:
-        if not self._configured:
+        if not self._settings.ready:
             # Overdue right after a start: perhaps a person has to confirm by now. The first ``apply`` decides.
             return
         incident = store.load_incident(ctx.db, key.removeprefix(f"{QUIET}:"))
@@ -198,8 +231,16 @@ class IncidentService:
         incident = asked(ctx, command.id, command.by)
         if not command.text.strip():
             raise CommandError("the note is empty", 400)
-        rows.tell(ctx, incident.id, "note", command.text, by=command.by)
-        self._acks.watch(ctx, incident.id)
+        if command.kind not in _BY_HAND:
+            raise CommandError(f"unknown kind {command.kind!r}; one of {', '.join(_BY_HAND)}", 400)
+        at = ctx.now if command.at is None else command.at
+        if not 0 < at <= ctx.now:
+            raise CommandError("a note tells what was, not what will be", 400)
+        later = {"noted_at": ctx.now} if at != ctx.now else {}
+        entry = rows.tell_at(ctx, at, incident.id, command.kind, command.text, by=command.by, **later)
+        if command.pinned:
+            rows.pin(ctx, entry)
+        self._room.changed(ctx, incident.id, command.kind, command.by)
         return incident
 
     def _resolve(self, ctx: Context, command: Resolve) -> Incident:
@@ -211,5 +252,7 @@ class IncidentService:
             alerts = "1 alert still fires" if incident.firing == 1 else f"{incident.firing} alerts still fire"
             text += f" although {alerts}"
         text += f": {command.note}" if command.note else ""
+        if command.cause.strip():
+            rows.change(ctx, incident.id, cause=command.cause.strip())
         self._end(ctx, incident, command.by, command.note, text)
         return found(ctx, incident.id)

@@ -37,6 +37,11 @@ class Incident:
         resolved_by: a person, or "hypercare" where it was the quiet time.
         firing: how many of its alerts fire now.
         calm_at: since when none of its alerts calls for anybody (ended, silenced or inhibited); none while one does.
+        impact: who feels it, in a person's words.
+        cause: what it was, in a person's words.
+        stage: how far the work is: investigating, identified, mitigating, monitoring; empty: nobody has said.
+        merged_into: id of the incident that goes on in its place.
+        next_update_at: when those who wait expect news next.
 
     """
 
@@ -58,6 +63,11 @@ class Incident:
     resolved_by: str
     firing: int = 0
     calm_at: Ms | None = None
+    impact: str = ""
+    cause: str = ""
+    stage: str = ""
+    merged_into: str = ""
+    next_update_at: Ms | None = None
 
     @property
     def time_to_detect(self) -> Ms:
@@ -98,9 +108,12 @@ class TimelineEntry:
 
     Attributes:
         kind: opened, reopened, alert_joined, alert_resolved, severity_raised, page_sent, page_delivered, page_failed,
-            page_cancelled, escalated, exhausted, acknowledged, unacknowledged, note, alerts_clear, alerts_held,
-            alerts_firing, resolved.
+            page_cancelled, escalated, exhausted, acknowledged, unacknowledged, alerts_clear, alerts_held,
+            alerts_firing, resolved; by hand note, finding, decision, action; of the room severity_changed, described,
+            role, task, link, step, phase, update, notice, reminder, evidence, merged, split, postmortem, status.
         by: a person, or "hypercare".
+        seq: names the entry.
+        pinned_at: since when it stands above the others; none: it does not.
 
     """
 
@@ -109,6 +122,8 @@ class TimelineEntry:
     by: str
     text: str
     data: Mapping[str, Any]
+    seq: int = 0
+    pinned_at: Ms | None = None
 
 
 def load_incidents(db: Connection, status: str | None = None, limit: int = 100) -> tuple[Incident, ...]:
@@ -164,9 +179,10 @@ def load_alerts(db: Connection, incident_id: str) -> tuple[IncidentAlert, ...]:
 
 
 def load_timeline(db: Connection, incident_id: str) -> tuple[TimelineEntry, ...]:
-    """What happened, in order."""
-    query = select(timeline).where(timeline.c.incident_id == incident_id).order_by(timeline.c.seq)
-    return tuple(TimelineEntry(r.at, r.kind, r.by, r.text, json.loads(r.data)) for r in db.execute(query))
+    """What happened, by time; what happened at one instant in the order of writing."""
+    query = select(timeline).where(timeline.c.incident_id == incident_id).order_by(timeline.c.at, timeline.c.seq)
+    rows = db.execute(query)
+    return tuple(TimelineEntry(r.at, r.kind, r.by, r.text, json.loads(r.data), r.seq, r.pinned_at) for r in rows)
 
 
 def _query() -> Select[Any]:
@@ -195,4 +211,9 @@ def _incident(row: Row[Any]) -> Incident:
         resolved_by=row.resolved_by,
         firing=row.firing,
         calm_at=row.calm_at,
+        impact=row.impact or "",
+        cause=row.cause or "",
+        stage=row.stage or "",
+        merged_into=row.merged_into or "",
+        next_update_at=row.next_update_at,
     )

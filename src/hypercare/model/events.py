@@ -133,6 +133,46 @@ class IncidentFires(DomainEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class IncidentChanged(DomainEvent):
+    """Something in the room of an incident has changed; ``what`` names it (note, role, task, step, severity, …)."""
+
+    kind: ClassVar[str] = "incident.changed"
+    incident_id: str
+    what: str
+    by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PublicUpdate(DomainEvent):
+    """Somebody wants the public to hear an update of an incident; ``stage`` as in ``PostUpdate``."""
+
+    kind: ClassVar[str] = "incident.public_update"
+    incident_id: str
+    text: str
+    stage: str
+    by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StatusPageChanged(DomainEvent):
+    """What the public reads has changed."""
+
+    kind: ClassVar[str] = "status.changed"
+    by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deployed(DomainEvent):
+    """A new version of a service went out."""
+
+    kind: ClassVar[str] = "deployed"
+    service: str
+    version: str
+    by: str = ""
+    url: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PageSent(DomainEvent):
     """A page for an incident was put in the outbox for a person."""
 
