@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hypercare import __version__, selfwatch
 from hypercare.access.service import AccessService
+from hypercare.auditor.service import AuditorService
 from hypercare.backend import Backend, destinations_of
 from hypercare.channels.dispatcher import Dispatcher
 from hypercare.channels.memory import recall
@@ -107,6 +108,7 @@ class App:
         self.access = AccessService()
         self.incidents = IncidentService(render_message, self._told_receivers, self._instruments())
         self.oncall = OnCallService(self.channels.render, self._page_receivers)
+        self.auditor = AuditorService(lambda: self.oncall.plan, ports, self.rules)
         self.started_at = self.last_reload_at = ports.clock.now()
         self.last_reload_error = ""
         self._durable = data is not None
@@ -122,6 +124,7 @@ class App:
             self.collectors,
             self.ingest,
             self.remote,
+            self.auditor,
         )
         for service in self._services:
             service.register(self.kernel)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hypercare.access.service import AccessService
+    from hypercare.auditor.service import AuditorService
     from hypercare.backend import Backend
     from hypercare.ingest import IngestService
     from hypercare.ingest.push.service import PushService
@@ -56,6 +57,10 @@ class Watched(Protocol):
         """What sends samples to other servers."""
 
     @property
+    def auditor(self) -> AuditorService:
+        """What looks for things overdue."""
+
+    @property
     def tsdb(self) -> Tsdb:
         """The store."""
 
@@ -77,6 +82,7 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from app.pushes.readings()
     yield from app.remote.readings()
     yield from app.access.readings()
+    yield from app.auditor.readings()
     if app.backend.settings is not None:
         yield from _backend(app.backend)
     yield _one(
