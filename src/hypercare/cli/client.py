@@ -62,7 +62,9 @@ def request(url: str, path: str, body: Any = None, method: str = "", **parameter
         ServerError: no answer, or the server's own words for what is wrong.
 
     """
-    return _exchange(url, path, body, method, parameters, json.load)
+    return _exchange(
+        url, path, body, method, parameters, lambda answer: None if answer.status == 204 else json.load(answer)
+    )
 
 
 def request_text(url: str, path: str, **parameters: Any) -> str:
@@ -73,6 +75,11 @@ def request_text(url: str, path: str, **parameters: Any) -> str:
 
     """
     return str(_exchange(url, path, None, "", parameters, lambda answer: answer.read().decode()))
+
+
+def _json(answer: Any) -> Any:
+    """What an answer holds; none where it is empty."""
+    return None if answer.status == 204 else json.load(answer)
 
 
 def _exchange(

@@ -13,6 +13,7 @@ import typer
 import uvicorn
 from sqlalchemy.exc import DatabaseError
 
+from hypercare.access.store import any_user
 from hypercare.adapters.host import SystemHost, hostname
 from hypercare.adapters.http import HttpClient
 from hypercare.adapters.ioloop import IoLoop
@@ -90,16 +91,20 @@ def serve(
     for announcement in loaded.announcements:
         _log.warning("%s", announcement)
     host, port = _address(listen or loaded.hypercare.web.listen or DEFAULT_LISTEN)
-    _demand_log_in(host, loaded)
     # Migrations are told by the schema's version; alembic would write a line for each step.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     ports, close_ports = real_ports()
     app = _build(loaded, ports, data)
+    try:
+        _demand_log_in(host, app, data)
+    except typer.Exit:
+        close_ports()
+        raise
     driver = RealtimeDriver(app.kernel)
     ready = app.start()
     driver.start()
     ready.result(60)
-    web = create_web(app, lambda: load_config(config))
+    web = create_web(app, lambda: load_config(config), exposed=not is_loopback(host))
     _log.info("watching %s, listening on http://%s:%d", loaded.hypercare.platform, host, port)
     try:
         _run_web(web, app, config, host, port)
@@ -128,13 +133,18 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":9600" means all addresses, as for Prometheus
 
 
-def _demand_log_in(host: str, config: Config) -> None:
-    web = config.hypercare.web
-    if is_loopback(host) or web.token or web.token_file or web.users:
+def _demand_log_in(host: str, app: App, data: Path) -> None:
+    web = app.config.hypercare.web
+    if is_loopback(host) or web.token or web.token_file or web.users or web.oidc is not None:
         return
+    with app.state.read() as db:
+        if any_user(db):
+            return
+    app.close()
     print(
         f"hypercare: {host} can be reached from other machines, and nobody would have to log in.\n"
-        "    hint: set web.token_file or web.users in hypercare.yml, or listen on 127.0.0.1",
+        f"    hint: make an administrator: hypercare users add NAME --role admin --data {data}\n"
+        "          or set web.users, web.oidc or web.token_file in hypercare.yml, or listen on 127.0.0.1",
         file=sys.stderr,
     )
     raise typer.Exit(2)

@@ -43,12 +43,13 @@ if TYPE_CHECKING:
 _STATIC = Path(__file__).parent / "static"
 
 
-def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
+def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -> FastAPI:
     """The web side of a running App.
 
     Args:
         app: reads go to its snapshots, changes to its kernel.
         load: reads the configuration anew, for /-/reload.
+        exposed: other machines can reach this server, so that somebody always has to log in, whatever is configured.
 
     """
     # The usual pages of documentation load scripts from elsewhere; /docs is one of ours.
@@ -61,7 +62,7 @@ def create_web(app: App, load: Callable[[], Config]) -> FastAPI:
     )
     live = Live()
     app.kernel.observe(live.publish)
-    gate = Gate(app)
+    gate = Gate(app, exposed=exposed)
     pages = Pages(app, gate)
     web.state.live = live
     web.state.gate = gate
