@@ -130,6 +130,7 @@ def test_threads_change_nothing_not_even_the_last_bit(
     snapshot: Snapshot, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hypercare.promql.scan._WORTH", 0)
+    monkeypatch.setattr("hypercare.promql.scan._LARGE", 0)
     span = 0, ROWS * STEP, 30_000
     alone = Engine(features=Features.all()).range(snapshot, query, *span)
     shared = Engine(features=Features.all(), workers=Threads(3)).range(snapshot, query, *span)

@@ -39,6 +39,8 @@ _CELLS: Final = 4_000_000
 """Samples held at once by functions that look at whole windows."""
 _WORTH: Final = 400_000
 """Cells from which on a second thread pays."""
+_LARGE: Final = 100_000
+"""Cells of a portion from which on it pays: on smaller ones threads wait for the interpreter more than they compute."""
 
 
 class Serial:
@@ -95,7 +97,7 @@ class Scan:
                 block = Block(np.arange(at, at + behind - first), strip.times, strip.read(first, behind))
                 return do(self.compute(block, strip.dense))
 
-        workers = self.workers if cells >= _WORTH else Serial()
+        workers = self.workers if cells >= max(_WORTH, _LARGE * len(portions)) else Serial()
         return workers.map(work, portions)
 
     def vector(self) -> tuple[Floats, Bools | None]:
@@ -144,12 +146,12 @@ def range_compute(function: Function, args: RangeArgs, ends: Ints, width: Ms) ->
     call = function.over_range
     if call is None:
         raise TypeError(function.name)
+    begins = ends - width
 
     def compute(block: Block, dense: bool) -> list[Part]:  # noqa: FBT001  # given by position to a plain function
         parts = []
         for columns, times, values, _ in blocks_without_gaps(block, dense=dense):
-            low = np.searchsorted(times, ends - width, side="right")
-            frame = Frame(times, low, np.searchsorted(times, ends, side="right"))
+            frame = Frame(times, times.searchsorted(begins, side="right"), times.searchsorted(ends, side="right"))
             size = _SLICE if not function.stacks else max(1, min(_SLICE, _CELLS // (frame.depth * len(ends))))
             for at in range(0, len(columns), size):
                 result, present = call(Strided(frame, values[:, at : at + size]), args)
@@ -161,10 +163,11 @@ def range_compute(function: Function, args: RangeArgs, ends: Ints, width: Ms) ->
 
 def instant_compute(ends: Ints, lookback: Ms) -> Compute:
     """The newest sample of each series as of each step."""
+    begins = ends - lookback
 
     def compute(block: Block, dense: bool) -> list[Part]:  # noqa: FBT001  # given by position to a plain function
-        rows = np.searchsorted(block.times, ends, side="right") - 1
-        oldest = np.searchsorted(block.times, ends - lookback, side="right")
+        rows = block.times.searchsorted(ends, side="right") - 1
+        oldest = block.times.searchsorted(begins, side="right")
         if not dense:
             values, _, present = newest_before(block.values, rows, oldest)
             return [Part(side_by_side(block.columns), values, present)]

@@ -69,7 +69,7 @@ def missing_cells(values: Floats) -> Bools:
 
 
 def _bits(values: Floats) -> Ints:
-    if values.flags.f_contiguous:
+    if values.strides[0] == values.itemsize:
         return values.T.view(np.int64).T
     return np.ascontiguousarray(values).view(np.int64)
 

@@ -51,22 +51,31 @@ class Frame:
         times: of the rows, ms.
         low, high: int64[K].
         count: int64[K, 1].
-        first, last, previous: the rows of the oldest, the newest and the newest sample but one.
+        first, last: the rows of the oldest and the newest sample.
         depth: samples of the longest window, at least 1.
 
     """
 
     def __init__(self, times: Ints, low: Ints, high: Ints) -> None:
-        rows = len(times)
         self.times = times
         self.low = low
         self.high = high
-        self.count = (high - low)[:, None]
-        self.depth = max(1, int((high - low).max(initial=0)))
-        first, last, previous = np.minimum(low, rows - 1), np.maximum(high - 1, 0), np.maximum(high - 2, 0)
-        self.first, self.last, self.previous = as_rows(first), as_rows(last), as_rows(previous)
-        self.first_time, self.last_time = times[first][:, None], times[last][:, None]
-        self.previous_time = times[previous][:, None]
+        length = high - low
+        self.count = length[:, None]
+        self.depth = max(1, int(length.max(initial=0)))
+        self.first = as_rows(np.minimum(low, len(times) - 1))
+        self.last = as_rows(np.maximum(high - 1, 0))
+        self.first_time, self.last_time = times[self.first][:, None], times[self.last][:, None]
+
+    @cached_property
+    def previous(self) -> Rows:
+        """The rows of the newest sample but one of each window."""
+        return as_rows(np.maximum(self.high - 2, 0))
+
+    @cached_property
+    def previous_time(self) -> Ints:
+        """Their times, ``[K, 1]``."""
+        return self.times[self.previous][:, None]
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -130,7 +139,7 @@ def take(values: Floats, rows: Rows) -> Floats:
     """Some rows; a view where they are evenly apart, and in the order of memory of ``values``."""
     if isinstance(rows, slice):
         return values[rows]
-    if values.flags.f_contiguous:
+    if values.strides[0] == values.itemsize:
         return values.T.take(rows, axis=1).T
     return values.take(rows, axis=0)
 

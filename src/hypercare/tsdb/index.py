@@ -57,7 +57,7 @@ class Match:
 
     """
 
-    __slots__ = ("_fields", "_interned", "_merges", "_series", "gid", "group", "ids", "plans", "uid")
+    __slots__ = ("_fields", "_interned", "_merges", "_series", "_values", "gid", "group", "ids", "plans", "uid")
 
     def __init__(self, group: Group, ids: Ints, interned: dict[bytes, LabelSets]) -> None:
         self.uid = next(_uids)
@@ -69,6 +69,8 @@ class Match:
         self._merges: dict[tuple[Layout, ...], Merge] = {}
         self._interned = interned
         self._fields: dict[bool, tuple[tuple[int, int], Match | None]] = {}
+        # The tuples are held, so that no identity is used again.
+        self._values: dict[tuple[str, int], tuple[LabelSets, frozenset[str]]] = {}
 
     def fields(self, *, starts: bool) -> Match | None:
         """The start timestamps, or the fields of histograms, of these series; none where there are none."""
@@ -93,6 +95,16 @@ class Match:
     def reborn(self, group: Group) -> Match:
         """An empty successor after numbers were given up."""
         return Match(group, np.empty(0, dtype=np.int64), self._interned)
+
+    def values_of(self, name: str, labels: LabelSets) -> frozenset[str]:
+        """The values of a label on label sets of one of its plans."""
+        key = (name, id(labels))
+        found = self._values.get(key)
+        if found is None:
+            if len(self._values) >= _PLAN_LIMIT:
+                self._values = {}
+            found = self._values[key] = (labels, frozenset([each.get(name) for each in labels]))
+        return found[1]
 
     def plan_of(self, layout: Layout) -> tuple[Slots, LabelSets]:
         """``plan``, remembered."""

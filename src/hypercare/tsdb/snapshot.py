@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -342,15 +342,18 @@ class Snapshot:
     def _present(self, match: Match, start: Ms, end: Ms) -> Iterator[Labels]:
         """Label sets of the columns of a group that have samples in a span."""
         for part in self._parts(match.gid, start, end):
-            slots, labels = match.plan_of(part.layout)
-            if labels and isinstance(part.rows, RawRows):
-                present = np.any(~is_absent(_read(part, slots)), axis=0)
-                yield from (label for label, here in zip(labels, present, strict=True) if here)
-            elif labels and isinstance(part.rows, Segment) and part.rows.dead:
-                gone = part.rows.gone[slots]
-                yield from (label for label, dead in zip(labels, gone, strict=True) if not dead)
-            else:
-                yield from labels
+            yield from self._present_in(part, *match.plan_of(part.layout))
+
+    @staticmethod
+    def _present_in(part: _Part, slots: slice | Ints, labels: tuple[Labels, ...]) -> Iterable[Labels]:
+        """Of label sets of columns of a part those that have samples in it."""
+        if not labels or _all_present(part, slots):
+            return labels
+        if isinstance(part.rows, RawRows):
+            present = np.any(~is_absent(_read(part, slots)), axis=0)
+        else:
+            present = ~part.rows.gone[slots]
+        return compress(labels, present.tolist())
 
     def label_names(self, selectors: Sequence[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[str]:
         """Names of the labels of those series (of all series where there is no selector), sorted."""
@@ -358,7 +361,19 @@ class Snapshot:
 
     def label_values(self, name: str, selectors: Sequence[tuple[Matcher, ...]], start: Ms, end: Ms) -> list[str]:
         """Values that a label has on those series (on all series where there is no selector), sorted."""
-        values = {labels.get(name) for labels in self._stored(selectors or [()], start, end)}
+        values: set[str] = set()
+        for matchers in selectors or [()]:
+            for match in self._index.find(matchers).matches:
+                fields = match.fields(starts=False) if self._index.histograms else None
+                if fields is not None:
+                    owners = (owner_of(field)[0] for field in self._present(fields, start, end))
+                    values.update(labels.get(name) for labels in owners)
+                for part in self._parts(match.gid, start, end):
+                    slots, series = match.plan_of(part.layout)
+                    if series and _all_present(part, slots):
+                        values |= match.values_of(name, series)
+                    else:
+                        values.update(labels.get(name) for labels in self._present_in(part, slots, series))
         return sorted(values - {""})
 
     @property
@@ -416,6 +431,11 @@ def _strip(match: Match, parts: list[_Part]) -> Strip:
     """The parts of one group, in the order of time, to be read in portions."""
     labels, pieces, whole = _bound(match, parts)
     return Strip(labels, pieces, dense=whole and all(_dense(part, match.plan_of(part.layout)[0]) for part in parts))
+
+
+def _all_present(part: _Part, slots: slice | Ints) -> bool:
+    """Whether it is plain to see that all columns have samples."""
+    return part.rows.dense(slots, part.start) if isinstance(part.rows, RawRows) else not part.rows.dead
 
 
 def _read(part: _Part, slots: slice | Ints) -> Floats:
