@@ -13,7 +13,7 @@ from hypercare.kernel import CommandError, Delivered, Effect, Kernel, Outbox, Pe
 from hypercare.kernel.outbox import pause
 from hypercare.kernel.tables import outbox, timers
 from hypercare.kernel.timers import Timers
-from hypercare.model.events import EffectDelivered, EffectFailed, EscalationExhausted
+from hypercare.model.events import EffectDelayed, EffectDelivered, EffectFailed, EscalationExhausted
 from hypercare.model.time import DAY, MINUTE, SECOND
 from hypercare.sim import Simulation, VirtualClock, World, virtual_ports
 from hypercare.state import State
@@ -155,7 +155,9 @@ def test_an_effect_is_tried_again_with_growing_pauses_until_it_is_delivered():
     house.do(lambda ctx: ctx.emit(effect("a")))
     house.sim.run_until(MINUTE)
     assert house.receiver.tries == ["a"] * 3
-    assert [(e.attempts) for _, e in house.events] == [3]
+    delayed, delivered = (event for _, event in house.events)
+    assert isinstance(delayed, EffectDelayed)
+    assert delivered.attempts == 3
 
 
 def test_the_outside_may_ask_for_a_longer_pause():
@@ -179,7 +181,7 @@ def test_a_day_of_failures_is_given_up():
     house = House(script=[Retry("503")] * 2000).start()
     house.do(lambda ctx: ctx.emit(effect("a")))
     house.sim.run_until(2 * DAY)
-    assert [type(e) for _, e in house.events] == [EffectFailed]
+    assert [type(e) for _, e in house.events] == [EffectDelayed, EffectFailed]
     assert 280 < len(house.receiver.tries) < 400
 
 

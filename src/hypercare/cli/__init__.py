@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "targets": ("ask", "targets", "List what is scraped; exit code 1 if something is down."),
     "oncall": ("oncall", "app", "Who is on call; shifts, coverage, fairness, override, swap, import, export."),
     "incidents": ("incidents", "app", "Incidents: list, show, ack, unack, note, resolve."),
+    "channels": ("channels", "app", "The ways to people: list, test, fake."),
     "silences": ("silences", "app", "Silences: list, add, expire."),
     "users": ("users", "app", "Users: list, add, role, password, disable, enable, log-out."),
     "tokens": ("tokens", "app", "Tokens of programs: list, add, revoke."),

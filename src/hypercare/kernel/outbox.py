@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
 from hypercare.kernel.holds import Holds
 from hypercare.kernel.tables import outbox
-from hypercare.model.events import EffectCancelled, EffectDelivered, EffectFailed
+from hypercare.model.events import EffectCancelled, EffectDelayed, EffectDelivered, EffectFailed
 from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ class Outbox:
         values = {"attempts": attempts, "error": error, "next_at": next_at, "held": after is not None}
         ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values(values))
         ctx.set_timer(f"{_KIND}:{effect.key}", next_at, _KIND)
+        if attempts == 1:
+            ctx.publish(EffectDelayed(effect.key, effect.channel, effect.target, effect.subject, error, next_at))
         if after is not None:
             ctx.after_commit(lambda: self._holds.hold(effect.target, effect.key))
         else:

@@ -346,6 +346,19 @@ class EffectDelivered(DomainEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EffectDelayed(DomainEvent):
+    """The first try of an effect has failed; the next one is at ``next_at``. Later tries are not told."""
+
+    kind: ClassVar[str] = "effect.delayed"
+    effect_id: str
+    channel: str
+    target: str
+    subject: str
+    error: str
+    next_at: Ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class EffectFailed(DomainEvent):
     """An effect will not be tried again: it was refused for good, or its time has run out."""
 

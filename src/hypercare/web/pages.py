@@ -18,6 +18,7 @@ from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports.overview import alert_lines, overview, target_lines
 from hypercare.reports.why import why_one
 from hypercare.routing.store import load_silences
+from hypercare.web.channels_page import add_channels_page
 from hypercare.web.forms import ME, MESSAGE, add_forms
 from hypercare.web.oncall_pages import add_oncall_pages
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from hypercare.app import App
     from hypercare.web.auth import Gate
+    from hypercare.web.trials import Trials
 
 
 def ago(at: Ms, now: Ms) -> str:
@@ -126,7 +128,7 @@ def _views(app: App, db: Connection, now: Ms, name: str) -> dict[str, Any]:
             return {"oncall": on_call_now(app.oncall.plan, now), "escalations": escalations}
 
 
-def pages_router(pages: Pages) -> APIRouter:
+def pages_router(pages: Pages, sender: Trials) -> APIRouter:
     """All pages, fragments and their forms; not part of the API's description."""
     router = APIRouter(include_in_schema=False)
     fragments = {"overview": "f_overview.html", "incidents": "f_incident_list.html", "alerts": "f_alerts.html"}
@@ -141,6 +143,7 @@ def pages_router(pages: Pages) -> APIRouter:
     for path, name in (("/", "overview"), ("/incidents", "incidents"), ("/alerts", "alerts"), ("/targets", "targets")):
         page(path, name)
     add_oncall_pages(router, pages)
+    add_channels_page(router, pages, sender)
 
     @router.get("/fragments/incident/{ref}")
     def incident_fragment(request: Request, ref: str) -> Response:

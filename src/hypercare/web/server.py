@@ -17,6 +17,7 @@ from hypercare.model.errors import InputError
 from hypercare.web import errors
 from hypercare.web.api.access import access_router
 from hypercare.web.api.alertmanager import alertmanager_router
+from hypercare.web.api.channels import channels_router
 from hypercare.web.api.dispatch import Dispatcher
 from hypercare.web.api.endpoint import describe
 from hypercare.web.api.inbound import inbound_router
@@ -33,6 +34,7 @@ from hypercare.web.link_pages import link_router
 from hypercare.web.live import Live
 from hypercare.web.pages import Pages, pages_router
 from hypercare.web.roles import Demands, needs, open_to_all
+from hypercare.web.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +66,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
     app.kernel.observe(live.publish)
     gate = Gate(app, exposed=exposed)
     pages = Pages(app, gate)
+    sender = Trials(app)
     web.state.live = live
     web.state.gate = gate
     endpoints = prometheus_endpoints()
@@ -76,9 +79,10 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         why_router(app),
         own_router(app, live, gate),
         access_router(app, gate),
+        channels_router(app, gate, sender),
         inbound_router(app),
         link_router(pages),
-        pages_router(pages),
+        pages_router(pages, sender),
         docs_router(web, pages),
     )
     for router in routers:
