@@ -119,7 +119,7 @@ def test_no_wish_holds_us_up_for_longer_than_an_hour():
 
 def test_what_is_done_is_forgotten_after_a_while_and_what_waits_is_not():
     house = House()
-    house.kernel.on_message(int, lambda ctx, keep: house.kernel.outbox.keep(ctx, keep))
+    house.kernel.on_message(int, house.kernel.outbox.keep)
     house.kernel.call(1 * DAY)
     house.emit("a", "b", "c")
     house.answer("a", Delivered())
