@@ -10,8 +10,6 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-
 if TYPE_CHECKING:
     from hypercare.ports import Tls
 
@@ -117,6 +115,8 @@ def _chain(connection: Any) -> list[bytes]:
 
 
 def _end(der: bytes) -> float:
+    from cryptography import x509  # noqa: PLC0415 - 7 MB, for probes over TLS alone
+
     return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
 
 
