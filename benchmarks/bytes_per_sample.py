@@ -1,9 +1,9 @@
 """Bytes on disk per sample: what real exporters say, for 24 h at 15 s, in our blocks and in those of the peers.
 
 The data: :func:`benchmarks.recorded.go_on` over an hour recorded from Debian's node, redis and postgres exporters and
-from hypercare itself (``benchmarks/data``, made by ``python -m benchmarks.record``). All stores get the same samples with
-the same times, which are exactly 15 s apart; what counts is everything that stays on disk after flush and merge: samples,
-times, labels and index.
+from hypercare itself (``benchmarks/data``, made by ``python -m benchmarks.record``), and that hour as it was recorded. All
+stores get the same samples with the same times, which are exactly 15 s apart; what counts is everything that stays on
+disk after flush and merge: samples, times, labels and index.
 """
 
 from __future__ import annotations
@@ -44,10 +44,20 @@ def run(scale: Scale) -> list[Figure]:
         "included, after flush and merge; VictoriaMetrics keeps 15 decimal digits of a value, we and Prometheus all bits"
     )
     limit = _LIMIT if victoria is None else min(_LIMIT, victoria / total / 2)
+    hour, hour_victoria, samples = _hour(end)
+    whole = f"{samples:,} samples: the recorded hour itself, of which labels and index are a large share"
     return [
         Figure("bytes on disk a sample, beside VictoriaMetrics", ours / total, "B", _per(victoria, total), limit, note),
         Figure("bytes on disk a sample, beside Prometheus", ours / total, "B", _per(prometheus, total), None, note),
+        Figure("… the recorded hour", hour / samples, "B", _per(hour_victoria, samples), None, whole),
     ]
+
+
+def _hour(end: int) -> tuple[int, int | None, int]:
+    """Bytes of the recorded hour in our files and in those of VictoriaMetrics, and how many samples it has."""
+    with Lab() as lab:
+        made = day.recorded_hour(end)
+        return _hypercare(lab.folder / "hypercare", made, end), _victoria(lab, made), day.samples(made)
 
 
 def _per(size: int | None, total: int) -> float | None:

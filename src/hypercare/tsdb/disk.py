@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from hypercare.tsdb.tombstones import Tombstone
 
 _PROBLEM_LIMIT: Final = 1000
+_MERGE_COST: Final = 2
+"""How much longer a sample takes to be merged, which is to be kept for long, than to be sealed."""
 
 
 class Sealing(BlockWork):
@@ -298,7 +300,7 @@ class Disk:
         try:
             if self._merging is None:
                 self._merging = self._begin_merge()
-            if self._merging is None or not self._merging.step(self._options.seal_budget):
+            if self._merging is None or not self._merging.step(self._options.seal_budget // _MERGE_COST):
                 return False
             merging, self._merging = self._merging, None
             return self._replace(merging)
