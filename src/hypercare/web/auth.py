@@ -126,6 +126,8 @@ class Gate:
 
         """
         if _STATE not in request.scope:
+            # Asked again while a refusal is rendered.
+            request.scope[_STATE] = None
             request.scope[_STATE] = self._identity(request)
         found: Identity | None = request.scope[_STATE]
         return found

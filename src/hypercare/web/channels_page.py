@@ -13,7 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from hypercare.channels.commands import SendTest
 from hypercare.kernel import CommandError
 from hypercare.reports.channels import ways
-from hypercare.web.forms import ME, MESSAGE
+from hypercare.web.forms import ME
+from hypercare.web.notices import MESSAGE
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

@@ -19,6 +19,7 @@ from hypercare.model.time import YEAR, parse_duration
 from hypercare.routing.commands import ExpireSilence, PutSilence
 from hypercare.web.auth import COOKIE, SECURE_COOKIE, TooManyTriesError, address_of, session_secret
 from hypercare.web.calls import call
+from hypercare.web.notices import MESSAGE
 from hypercare.web.roles import needs, open_to_all
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from hypercare.web.pages import Pages
 
 ME: Final = "hypercare_me"
-MESSAGE: Final = "hypercare_message"
 _NOT_RIGHT: Final = "That is not right: no user has this name and this password."
 _TOO_MANY: Final = "There were too many tries. Wait five minutes."
 

@@ -18,7 +18,8 @@ from hypercare.oncall.commands import AddOverride, AddSwap, RemoveChange
 from hypercare.oncall.coverage import coverage
 from hypercare.oncall.render import OVERRIDE, ROTATION, render
 from hypercare.web.calls import call
-from hypercare.web.forms import ME, MESSAGE
+from hypercare.web.forms import ME
+from hypercare.web.notices import MESSAGE
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

@@ -18,15 +18,18 @@ from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports.overview import alert_lines, overview, target_lines
 from hypercare.reports.why import why_one
 from hypercare.routing.store import load_silences
+from hypercare.web.access_pages import add_access_pages
+from hypercare.web.auth import TooManyTriesError
 from hypercare.web.channels_page import add_channels_page
-from hypercare.web.forms import ME, MESSAGE, add_forms
+from hypercare.web.forms import ME, add_forms
+from hypercare.web.notices import MESSAGE
 from hypercare.web.oncall_pages import add_oncall_pages
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hypercare.app import App
-    from hypercare.web.auth import Gate
+    from hypercare.web.auth import Gate, Identity
     from hypercare.web.trials import Trials
 
 
@@ -68,7 +71,8 @@ class Pages:
     def render(self, request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
         """A page or fragment, with its HTTP status."""
         now = self.app.ports.clock.now()
-        identity = self.gate.identity(request) if self.gate.closed else None
+        closed = self.gate.closed
+        identity = self._identity(request) if closed else None
         people = [p.name for p in self.app.config.hypercare.people] or ["web"]
         oncall = [s.person for s in on_call_now(self.app.oncall.plan, now) if s.person]
         fixed = identity is not None and not identity.by_token
@@ -79,12 +83,20 @@ class Pages:
         text = self.environment.get_template(template).render(
             platform=self.app.config.hypercare.platform, version=self.app.version, here=request.url.path, now=now,
             user=identity.name if identity else "", me=me, me_fixed=fixed, people=people, message=message,
-            may_change=identity is None or identity.may_change, **values,
+            may_change=not closed if identity is None else identity.may_change,
+            is_admin=not closed if identity is None else identity.is_admin, **values,
         )  # fmt: skip
         answer = HTMLResponse(text, code, headers={"Cache-Control": "no-store"})
         if message and not request.url.path.startswith("/fragments/"):
             answer.delete_cookie(MESSAGE)
         return answer
+
+    def _identity(self, request: Request) -> Identity | None:
+        try:
+            return self.gate.identity(request)
+        except TooManyTriesError:
+            # A page that is open to everybody is so to them, too.
+            return None
 
     def error(self, request: Request, status: int, text: str) -> HTMLResponse:
         """A refusal as a page."""
@@ -168,6 +180,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
     def incident(request: Request, ref: str) -> Response:
         return pages.render(request, "incident.html", **_incident(pages.app, ref))
 
+    add_access_pages(router, pages)
     add_forms(router, pages)
     return router
 
