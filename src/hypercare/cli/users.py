@@ -138,6 +138,8 @@ def _directly(data: Path, what: str, make: Callable[[], object], by: str) -> Non
 
     from sqlalchemy.exc import DatabaseError
 
+    # Every room's tables register themselves: a new database gets them all.
+    import hypercare.app  # noqa: F401
     from hypercare.access import audit
     from hypercare.access.service import AccessService
     from hypercare.adapters.system import SystemClock, SystemIds
