@@ -43,7 +43,12 @@ RUNS ?= 1000000
 fuzz: $(STAMP) ## a million inputs to everything that reads foreign bytes (RUNS=…)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]' && $(BIN)/python -m fuzz --runs $(RUNS)
 
-kills: $(STAMP) ## kill -9 at a hundred seeded moments under full ingestion
-	KILLS=100 $(BIN)/pytest tests/tsdb/test_kill.py -s
+KILLS ?= 100
+SEED ?= 1
+kills: $(STAMP) ## kill -9 at a hundred seeded moments under full ingestion: the store, a whole server (KILLS=… SEED=…)
+	KILLS=$(KILLS) SEED=$(SEED) KILLS_LOSS=1 $(BIN)/pytest tests/tsdb/test_kill.py tests/e2e/test_kill_serve.py -s
 
-.PHONY: help setup peers demo serve lint test conformance bench fuzz kills
+corrupt: $(STAMP) ## every byte of a store with everything in it flipped once, every file cut anywhere
+	CORRUPT=1 $(BIN)/pytest tests/tsdb/test_every_byte.py -s
+
+.PHONY: help setup peers demo serve lint test conformance bench fuzz kills corrupt

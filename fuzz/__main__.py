@@ -1,6 +1,7 @@
 """``python -m fuzz [TARGET …] [--runs 1000000] [--keep FOLDER]``: fuzz the targets one after the other.
 
-Every target runs in a process of its own under atheris (libFuzzer); an input may take a second, the process 500 MB.
+Every target runs in a process of its own under atheris (libFuzzer); an input may take a second of the processor, the
+process 500 MB.
 Ends with 1 where something was found. The input stays in the folder; ``python -m fuzz TARGET --input FILE`` repeats it.
 """
 
@@ -16,11 +17,12 @@ from typing import Final
 
 from fuzz.seeds import SEEDS, seeds
 
-_SECONDS: Final = 1
+_SECONDS: Final = 60
+"""By the clock on the wall, for what never ends; ``run.py`` holds inputs to a second of the processor."""
 _MEGABYTES: Final = 500
 _LONGEST: Final = 4096
-_SHARE: Final = 100_000
-"""Inputs of one process."""
+_SHARE: Final = 40_000
+"""Inputs of one process: the instrumentation keeps some kilobytes of each, whatever the target does."""
 _ROOT: Final = Path(__file__).parents[1]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypercare.tsdb.fields import cells_of, field_labels, is_field, owner_of, roles_of, shape_of
+from hypercare.tsdb.fields import START, cells_of, field_labels, is_field, owner_of, roles_of, shape_of
 from hypercare.tsdb.layout import Layout
 from hypercare.tsdb.options import AppendResult
 
@@ -116,6 +116,11 @@ class Group:
             msg = f"group {self.key!r} has no column {owner}; its generation is {self.generation}"
             raise LookupError(msg)
         return self.column(field_labels(labels, role))
+
+    def is_part(self, number: int) -> bool:
+        """Whether a column is a part of a histogram."""
+        owner = self.owners.get(number)
+        return owner is not None and self.fields[owner].get(START) != number
 
     def histogram(self, owner: int, value: Histogram) -> tuple[Ints, Floats]:
         """A histogram of a series as columns and cells.

@@ -85,7 +85,11 @@ class _FileReplay:
     def columns(self, record: ColumnsRecord) -> None:
         known = self._columns.get(record.gid, {})
         here = np.array([number in known for number in record.columns], dtype=np.bool_)
-        numbers = np.array([known[number] for number in record.columns if number in known], dtype=np.int64)
+        if not here.all() and (group := self._groups.get(record.gid)) is not None and group.owners:
+            # What is unknown may be a bucket: without it a histogram would be another one.
+            part = [number in known and group.is_part(known[number]) for number in record.columns]
+            here &= ~np.array(part, dtype=np.bool_)
+        numbers = np.array([known[n] for n, used in zip(record.columns, here, strict=True) if used], dtype=np.int64)
         if len(np.unique(numbers)) < len(numbers):
             # No writer names a column twice: the rows that need this list are lost, and counted.
             self._lists.pop(record.gid, None)

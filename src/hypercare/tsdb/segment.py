@@ -176,6 +176,7 @@ class Segment:
     """
 
     __slots__ = (
+        "_broken",
         "_cache",
         "_source",
         "dead",
@@ -207,6 +208,8 @@ class Segment:
         self.page_columns = columns or page_columns(rows)
         self.holes = holes
         self.dead: tuple[Dead, ...] = ()
+        # Pages that could not be read; their cells were given as absent.
+        self._broken: frozenset[int] = frozenset()
         self._source = source
         self._cache = cache
         self.uid = next(_uids)
@@ -243,6 +246,13 @@ class Segment:
             if each.first == 0 and each.behind == self.rows:
                 gone |= each.columns
         return gone
+
+    def unread(self, slots: Slots) -> Bools | None:
+        """Which of these columns a reader was given as absent because they cannot be read; none: none is."""
+        if not self._broken:
+            return None
+        columns = np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots
+        return np.isin(columns // self.page_columns, sorted(self._broken))
 
     def dense(self, slots: Slots) -> bool:
         """Whether no cell of these columns is stale or absent."""
@@ -289,6 +299,7 @@ class Segment:
         page = self._page(number)
         out = np.empty((len(columns), end - start))
         if page is None:
+            self._broken |= {number}
             out[:] = ABSENT
             return out
         for chunk, places in page.chunks_of(columns):
@@ -298,6 +309,7 @@ class Segment:
             wanted = np.searchsorted(page.members[chunk], columns[places])
             cells = self._chunk(page, number, chunk, None if len(wanted) == len(page.members[chunk]) else wanted)
             if cells is None:
+                self._broken |= {number}
                 out[places] = ABSENT
             elif len(places) == len(columns):
                 return cells[:, start:end]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hypercare.tsdb.segment import DecodedCache
 
 Sheaves: TypeAlias = "dict[tuple[tuple[int, ...], Span], Sheaf | None]"
+_NO_ROWS: Final = np.empty(0, dtype=np.int64)
 _MANY: Final = 4
 """Groups from which on it pays to look at them together."""
 _SHEAVES: Final = 32
@@ -141,8 +142,12 @@ class Snapshot:
                 continue
             starts = self._starts(match, start, end)
             for found in self._gather(fields, start, end):
+                harmed = self._harmed(fields, start, end)
                 for plan in plans_of(found.labels):
-                    if plan.has_histogram and len(rows := plan.rows(found.values)):
+                    rows = plan.rows(found.values) if plan.has_histogram else _NO_ROWS
+                    if harmed and plan.labels in harmed:
+                        rows = rows[~np.isin(found.times[rows], harmed[plan.labels])]
+                    if len(rows):
                         times = found.times[rows]
                         began = _starts_of(starts, [plan.labels], times)
                         column = None if began is None else began[:, 0]
@@ -300,6 +305,19 @@ class Snapshot:
             times, values = _interleave(times, values)
             dense = not holes_of(values).any()
         return [SampleMatrix(labels, times, values, dense)]
+
+    def _harmed(self, fields: Match, start: Ms, end: Ms) -> dict[Labels, Ints]:
+        """Times at which a field of a series cannot be read: the others alone would make another histogram."""
+        found: dict[Labels, list[Ints]] = {}
+        if not any(block.failures for block in self._blocks):
+            return {}
+        for part in self._parts(fields.gid, start, end):
+            slots, labels = fields.plans.get(part.layout) or fields.plan(part.layout)
+            unread = None if isinstance(part.rows, RawRows) else part.rows.unread(slots)
+            if unread is not None:
+                for owner in dict.fromkeys(owner_of(labels[at])[0] for at in np.flatnonzero(unread).tolist()):
+                    found.setdefault(owner, []).append(part.times[part.start : part.end])
+        return {owner: np.concatenate(times) for owner, times in found.items()}
 
     def _with_starts(self, match: Match, start: Ms, end: Ms) -> list[SampleMatrix]:
         """The samples of one group with their start timestamps, where any is known."""
