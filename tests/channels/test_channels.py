@@ -245,14 +245,20 @@ WAYS = {
     "email": {"channel": "email", "to": "ada@x.org"},
     "webhook": {"channel": "webhook", "url": "http://hook/x"},
     "pagerduty": {"channel": "pagerduty", "routing_key": "rk"},
+    "discord": {"channel": "discord", "url": "http://hook/x"},
+    "msteams": {"channel": "msteams", "url": "http://hook/x"},
+    "msteamsv2": {"channel": "msteamsv2", "url": "http://hook/x"},
+    "telegram": {"channel": "telegram", "to": "-77"},
+    "opsgenie": {"channel": "opsgenie", "to": "ada@x.org"},
 }
 
 
 @pytest.mark.parametrize("channel", sorted(CHANNELS))
 def test_pages_reach_a_person_through_every_channel(channel):
     shared = {"smtp_from": "hc@x.org", "smtp_smarthost": "mail:587"}
+    shared |= {"telegram_bot_token": "1:t", "opsgenie_api_key": "k"}
     outside = Outside(people=(person(WAYS[channel]),), **{"global": shared})
-    for host in ("slack", "hook", "events.pagerduty.com"):
+    for host in ("slack", "hook", "events.pagerduty.com", "api.telegram.org", "api.opsgenie.com"):
         outside.host(host)
     effect = Effect("k", channel, "person/ada/0", "incident:7", page.render(channel, PAGE))
     assert isinstance(outside.deliver(effect), Delivered)

@@ -49,7 +49,7 @@ RULES = """groups:
 """
 ALERTMANAGER = """global: {resolve_timeout: 5m, smtp_smarthost: 'a:25'}
 route: {receiver: r, group_by: [a], routes: [{matchers: ['a=~"b"'], mute_time_intervals: [t]}]}
-receivers: [{name: r, discord_configs: [{webhook_url: 'https://a/b'}]}]
+receivers: [{name: r, mattermost_configs: [{webhook_url: 'https://a/b'}]}]
 inhibit_rules: [{source_matchers: [a=b], target_match: {c: d}, equal: [e]}]
 time_intervals: [{name: t, time_intervals: [{weekdays: ['monday:friday'], times: [{start_time: '09:00', end_time: '17:00'}]}]}]
 """

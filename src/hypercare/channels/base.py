@@ -135,6 +135,7 @@ class Channel(Generic[ConfigT]):
         follow: what to send when people have acknowledged or resolved what was told (from the content delivered last);
             none where the channel has no words for it.
         shows_standing: whether a follow-up shows who did what, not only that it was done.
+        chains: whether a content may have ``then``: contents that follow once it was delivered.
         gone: errors that mean that the message is not there any more, so that a new one has to be made.
 
     """
@@ -151,6 +152,7 @@ class Channel(Generic[ConfigT]):
     follow: Callable[[Mapping[str, Any], Standing], dict[str, Any] | None] | None = None
     gone: tuple[str, ...] = ()
     shows_standing: bool = False
+    chains: bool = False
 
 
 _RETRIED = frozenset({408, 425, 429})

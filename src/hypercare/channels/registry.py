@@ -5,7 +5,18 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from hypercare.channels import console, email, pagerduty, slack, webhook
+from hypercare.channels import (
+    console,
+    discord,
+    email,
+    msteams,
+    msteamsv2,
+    opsgenie,
+    pagerduty,
+    slack,
+    telegram,
+    webhook,
+)
 from hypercare.config.integrations_announced import ANNOUNCED
 
 if TYPE_CHECKING:
@@ -17,9 +28,14 @@ if TYPE_CHECKING:
 CHANNELS: Final[Mapping[str, Channel[Any]]] = MappingProxyType(
     {
         "console": console.CHANNEL,
+        "discord": discord.CHANNEL,
         "email": email.CHANNEL,
+        "msteams": msteams.CHANNEL,
+        "msteamsv2": msteamsv2.CHANNEL,
+        "opsgenie": opsgenie.CHANNEL,
         "pagerduty": pagerduty.CHANNEL,
         "slack": slack.CHANNEL,
+        "telegram": telegram.CHANNEL,
         "webhook": webhook.CHANNEL,
     }
 )

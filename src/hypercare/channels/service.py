@@ -109,6 +109,8 @@ class ChannelsService:
 
     def _on_delivered(self, ctx: Context, event: EffectDelivered) -> None:
         channel = CHANNELS.get(event.channel)
+        if channel is not None and channel.chains:
+            self._chain(ctx, event)
         if channel is None or channel.ref is None or not event.receipt:
             return
         payload = _payload(ctx, event.effect_id)
@@ -140,6 +142,12 @@ class ChannelsService:
         memory.put(ctx.db, message)
         if earlier is not None and self._replies and event.channel == "slack":
             self._reply(ctx, event, payload, standing)
+
+    def _chain(self, ctx: Context, event: EffectDelivered) -> None:
+        """Send what follows a content that has been delivered, in its lane."""
+        for number, content in enumerate(_payload(ctx, event.effect_id)["content"].get("then", ())):
+            key = f"then{number}:{hashlib.blake2b(event.effect_id.encode(), digest_size=24).hexdigest()}"
+            ctx.emit(Effect(key, event.channel, event.target, event.subject, {"content": content}, lane_of(event)))
 
     def _reply(self, ctx: Context, event: EffectDelivered, payload: dict[str, Any], standing: Standing | None) -> None:
         """Say in the thread what has changed: a changed message itself makes no sound."""

@@ -100,9 +100,9 @@ class AlertmanagerGlobal(StrictModel):
     slack_app_token_file: FilePath = ""
     slack_app_url: Url = "https://slack.com/api/chat.postMessage"
     pagerduty_url: Url = "https://events.pagerduty.com/v2/enqueue"
-    opsgenie_api_url: Annotated[Url, _NOBODY] = "https://api.opsgenie.com/"
-    opsgenie_api_key: Annotated[Secret, _NOBODY] = Secret("")
-    opsgenie_api_key_file: Annotated[FilePath, _NOBODY] = ""
+    opsgenie_api_url: Url = "https://api.opsgenie.com/"
+    opsgenie_api_key: Secret = Secret("")
+    opsgenie_api_key_file: FilePath = ""
     wechat_api_url: Annotated[Url, _NOBODY] = "https://qyapi.weixin.qq.com/cgi-bin/"
     wechat_api_secret: Annotated[Secret, _NOBODY] = Secret("")
     wechat_api_secret_file: Annotated[FilePath, _NOBODY] = ""
@@ -110,9 +110,9 @@ class AlertmanagerGlobal(StrictModel):
     victorops_api_url: Annotated[Url, _NOBODY] = "https://alert.victorops.com/integrations/generic/20131114/alert/"
     victorops_api_key: Annotated[Secret, _NOBODY] = Secret("")
     victorops_api_key_file: Annotated[FilePath, _NOBODY] = ""
-    telegram_api_url: Annotated[Url, _NOBODY] = "https://api.telegram.org"
-    telegram_bot_token: Annotated[Secret, _NOBODY] = Secret("")
-    telegram_bot_token_file: Annotated[FilePath, _NOBODY] = ""
+    telegram_api_url: Url = "https://api.telegram.org"
+    telegram_bot_token: Secret = Secret("")
+    telegram_bot_token_file: FilePath = ""
     webex_api_url: Annotated[Url, _NOBODY] = "https://webexapis.com/v1/messages"
     rocketchat_api_url: Annotated[Url, _NOBODY] = "https://open.rocket.chat/"
     rocketchat_token: Annotated[Secret, _NOBODY] = Secret("")

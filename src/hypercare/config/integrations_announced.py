@@ -34,51 +34,6 @@ class Undelivered(NotifierConfig):
         return ""
 
 
-class Responder(StrictModel):
-    """Who an Opsgenie alert goes to."""
-
-    id: str = ""
-    name: str = ""
-    username: str = ""
-    type: str = ""
-
-    @model_validator(mode="after")
-    def _who(self) -> Self:
-        if not (self.id or self.name or self.username):
-            raise refuse("a responder needs id, name or username")
-        if "{{" in self.type:
-            if self.type.count("{{") != self.type.count("}}") or ("{{/*" in self.type and "*/}}" not in self.type):
-                msg = f"not a valid template: {self.type!r}"
-                raise refuse(msg, "type")
-        elif self.type.lower() not in {"team", "teams", "user", "escalation", "schedule"}:
-            msg = f"unknown responder type {self.type!r}"
-            raise refuse(msg, "type", hint="team, user, escalation or schedule")
-        return self
-
-
-class OpsgenieConfig(Undelivered):
-    """``opsgenie_configs``."""
-
-    exclusive: ClassVar[Groups] = (("api_key", "api_key_file"),)
-    needs = ((("api_key", "api_key_file"), ("opsgenie_api_key", "opsgenie_api_key_file")),)
-
-    send_resolved: bool = True
-    api_key: Secret = Secret("")
-    api_key_file: FilePath = ""
-    api_url: Url | None = None
-    message: str = ""
-    description: str = ""
-    source: str = ""
-    details: TextMap = Field(default_factory=dict)
-    entity: str = ""
-    responders: tuple[Responder, ...] = ()
-    actions: str = ""
-    tags: str = ""
-    note: str = ""
-    priority: str = ""
-    update_alerts: bool = False
-
-
 _VICTOROPS_FIXED: Final = frozenset(
     {
         "routing_key",
@@ -182,25 +137,6 @@ class SnsConfig(Undelivered):
     attributes: TextMap = Field(default_factory=dict)
 
 
-class TelegramConfig(Undelivered):
-    """``telegram_configs``."""
-
-    exclusive: ClassVar[Groups] = (("bot_token", "bot_token_file"), ("chat_id", "chat_id_file"))
-    required_one: ClassVar[Groups] = (("chat_id", "chat_id_file"),)
-    needs = ((("bot_token", "bot_token_file"), ("telegram_bot_token", "telegram_bot_token_file")),)
-
-    send_resolved: bool = True
-    api_url: Url | None = None
-    bot_token: Secret = Secret("")
-    bot_token_file: FilePath = ""
-    chat_id: int = 0
-    chat_id_file: FilePath = ""
-    message_thread_id: int = 0
-    message: str = ""
-    disable_notifications: bool = False
-    parse_mode: Literal["", "Markdown", "MarkdownV2", "HTML"] = "HTML"
-
-
 class WebexConfig(Undelivered):
     """``webex_configs``."""
 
@@ -216,49 +152,6 @@ class WebexConfig(Undelivered):
         if self.http_config is None or self.http_config.authorization is None:
             raise refuse("webex needs http_config.authorization with the bot's token")
         return self
-
-
-class DiscordConfig(Undelivered):
-    """``discord_configs``."""
-
-    exclusive: ClassVar[Groups] = (("webhook_url", "webhook_url_file"),)
-    required_one: ClassVar[Groups] = (("webhook_url", "webhook_url_file"),)
-
-    send_resolved: bool = True
-    webhook_url: SecretUrl = Secret("")
-    webhook_url_file: FilePath = ""
-    content: str = ""
-    title: str = ""
-    message: str = ""
-    username: str = ""
-    avatar_url: str = ""
-
-
-class MsTeamsConfig(Undelivered):
-    """``msteams_configs``."""
-
-    exclusive: ClassVar[Groups] = (("webhook_url", "webhook_url_file"),)
-    required_one: ClassVar[Groups] = (("webhook_url", "webhook_url_file"),)
-
-    send_resolved: bool = True
-    webhook_url: SecretUrl = Secret("")
-    webhook_url_file: FilePath = ""
-    title: str = ""
-    summary: str = ""
-    text: str = ""
-
-
-class MsTeamsV2Config(Undelivered):
-    """``msteamsv2_configs``."""
-
-    exclusive: ClassVar[Groups] = (("webhook_url", "webhook_url_file"),)
-    required_one: ClassVar[Groups] = (("webhook_url", "webhook_url_file"),)
-
-    send_resolved: bool = True
-    webhook_url: SecretUrl = Secret("")
-    webhook_url_file: FilePath = ""
-    title: str = ""
-    text: str = ""
 
 
 class JiraConfig(Undelivered):
@@ -389,16 +282,11 @@ class IncidentioConfig(Undelivered):
 
 ANNOUNCED: Mapping[str, type[StrictModel]] = MappingProxyType(
     {
-        "opsgenie_configs": OpsgenieConfig,
         "victorops_configs": VictorOpsConfig,
         "pushover_configs": PushoverConfig,
         "wechat_configs": WechatConfig,
         "sns_configs": SnsConfig,
-        "telegram_configs": TelegramConfig,
         "webex_configs": WebexConfig,
-        "discord_configs": DiscordConfig,
-        "msteams_configs": MsTeamsConfig,
-        "msteamsv2_configs": MsTeamsV2Config,
         "jira_configs": JiraConfig,
         "rocketchat_configs": RocketchatConfig,
         "mattermost_configs": MattermostConfig,

@@ -15,8 +15,8 @@ class Contact(StrictModel):
     """One way to reach a person.
 
     Attributes:
-        to: an e-mail address, a Slack channel or user.
-        url: of a webhook or a Slack webhook.
+        to: an e-mail address, a Slack channel or user, a Telegram chat's number, a user of Opsgenie.
+        url: of a webhook, of Slack's, Discord's or Teams' too.
         routing_key: of PagerDuty.
         urgency: pages of this urgency go this way; ``any``: all.
         after: so long after the page's first ways, unless somebody has acknowledged by then, ms.
@@ -25,7 +25,9 @@ class Contact(StrictModel):
 
     exclusive: ClassVar[Groups] = (("url", "url_file"), ("routing_key", "routing_key_file"))
 
-    channel: Literal["console", "slack", "email", "webhook", "pagerduty"]
+    channel: Literal[
+        "console", "slack", "email", "webhook", "pagerduty", "telegram", "discord", "msteams", "msteamsv2", "opsgenie"
+    ]
     to: str = ""
     url: SecretUrl = Secret("")
     url_file: FilePath = ""
@@ -36,8 +38,11 @@ class Contact(StrictModel):
 
     @model_validator(mode="after")
     def _needs(self) -> Self:
-        if self.channel == "webhook" and not (self.url or self.url_file):
-            raise refuse("a webhook needs url or url_file", "url")
+        if self.channel in {"webhook", "discord", "msteams", "msteamsv2"} and not (self.url or self.url_file):
+            msg = f"{self.channel} needs url or url_file"
+            raise refuse(msg, "url")
+        if self.channel == "telegram" and re.fullmatch(r"-?[0-9]{1,19}", self.to) is None:
+            raise refuse("telegram needs to: the number of a chat with the bot of alertmanager.yml's global", "to")
         if self.channel == "slack" and not (self.to or self.url or self.url_file):
             raise refuse("slack needs url, url_file, or to (with a Slack address in alertmanager.yml's global)", "url")
         if self.channel == "pagerduty" and not (self.routing_key or self.routing_key_file):

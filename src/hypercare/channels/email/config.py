@@ -1,5 +1,6 @@
 """``email_configs``."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -9,9 +10,12 @@ from hypercare.config.base import Announced, FilePath, HostPort, Secret, StrictM
 from hypercare.config.http_client import NotifierConfig, TlsConfig
 from hypercare.config.people import Contact, Person
 
+_HEADER_NAME = re.compile(r"[!-9;-~]+")
+_OWN_HEADERS = frozenset({"content-type", "content-transfer-encoding", "content-disposition", "mime-version"})
+
 
 class EmailThreading(StrictModel):
-    """Mails of one group as one thread."""
+    """Mails of one group as one thread, or one a day."""
 
     enabled: bool = False
     thread_by_date: Literal["none", "daily"] = "daily"
@@ -43,12 +47,18 @@ class EmailConfig(NotifierConfig):
     require_tls: bool | None = None
     force_implicit_tls: bool | None = None
     tls_config: TlsConfig | None = None
-    threading: Annotated[EmailThreading, Announced("mails of a group are not threaded")] = EmailThreading()
+    threading: EmailThreading = EmailThreading()
 
     @model_validator(mode="after")
     def _headers(self) -> "EmailConfig":
         seen: dict[str, str] = {}
         for name in self.headers:
+            if _HEADER_NAME.fullmatch(name) is None:
+                msg = f"{name!r} cannot be the name of a header"
+                raise refuse(msg, "headers", name)
+            if name.lower() in _OWN_HEADERS:
+                msg = f"the header {name!r} is set by the mail's contents and cannot be changed"
+                raise refuse(msg, "headers", name)
             if name.lower() in seen:
                 msg = f"the header {name!r} stands twice (as {seen[name.lower()]!r})"
                 raise refuse(msg, "headers", name)

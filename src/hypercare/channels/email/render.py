@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 from typing import TYPE_CHECKING, Any
 
+from hypercare.channels.notification import status_of, summary
 from hypercare.channels.page_text import facts, headline, plain
+from hypercare.model.time import to_datetime
 
 if TYPE_CHECKING:
     from hypercare.channels.email.config import EmailConfig
@@ -21,16 +24,37 @@ def render(config: EmailConfig, notification: Notification, texts: Texts) -> dic
     Raises:
         TemplateError: a template is faulty.
     """
+    text, page = texts.text(config.text), texts.html(config.html) if config.html else ""
     given = {name.title(): template for name, template in config.headers.items()}
     return {
         "subject": texts.text(given.pop("Subject", SUBJECT)),
         "to": texts.text(config.to),
         "from": texts.text(config.from_),
         "headers": texts.each(given),
-        "text": texts.text(config.text),
-        "html": texts.html(config.html) if config.html else "",
+        # Whoever cannot see HTML (a watch, a text terminal) is told all the same.
+        "text": text or (plain_text(notification) if page else ""),
+        "html": page,
         "at": notification.now,
+        "thread": _thread(config, notification),
     }
+
+
+def _thread(config: EmailConfig, notification: Notification) -> str:
+    """Names the thread of a group's mails; empty where they are single."""
+    if not config.threading.enabled:
+        return ""
+    day = to_datetime(notification.now).strftime("-%Y-%m-%d") if config.threading.thread_by_date == "daily" else ""
+    return f"group-{hashlib.sha256(notification.group_key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}{day}"
+
+
+def plain_text(notification: Notification) -> str:
+    """The alerts with their labels and annotations, as text."""
+    parts = [summary(notification)]
+    for alert in (*notification.firing, *notification.resolved):
+        lines = [f"[{status_of(alert, notification.now)}] {alert.name}"]
+        lines += [f"  {name} = {value}" for name, value in (*alert.labels, *alert.annotations)]
+        parts.append("\n".join(lines))
+    return "\n\n".join([*parts, notification.external_url]).strip()
 
 
 def page(page: Page) -> dict[str, Any]:
@@ -39,14 +63,19 @@ def page(page: Page) -> dict[str, Any]:
         f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{_linked(value)}</td></tr>" for name, value in facts(page)
     )
     title = html.escape(headline(page))
+    button = ""
+    if page.ack_url:
+        style = "display:inline-block;padding:16px 32px;border-radius:10px;background:#0b6e4f;color:#fff;font-size:20px"
+        button = f'<p><a href="{html.escape(page.ack_url)}" style="{style}">Acknowledge</a></p>'
     return {
         "subject": headline(page),
         "to": "",
         "from": "",
         "headers": {"X-Priority": "1"},
         "text": plain(page),
-        "html": f"<!doctype html><html><body><h2>{title}</h2><table>{rows}</table></body></html>",
+        "html": f"<!doctype html><html><body><h2>{title}</h2>{button}<table>{rows}</table></body></html>",
         "at": page.at,
+        "thread": f"incident-{page.incident_id}",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
     from hypercare.channels.email.config import EmailConfig
 
+_BETWEEN = re.compile(r",[ \t\r\n]+")
 IMPLICIT_TLS_PORT = 465
-_BREAKS = re.compile(r"[\r\n]+")
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+"""What ends a line for some program or other, and what has no place in a header."""
 
 
 def request(config: EmailConfig, payload: Mapping[str, Any], sending: Sending) -> Request:
@@ -37,6 +40,8 @@ def request(config: EmailConfig, payload: Mapping[str, Any], sending: Sending) -
     smarthost = config.smarthost or shared.smtp_smarthost
     if not (sender and recipients and smarthost):
         raise NotSendableError("an e-mail needs smarthost, from and to")
+    if not all(address.addr_spec.isascii() for address in (sender[0], *recipients)):
+        raise NotSendableError("an e-mail address must be of ASCII characters")
     host, _, port_text = smarthost.rpartition(":")
     if not port_text.isdecimal():
         msg = f"the port of the mail server must be a number: {smarthost!r}"
@@ -74,10 +79,14 @@ def _addresses(text: str) -> list[Address]:
     """The addresses of a header.
 
     Raises:
-        NotSendableError: one is not an address.
+        NotSendableError: one is not an address, or has a line break.
     """
+    # A list may be written over several lines; a line that ends within an address is somebody's attempt.
+    text = _BETWEEN.sub(", ", text.strip())
+    if _BREAKS.search(text):
+        raise NotSendableError(f"an e-mail address must not have line breaks: {text!r}")
     found: list[Address] = []
-    for name, spec in getaddresses([_BREAKS.sub(" ", text)]):
+    for name, spec in getaddresses([text]):
         try:
             found.append(Address(display_name=name, addr_spec=spec))
         except (ValueError, IndexError) as err:
@@ -96,6 +105,12 @@ def _message(payload: Mapping[str, Any], sender: Address, recipients: list[Addre
     # The same with every try, so that mail programs show a repeated delivery once.
     message["Message-ID"] = f"<{key}@{sender.domain or 'hypercare'}>"
     message["X-Idempotency-Key"] = key
+    # So that absence notes and other programs do not answer.
+    message["Auto-Submitted"] = "auto-generated"
+    if thread := payload.get("thread"):
+        root = f"<{thread}@{sender.domain or 'hypercare'}>"
+        message["In-Reply-To"] = message["References"] = root
+        message["List-Id"] = f"hypercare <hypercare.{sender.domain or 'localhost'}>"
     for name, value in payload["headers"].items():
         if name in message:
             del message[name]
@@ -105,6 +120,8 @@ def _message(payload: Mapping[str, Any], sender: Address, recipients: list[Addre
         message.set_content(text)
         if html:
             message.add_alternative(html, subtype="html")
+            # The same with every try, where the library would draw a random one.
+            message.set_boundary(f"=_{hashlib.sha256(key.encode()).hexdigest()[:40]}")
     else:
         message.set_content(html, subtype="html")
     return message.as_bytes()
