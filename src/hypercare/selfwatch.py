@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hypercare.access.service import AccessService
     from hypercare.auditor.service import AuditorService
     from hypercare.backend import Backend
+    from hypercare.incidents.service import IncidentService
     from hypercare.ingest import IngestService
     from hypercare.ingest.push.service import PushService
     from hypercare.kernel import Kernel
@@ -43,6 +44,10 @@ class Watched(Protocol):
     @property
     def rules(self) -> RulesService:
         """The rule groups."""
+
+    @property
+    def incidents(self) -> IncidentService:
+        """The incidents."""
 
     @property
     def ingest(self) -> IngestService:
@@ -78,6 +83,7 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from _rules(app.rules)
     yield from _kernel(app.kernel)
     yield from _tsdb(app.tsdb)
+    yield from app.incidents.exported.readings()
     yield from app.ingest.readings()
     yield from app.pushes.readings()
     yield from app.remote.readings()

@@ -84,7 +84,8 @@ class Calm:
         self._ended, self._touched = {}, {}
         for incident_id in touched:
             incident = store.load_incident(ctx.db, incident_id)
-            if incident is not None and incident.status != store.RESOLVED:
+            # One that a person declared has no alerts that could end.
+            if incident is not None and incident.status != store.RESOLVED and rows.has_alerts(ctx, incident_id):
                 self._clear_or_not(ctx, incident)
                 self._calm_or_not(ctx, incident)
 

@@ -159,6 +159,16 @@ class PostUpdate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Declare:
+    """Open an incident that no alert tells of; those on call are paged."""
+
+    by: str
+    title: str
+    severity: Severity
+    service: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Merge:
     """Two incidents are one: ``into`` goes on with the alerts of both. Answers with the one that goes on."""
 

@@ -47,12 +47,12 @@ def create(ctx: Context, values: dict[str, Any], labels: Labels) -> tuple[int, s
     """Write a new open incident; its number and id."""
     incident_id = ctx.new_id()
     row = {
+        "acknowledged_by": "",
+        "resolved_by": "",
         **values,
         "id": incident_id,
         "labels": _json(labels.as_dict()),
         "opened_at": ctx.now,
-        "acknowledged_by": "",
-        "resolved_by": "",
     }
     result = ctx.db.execute(insert(incidents).values(row).returning(incidents.c.number))
     return int(result.scalar_one()), incident_id
@@ -149,6 +149,12 @@ def calling(ctx: Context, incident_id: str) -> tuple[int, tuple[str, ...]]:
     query = select(c.suppressed, func.count()).where(c.incident_id == incident_id, c.ends_at.is_(None))
     counts = {row[0]: int(row[1]) for row in ctx.db.execute(query.group_by(c.suppressed))}
     return counts.get(None, 0), tuple(sorted(why for why in counts if why))
+
+
+def has_alerts(ctx: Context, incident_id: str) -> bool:
+    """Whether any alert ever fired in an incident."""
+    query = select(incident_alerts.c.fingerprint).where(incident_alerts.c.incident_id == incident_id).limit(1)
+    return ctx.db.execute(query).first() is not None
 
 
 def last_word(ctx: Context, incident_id: str) -> Ms:

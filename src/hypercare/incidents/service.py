@@ -11,9 +11,13 @@ from hypercare.incidents.checklist import Checklists
 from hypercare.incidents.commands import AddNote, Resolve
 from hypercare.incidents.current import Current
 from hypercare.incidents.evidence import Keeper
+from hypercare.incidents.merging import Merging, announce, goes_on
 from hypercare.incidents.notices import Notices
+from hypercare.incidents.postmortem import Postmortems
 from hypercare.incidents.reading import settings_of
 from hypercare.incidents.room import Room
+from hypercare.incidents.stats import Exported
+from hypercare.incidents.statuspage import StatusPages
 from hypercare.incidents.tasks import Tasks
 from hypercare.incidents.timeline import Chronicle
 from hypercare.incidents.updates import Updates
@@ -22,7 +26,6 @@ from hypercare.model.events import (
     AlertsReceived,
     GroupNotified,
     IncidentAlertsJoined,
-    IncidentOpened,
     IncidentResolved,
     IncidentSeverityChanged,
 )
@@ -71,10 +74,15 @@ class IncidentService:
         self._checklists = Checklists(self._room, self._settings)
         notices = Notices(self._settings, render)
         self._updates = Updates(self._room, notices, self._settings)
+        self.exported = Exported()
         # In the order in which they hear of events: what notices tell has to be there before.
         self._parts = (
             self._room, self._checklists, self._updates, Tasks(self._room, notices, self._settings), notices,
             Keeper(self._settings, instruments),
+            Merging(self._calm, self._given_up),
+            Postmortems(self._room, notices, self._settings),
+            StatusPages(self._settings),
+            self.exported,
         )  # fmt: skip
 
     @property
@@ -102,6 +110,7 @@ class IncidentService:
     def apply(self, ctx: Context, settings: IncidentSettings) -> None:
         """Work by these settings from now on; incidents under way keep what they have, but end by the new ones."""
         self._settings.take(ctx, settings)
+        self.exported.refresh(ctx)
         for incident in store.load_incidents(ctx.db, "unresolved", limit=_ALL):
             if incident.alerts_cleared_at is not None:
                 wait_quiet(ctx, settings, incident.id, incident.alerts_cleared_at)
@@ -112,6 +121,11 @@ class IncidentService:
         self._checklists.complete(ctx, incident)
         self._updates.on_severity(ctx, incident)
 
+    def _given_up(self, ctx: Context, incident_id: str) -> None:
+        """Another incident goes on in place of this one."""
+        ctx.cancel_timer(f"{QUIET}:{incident_id}")
+        self._acks.watch(ctx, incident_id)
+
     # -- alerts ------------------------------------------------------------------------------------------------
 
     def _on_notified(self, ctx: Context, event: GroupNotified) -> None:
@@ -121,7 +135,7 @@ class IncidentService:
         known = rows.known_firing(ctx, alerts)
         fresh = [alert for alert in alerts if alert.fingerprint not in known]
         for subject in grouping.subjects(fresh, self.settings):
-            latest = store.load_latest(ctx.db, subject.key)
+            latest = goes_on(ctx, store.load_latest(ctx.db, subject.key))
             if latest is None or self._is_over(ctx, latest):
                 self._open(ctx, subject)
             elif latest.status == store.RESOLVED:
@@ -193,18 +207,7 @@ class IncidentService:
             self._on_severity(ctx, found(ctx, incident.id))
 
     def _announce(self, ctx: Context, incident_id: str) -> None:
-        incident = found(ctx, incident_id)
-        event = IncidentOpened(
-            incident_id=incident.id,
-            title=incident.title,
-            severity=incident.severity,
-            service=incident.service,
-            labels=incident.labels.pairs,
-            runbook_url=incident.runbook_url,
-            policy=incident.policy,
-            number=incident.number,
-        )
-        ctx.publish(event)
+        announce(ctx, found(ctx, incident_id))
 
     # -- resolution --------------------------------------------------------------------------------------------
 

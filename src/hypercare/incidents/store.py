@@ -144,6 +144,12 @@ def load_incidents(db: Connection, status: str | None = None, limit: int = 100) 
     return tuple(_incident(row) for row in rows)
 
 
+def load_opened(db: Connection, since: Ms, until: Ms) -> tuple[Incident, ...]:
+    """The incidents that opened with ``since <= t < until``, by number."""
+    opened = incidents.c.opened_at >= since, incidents.c.opened_at < until
+    return tuple(_incident(row) for row in db.execute(_query().where(*opened).order_by(incidents.c.number)))
+
+
 def load_incident(db: Connection, ref: str) -> Incident | None:
     """An incident by its id or its number (``7`` or ``#7``)."""
     digits = ref.removeprefix("#")

@@ -125,10 +125,6 @@ None was kept.
 ## What did not
 
 -
-
-## Action items
-
-Kept as rows of their own, with owner and due date; the export puts them here.
 """
 _BUILT_IN: Final = {"opened": _OPENED, "updated": _UPDATED, "resolved": _RESOLVED, "postmortem": _POSTMORTEM}
 _LONGEST: Final = 200_000

@@ -67,7 +67,13 @@ class SuppressionChanged(DomainEvent):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IncidentOpened(DomainEvent):
-    """An incident began, or began again, and somebody has to be paged; ``number`` is its short name for people."""
+    """An incident began, or began again, and somebody has to be paged.
+
+    Attributes:
+        number: its short name for people.
+        taken_by: who has it already; nobody is paged then. ``IncidentAcknowledged`` follows.
+
+    """
 
     kind: ClassVar[str] = "incident.opened"
     incident_id: str
@@ -78,6 +84,7 @@ class IncidentOpened(DomainEvent):
     runbook_url: str = ""
     policy: str = ""
     number: int = 0
+    taken_by: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

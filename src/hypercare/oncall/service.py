@@ -144,7 +144,8 @@ class OnCallService:
         else:
             _change(ctx, event.incident_id, **values, **_GOES_ON)
         _save(ctx, event.incident_id, next_at=policy.due(ctx.now, 0, 0))
-        self._advance(ctx, event.incident_id)
+        if not event.taken_by:
+            self._advance(ctx, event.incident_id)
 
     def _on_due(self, ctx: Context, key: str) -> None:
         if not self._configured:
