@@ -83,12 +83,12 @@ def test_what_is_due_counts_from_the_end_and_is_reminded_of():
     assert told == [
         "18h30m meet with all who were involved: is due in 6h; bob is reminded",
         "1d30m meet with all who were involved: is due now; bob is reminded",
-        "2d6h30m finish the document: is due in 18h; bob is reminded",
         "2d30m meet with all who were involved: is overdue by 1d; bob is reminded",
-        "3d30m finish the document: is due now; bob is reminded",
+        "2d6h30m finish the document: is due in 18h; bob is reminded",
         "3d30m meet with all who were involved: is overdue by 2d; bob is reminded",
-        "4d30m finish the document: is overdue by 1d; bob is reminded",
+        "3d30m finish the document: is due now; bob is reminded",
         "4d30m meet with all who were involved: is overdue by 3d; bob is reminded",
+        "4d30m finish the document: is overdue by 1d; bob is reminded",
     ]
     assert desk.post.sent[-1].target == "person/bob/0"
     assert due(desk)["evidence"][1] == "ada"

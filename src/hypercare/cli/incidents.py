@@ -1,22 +1,19 @@
-"""Incidents: list, show, ack, unack, note, resolve."""
+"""Incidents: list, show, ack, unack, note, resolve; what belongs to their rooms is in ``incident_room.py``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 import typer
 
 from hypercare.cli.client import DEFAULT_URL, By, Json, Url, request, whoami
+from hypercare.cli.incident_room import Ref, add_room, path_of, say
 from hypercare.cli.show import as_json, clean, local, table
 
-app = typer.Typer(help="Incidents: list, show, ack, unack, note, resolve.", no_args_is_help=True)
-Ref = Annotated[str, typer.Argument(help="Number or id.")]
+app = typer.Typer(
+    help="Incidents: list, show, ack, note, resolve; their rooms, post-mortems, statistics.", no_args_is_help=True
+)
 _BASE = "/api/hypercare/v1/incidents"
-
-
-def _path(ref: str, action: str = "") -> str:
-    return f"{_BASE}/{quote(ref.removeprefix('#'), safe='')}{action}"
 
 
 @app.command("list")
@@ -48,7 +45,7 @@ def list_(
 @app.command()
 def show(ref: Ref, url: Url = DEFAULT_URL, json: Json = False) -> None:
     """One incident: facts, alerts, timeline."""
-    i = request(url, _path(ref))
+    i = request(url, path_of(ref))
     if json:
         as_json(i)
         return
@@ -62,33 +59,45 @@ def show(ref: Ref, url: Url = DEFAULT_URL, json: Json = False) -> None:
     )
 
 
-def _say(incident: dict[str, Any]) -> None:
-    print(f"#{incident['number']} is {incident['status']}: {clean(incident['title'])}")
-
-
 @app.command()
 def ack(
     ref: Ref, by: By = "", note: Annotated[str, typer.Option(help="A word about it.")] = "", url: Url = DEFAULT_URL
 ) -> None:
     """Take an incident: the escalation stops."""
-    _say(request(url, _path(ref, "/ack"), {"by": whoami(by), "note": note}))
+    say(request(url, path_of(ref, "/ack"), {"by": whoami(by), "note": note}))
 
 
 @app.command()
 def unack(ref: Ref, by: By = "", note: Annotated[str, typer.Option(help="Why.")] = "", url: Url = DEFAULT_URL) -> None:
     """Hand an incident back: those on call are paged from the beginning."""
-    _say(request(url, _path(ref, "/unack"), {"by": whoami(by), "note": note}))
+    say(request(url, path_of(ref, "/unack"), {"by": whoami(by), "note": note}))
 
 
 @app.command()
-def note(ref: Ref, text: str, by: By = "", url: Url = DEFAULT_URL) -> None:
+def note(
+    ref: Ref,
+    text: str,
+    kind: Annotated[str, typer.Option(help="note, finding, decision or action.")] = "note",
+    at: Annotated[str, typer.Option(help="When it was: an RFC 3339 instant; now by default.")] = "",
+    pin: Annotated[bool, typer.Option("--pin", help="Keep it above the others.")] = False,
+    by: By = "",
+    url: Url = DEFAULT_URL,
+) -> None:
     """Add a note to the timeline."""
-    _say(request(url, _path(ref, "/notes"), {"by": whoami(by), "text": text}))
+    body = {"by": whoami(by), "text": text, "kind": kind, "at": at, "pinned": pin}
+    say(request(url, path_of(ref, "/notes"), body))
 
 
 @app.command()
 def resolve(
-    ref: Ref, by: By = "", note: Annotated[str, typer.Option(help="What it was.")] = "", url: Url = DEFAULT_URL
+    ref: Ref,
+    by: By = "",
+    note: Annotated[str, typer.Option(help="What ended it.")] = "",
+    cause: Annotated[str, typer.Option(help="What it was, for the statistics.")] = "",
+    url: Url = DEFAULT_URL,
 ) -> None:
     """Say that an incident is over."""
-    _say(request(url, _path(ref, "/resolve"), {"by": whoami(by), "note": note}))
+    say(request(url, path_of(ref, "/resolve"), {"by": whoami(by), "note": note, "cause": cause}))
+
+
+add_room(app)

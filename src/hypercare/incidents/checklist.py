@@ -82,10 +82,10 @@ class Checklists:
         if incident is None or incident.status == store.RESOLVED:
             return
         lists = room_store.checklists(room_store.load_steps(ctx.db, incident.id))
-        ended = [c for c in lists if c.until is not None and incident.opened_at + c.until <= ctx.now]
-        told = max((c.until or 0 for c in ended), default=0)
+        ended = [c for c in lists if c.budget is not None and incident.opened_at + c.budget <= ctx.now]
+        told = max((c.budget or 0 for c in ended), default=0)
         for part in ended:
-            if part.until == told:
+            if part.budget == told:
                 text = f"the time for {part.phase} is over ({format_duration(told)}): "
                 text += f"{part.done} of {len(part.steps)} steps are done"
                 rows.tell(ctx, incident.id, "phase", text, phase=part.phase, done=part.done, steps=len(part.steps))

@@ -71,7 +71,7 @@ class Step:
 
     Attributes:
         source: the runbook's name; empty: the phases of the configuration.
-        until: when its phase should be over, ms after the opening; none: no time budget.
+        budget: so long after the opening its phase should be over, ms; none: no time budget.
         text: Markdown.
 
     """
@@ -79,7 +79,7 @@ class Step:
     number: int
     source: str
     phase: str
-    until: Ms | None
+    budget: Ms | None
     text: str
     procedure: str
     done_by: str
@@ -92,7 +92,7 @@ class Checklist:
 
     source: str
     phase: str
-    until: Ms | None
+    budget: Ms | None
     steps: tuple[Step, ...]
 
     @property
@@ -164,7 +164,7 @@ def checklists(found: tuple[Step, ...]) -> tuple[Checklist, ...]:
     """The steps by phase, in the order in which the phases come up."""
     parts: dict[tuple[str, str, Ms | None], list[Step]] = {}
     for step in found:
-        parts.setdefault((step.source, step.phase, step.until), []).append(step)
+        parts.setdefault((step.source, step.phase, step.budget), []).append(step)
     return tuple(Checklist(*key, tuple(of)) for key, of in parts.items())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
@@ -15,7 +15,9 @@ from hypercare.incidents.store import load_alerts, load_incident, load_incidents
 from hypercare.kernel import CommandError
 from hypercare.kernel.tables import outbox
 from hypercare.reports import check, overview, render_text
-from hypercare.web.api.oncall import add_oncall
+from hypercare.web.api.incident_room import add_incident_lists, add_incident_room
+from hypercare.web.api.oncall import add_oncall, instant
+from hypercare.web.api.postmortems import add_postmortems, add_status_page
 from hypercare.web.api.timed import timed, timed_values
 from hypercare.web.calls import call
 
@@ -34,11 +36,20 @@ class Act(BaseModel):
     note: str = Field(default="", max_length=10_000)
 
 
+class Resolution(Act):
+    """Also what it was."""
+
+    cause: str = Field(default="", max_length=2000)
+
+
 class Note(BaseModel):
-    """A line for the timeline."""
+    """A line for the timeline; ``at`` is an RFC 3339 instant in the past, now where it is left out."""
 
     by: str = Field(default="", max_length=100)
     text: str = Field(min_length=1, max_length=10_000)
+    kind: Literal["note", "finding", "decision", "action"] = "note"
+    at: str = Field(default="", max_length=64)
+    pinned: bool = False
 
 
 def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
@@ -69,6 +80,9 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
         with app.state.read() as db:
             return timed(load_incidents(db, status, limit))
 
+    # Before what takes any word for the number of an incident.
+    add_incident_lists(router, app, gate)
+
     @router.get("/incidents/{ref}", operation_id="show_incident")
     def incident(ref: Ref) -> Any:
         """One incident with its alerts and timeline."""
@@ -80,7 +94,9 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
         return {**timed(found), **timed(parts)}
 
     _actions(router, app, gate)
-
+    add_incident_room(router, app, gate)
+    add_postmortems(router, app, gate)
+    add_status_page(router, app, gate)
     add_oncall(router, app, gate)
 
     @router.get("/deliveries", operation_id="deliveries")
@@ -123,10 +139,12 @@ def _actions(router: APIRouter, app: App, gate: Gate) -> None:
     @router.post("/incidents/{ref}/notes", operation_id="add_note")
     async def note(request: Request, ref: Ref, act: Note) -> Any:
         """Add to the timeline."""
-        return timed(await call(app, AddNote(ref, gate.by(request, act.by, "api"), act.text)))
+        at = instant(act.at, "at") if act.at else None
+        by = gate.by(request, act.by, "api")
+        return timed(await call(app, AddNote(ref, by, act.text, act.kind, at, act.pinned)))
 
     @router.post("/incidents/{ref}/resolve", operation_id="resolve_incident")
-    async def resolve(request: Request, ref: Ref, act: Act | None = None) -> Any:
+    async def resolve(request: Request, ref: Ref, act: Resolution | None = None) -> Any:
         """Confirm that it is over."""
-        act = act or Act()
-        return timed(await call(app, Resolve(ref, gate.by(request, act.by, "api"), act.note)))
+        act = act or Resolution()
+        return timed(await call(app, Resolve(ref, gate.by(request, act.by, "api"), act.note, act.cause)))
