@@ -152,9 +152,7 @@ def task(
     text: str,
     owner: Annotated[str, typer.Option(help="Who does it.")] = "",
     due: Due = "",
-    action: Annotated[
-        bool, typer.Option("--action", help="After the incident, so that it does not come again.")
-    ] = False,
+    action: Annotated[bool, typer.Option("--action", help="So that it does not come again.")] = False,
     by: By = "",
     url: Url = DEFAULT_URL,
 ) -> None:
@@ -296,6 +294,7 @@ def stats(
 
 
 def postmortem(
+    *,
     ref: Ref,
     edit: Annotated[bool, typer.Option("--edit", help="Open it in $EDITOR.")] = False,
     export: Annotated[str, typer.Option("--export", help="Write it to this file; - for standard output.")] = "",

@@ -35,6 +35,7 @@ def show(url: Url = DEFAULT_URL, json: Json = False) -> None:
 
 @app.command()
 def post(
+    *,
     text: str,
     incident: Annotated[str, typer.Option(help="Number or id; the post belongs to it and ends with it.")] = "",
     state: Annotated[str, typer.Option(help="investigating, identified, monitoring or resolved.")] = "investigating",

@@ -180,6 +180,27 @@ def add_incident_lists(router: APIRouter, app: App, gate: Gate) -> None:
         with app.state.read() as db:
             return timed(load_stats(db, since, until))
 
+    @router.get("/runbooks", operation_id="runbooks")
+    def runbooks() -> Any:
+        """The runbooks beside the configuration."""
+        return [
+            {"name": r.name, "title": r.title, "alerts": r.alerts, "services": r.services}
+            for r in app.incidents.settings.runbooks
+        ]
+
+    @router.get("/runbooks/{name:path}", operation_id="show_runbook")
+    def runbook(name: Annotated[str, Path(max_length=500)]) -> Any:
+        """One runbook: its Markdown, and its phases with their steps (``budget``: ms after the opening)."""
+        found = next((r for r in app.incidents.settings.runbooks if r.name == name), None)
+        if found is None:
+            raise CommandError(f"there is no runbook {name}", 404)
+        phases = [
+            {"name": p.name, "budget": p.until, "steps": [{"text": s.text, "procedure": s.procedure} for s in p.steps]}
+            for p in found.phases
+        ]
+        about = {"name": found.name, "title": found.title, "alerts": found.alerts, "services": found.services}
+        return {**about, "text": found.text, "phases": phases}
+
     @router.get("/incidents/tasks", operation_id="incident_tasks")
     def tasks(kind: Annotated[str, Query(pattern="^(task|action|)$")] = "", *, done: bool = False) -> Any:
         """Open tasks and actions of all incidents, those due first; ``done`` adds those that are done."""

@@ -1,0 +1,41 @@
+"""Markdown of runbooks and post-mortems as HTML: no HTML of its own, no links but to the web, no images."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+_PROCEDURE: Final = re.compile(r"\[([^\]\n]{1,500})\]\(procedure:([\w.-]+)\)")
+_SAFE: Final = ("http://", "https://", "mailto:", "/", "#")
+
+
+@functools.cache
+def _reader() -> MarkdownIt:
+    reader = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
+    reader.disable("image")
+    # The reader's own check lets any scheme through that is not known to be harmful.
+    reader.validateLink = _is_safe  # type: ignore[method-assign]
+    return reader
+
+
+def _is_safe(url: str) -> bool:
+    return url.startswith(_SAFE) and not url.startswith(("//", "/\\"))
+
+
+def render(text: str) -> Markup:
+    """A document."""
+    return Markup(_reader().render(_plain_procedures(text)))  # noqa: S704 - HTML in the text is escaped
+
+
+def render_line(text: str) -> Markup:
+    """A line, without a paragraph around it."""
+    return Markup(_reader().renderInline(_plain_procedures(text)))  # noqa: S704 - HTML in the text is escaped
+
+
+def _plain_procedures(text: str) -> str:
+    """``[Restart](procedure:x)`` as Restart (`x`): procedures are named, they cannot be run from here."""
+    return _PROCEDURE.sub(r"\1 (`\2`)", text)
