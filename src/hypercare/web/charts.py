@@ -65,7 +65,7 @@ def chart(data: Mapping[str, Any], opened_at: int) -> Markup:
     inner = _WIDTH - _LEFT - _RIGHT
 
     def x(at: float) -> float:
-        return round(_LEFT + inner * (at - start) / span, 1)
+        return round(float(_LEFT + inner * (at - start) / span), 1)
 
     def y(value: float) -> float:
         return round(_TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / (high - low), 1)
