@@ -26,6 +26,8 @@ OPEN = {
     ("GET", "/-/ready"),
     ("GET", "/login"),
     ("POST", "/login"),
+    ("GET", "/login/oidc"),
+    ("GET", "/login/oidc/callback"),
     ("GET", "/a/{token}"),
     ("POST", "/a/{token}"),
     ("POST", "/api/hypercare/v1/inbound/slack/actions"),

@@ -27,6 +27,7 @@ OF_ACCOUNT: Final = 30
 OF_ALL: Final = 200
 """Wrong tries together: each costs a slow hash."""
 _OIDC_LASTS: Final[Ms] = 10 * MINUTE
+_OIDC_WAITING: Final = 1000
 _PRUNE: Final = "access.prune"
 _TOO_MANY: Final = "too many tries; wait five minutes"
 
@@ -125,6 +126,9 @@ class Sessions:
             ctx.db.execute(update(tokens).where(tokens.c.id == command.token).values(used_at=ctx.now))
 
     def _begin_oidc(self, ctx: Context, command: BeginOidc) -> None:
+        waiting = select(func.count()).select_from(oidc_logins).where(oidc_logins.c.at > ctx.now - _OIDC_LASTS)
+        if ctx.db.execute(waiting).scalar_one() >= _OIDC_WAITING:
+            raise CommandError("too many log-ins are under way; wait ten minutes", 429)
         ctx.db.execute(
             insert(oidc_logins).values(
                 digest=command.digest, nonce=command.nonce, verifier=command.verifier, next=command.next, at=ctx.now

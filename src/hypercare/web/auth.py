@@ -181,13 +181,13 @@ class Gate:
         entry = Entry(
             name[:100], "log_in", "", "", origin.address, origin.agent, origin.request, result=f"refused: {why}"
         )
-        self._app.kernel.post(Note(entry))
+        self._do(Note(entry))
 
     def note_refusal(self, request: Request, identity: Identity, why: str) -> None:
         """Write down that somebody asked for a change that they may not make."""
         o = self.origin(request, identity)
         entry = Entry(identity.name, "request", o.role, o.via, o.address, o.agent, o.request, result=f"refused: {why}")
-        self._app.kernel.post(Note(entry))
+        self._do(Note(entry))
 
     def open_session(self, request: Request, identity: Identity, via: str = "password") -> str:
         """A new session's secret; the one that came with the request ends."""

@@ -134,7 +134,7 @@ def _log_in(router: APIRouter, pages: Pages) -> None:
         except TooManyTriesError:
             return pages.render(request, "login.html", 429, next=inside(next), problem=_TOO_MANY, sso=sso(pages))
         if identity is None:
-            gate.note_failure(request, name, "wrong name or password")
+            await run_in_threadpool(gate.note_failure, request, name, "wrong name or password")
             answer = RedirectResponse(f"/login?next={quote(inside(next), safe='/')}", 303)
             answer.set_cookie(MESSAGE, quote(_NOT_RIGHT), max_age=60, samesite="strict", httponly=True)
             return answer

@@ -23,6 +23,7 @@ from hypercare.web.auth import TooManyTriesError
 from hypercare.web.channels_page import add_channels_page
 from hypercare.web.forms import ME, add_forms
 from hypercare.web.notices import MESSAGE
+from hypercare.web.oidc import add_oidc_pages
 from hypercare.web.oncall_pages import add_oncall_pages
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
         return pages.render(request, "incident.html", **_incident(pages.app, ref))
 
     add_access_pages(router, pages)
+    add_oidc_pages(router, pages)
     add_forms(router, pages)
     return router
 
