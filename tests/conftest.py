@@ -1,8 +1,10 @@
-"""Settings of all tests."""
+"""Settings of all tests; ``--state postgresql`` has every State of theirs on a real PostgreSQL."""
 
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
@@ -13,3 +15,15 @@ settings.register_profile(
     "ci", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
 )
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--state", choices=("sqlite", "postgresql"), default="sqlite", help="database of the rooms' tests")
+
+
+def pytest_configure(config):
+    if config.getoption("--state") == "postgresql":
+        from postgres_kit import OnPostgres
+
+        OnPostgres()

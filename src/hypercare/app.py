@@ -54,6 +54,8 @@ _log = logging.getLogger(__name__)
 _CACHE_SHARE = 20
 """One part in so many of the memory may hold decompressed samples, unless ``storage.cache_size`` says otherwise."""
 _FLUSH, _MAINTAIN = "tsdb.flush", "tsdb.maintain"
+_FOLLOW = "app.follow"
+_FOLLOW_EVERY: Ms = 2 * SECOND
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ class _Apply:
 
     Attributes:
         refused: where it is the old one that comes back: what was wrong with the new one.
+        again: it is the running one, for which memory is to follow the rows.
 
     """
 
     config: Config
     refused: str = ""
+    again: bool = False
 
 
 class App:
@@ -89,7 +93,7 @@ class App:
         if cache:
             options = dataclasses.replace(options, cache_bytes=cache)
         self.tsdb = Tsdb.open(None if data is None else data / "metrics", options)
-        self.state = State.open(None if data is None else data / "state.db")
+        self.state = State.open(None if data is None else data / "state.db", config.hypercare.state_url(ports.files))
         self.engine = Engine(*_query_settings(config), ports.workers)
         self.dispatcher = Dispatcher(ports, functools.partial(recall, self.state))
         self.channels = ChannelsService(self.dispatcher, ports.files)
@@ -100,7 +104,7 @@ class App:
         self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname, self.pushes)
         self.pushes.on_first_or_last = self.collectors.look_for_pushed
         self.ingest = IngestService(self.tsdb)
-        Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots").register(self.kernel)
+        keeper = Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots")
         self.rules = RulesService(self.tsdb, self.engine)
         self.backend = Backend(ports.http, ports.files)
         self.remote = RemoteWriteService(ports, self.tsdb, self._metadata, destinations_of)
@@ -126,12 +130,19 @@ class App:
             self.remote,
             self.auditor,
         )
+        # What each replica does for itself goes on while it stands by; the rest is done by the one that leads.
+        own = (self.rules, self.collectors, self.ingest, self.remote)
         for service in self._services:
-            service.register(self.kernel)
+            with self.kernel.everywhere(service in own):
+                service.register(self.kernel)
         ConversationsService().register(self.kernel)
-        self.kernel.on_message(_Apply, self._apply)
-        self.kernel.on_timer(_FLUSH, self._flush)
-        self.kernel.on_timer(_MAINTAIN, self._maintain)
+        with self.kernel.everywhere():
+            keeper.register(self.kernel)
+            self.kernel.on_message(_Apply, self._apply)
+            self.kernel.on_timer(_FLUSH, self._flush)
+            self.kernel.on_timer(_MAINTAIN, self._maintain)
+            self.kernel.on_timer(_FOLLOW, self._follow)
+        self.kernel.on_role(lambda ctx: self._apply(ctx, _Apply(self.config, again=True)))
 
     @property
     def last_reload_ok(self) -> bool:
@@ -193,9 +204,10 @@ class App:
         self.engine.configure(*_query_settings(command.config))
         self.tsdb.accept_out_of_order(_out_of_order_window(command.config))
         self.rules.ask(self.backend if self.backend.configure(command.config) else None)
+        self._catch_up(ctx)
         for service in self._services:
             service.configure(ctx, command.config)
-        if not command.refused:
+        if not command.refused and not command.again:
             self.config = command.config
             self.last_reload_at, self.last_reload_error = ctx.now, ""
             ctx.publish(ConfigReloaded(command.config.hash))
@@ -203,6 +215,22 @@ class App:
         if self._durable:
             ctx.set_timer(_FLUSH, ctx.now + SECOND, _FLUSH, durable=False)
         ctx.set_timer(_MAINTAIN, ctx.now + MINUTE, _MAINTAIN, durable=False)
+        if not ctx.leads:
+            ctx.set_timer(_FOLLOW, ctx.now + _FOLLOW_EVERY, _FOLLOW, durable=False)
+
+    def _catch_up(self, ctx: Context) -> None:
+        """What rooms keep in memory of rows that the leader may have changed."""
+        if self.state.shared:
+            self.pushes.catch_up(ctx)
+
+    def _follow(self, ctx: Context, key: str) -> None:
+        """Stand by: see what the leader has changed."""
+        if ctx.leads:
+            return
+        ctx.set_timer(key, ctx.now + _FOLLOW_EVERY, _FOLLOW, durable=False)
+        if not self.state.away:
+            self._catch_up(ctx)
+            self.oncall.catch_up(ctx)
 
     def _routing_settings(self, config: Config) -> RoutingSettings:
         return settings_from(config.alertmanager, self.dispatcher.integrations, config.hypercare.web.external_url)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
 
 
+_MOST_AHEAD = 24 * 3_600 * 1_000_000_000
+
+
 class SystemClock:
     """Wall time that never goes back.
 
@@ -24,6 +27,15 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._offset = time.time_ns() - time.monotonic_ns()
+
+    def go_on_from(self, seen: Ms) -> None:
+        """Do not fall behind an instant that was seen before a restart or by another replica, up to a day.
+
+        A clock that was further ahead was wrong, and is not gone on from.
+        """
+        ahead = seen * 1_000_000 - self.now() * 1_000_000
+        if 0 < ahead <= _MOST_AHEAD:
+            self._offset += ahead
 
     def now(self) -> Ms:
         """The current instant."""

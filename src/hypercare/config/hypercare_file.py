@@ -1,10 +1,13 @@
 """hypercare.yml as a whole."""
 
-from typing import Annotated, Any, ClassVar, Final, Self
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from hypercare.config.base import Announced, OneOrMany, PathText, StrictModel, hide_password, refuse
+from hypercare.config.base import FilePath, OneOrMany, PathText, StrictModel, hide_password, refuse
 from hypercare.config.channels import ChannelsConfig
 from hypercare.config.escalations import Escalation
 from hypercare.config.incident_room import StatusPageConfig
@@ -13,12 +16,10 @@ from hypercare.config.oncall import OncallConfig
 from hypercare.config.people import Person
 from hypercare.config.response import Heartbeat
 from hypercare.config.services import CollectConfig, IncidentsConfig, Service, StorageConfig, WebConfig
+from hypercare.ports import Files
 
 _PROMETHEUS_KEYS = ("global", "scrape_configs", "rule_files", "scrape_config_files", "remote_write", "alerting")
 _ALERTMANAGER_KEYS = ("route", "receivers", "inhibit_rules", "templates", "time_intervals", "mute_time_intervals")
-
-
-_ONLY_SQLITE: Final = Announced("state is kept in SQLite below --data, whatever is written here")
 
 
 def _reference(value: Any) -> Any:
@@ -36,6 +37,21 @@ Reference = Annotated[
 """A path; or the file's content inline; or false."""
 
 
+def _state(value: str) -> str:
+    if value == "sqlite":
+        return value
+    if not value.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+        hint = "sqlite, or postgresql://USER@HOST/DATABASE; ${NAME} takes a password from the environment"
+        raise refuse(f"not a place for the state: {hide_password(value)!r}", hint=hint)
+    try:
+        url = make_url(value.replace("postgres://", "postgresql://", 1))
+    except (ArgumentError, ValueError):
+        raise refuse("not a URL of a database", hint="postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+    if not url.database:
+        raise refuse("the URL names no database", hint="postgresql://USER@HOST/DATABASE")
+    return url.render_as_string(hide_password=False)
+
+
 class HypercareConfig(StrictModel):
     """hypercare.yml; every key may be left out.
 
@@ -45,7 +61,8 @@ class HypercareConfig(StrictModel):
         alertmanager: an alertmanager.yml, or its content; empty: alerts go to the console.
         runbooks: a folder of Markdown files.
         status_page: a page for the public; none: there is no such page.
-        state: ``sqlite`` (in the data folder) or a database URL.
+        state: ``sqlite`` (in the data folder), or a ``postgresql://`` URL: then several replicas may share it.
+        state_password_file: holds the password for that URL.
 
     """
 
@@ -72,15 +89,29 @@ class HypercareConfig(StrictModel):
     web: WebConfig = WebConfig()
     runbooks: PathText = ""
     status_page: StatusPageConfig | None = None
-    state: Annotated[str, _ONLY_SQLITE, PlainSerializer(hide_password, return_type=str, when_used="json")] = Field(
-        default="sqlite", pattern=r"^(sqlite|sqlite:.*|postgresql(\+\w+)?://.*)$", repr=False
+    state: Annotated[str, AfterValidator(_state), PlainSerializer(hide_password, return_type=str, when_used="json")] = (
+        Field(default="sqlite", repr=False)
     )
+    state_password_file: FilePath = ""
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
         for key in ("services", "people", "escalations", "heartbeat"):
             _check_unique([item.name for item in getattr(self, key)], key)
         return self
+
+    def state_url(self, files: Files) -> str:
+        """The URL of the database with its password; empty where state is kept in the data folder.
+
+        Raises:
+            OSError: the file with the password cannot be read.
+        """
+        if not self.state.startswith("postgresql"):
+            return ""
+        if not self.state_password_file:
+            return self.state
+        password = files.read(Path(self.state_password_file)).decode("utf-8", "replace").strip()
+        return make_url(self.state).set(password=password).render_as_string(hide_password=False)
 
     def service_of(self, labels: Any) -> Service | None:
         """The first service that an alert or a series with these labels belongs to."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete
-from sqlalchemy.dialects.sqlite import insert
 
 from hypercare.kernel.tables import timers
+from hypercare.state import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection, Transaction
+    from sqlalchemy import Connection
 
     from hypercare.kernel.effects import Effect
     from hypercare.model.events import DomainEvent
@@ -25,28 +25,35 @@ class Context:
     """One step: a stamp of time, a transaction, and lists of what follows from it.
 
     Nothing done through the context shows outside before the step's commit; if the handler fails, all of it is void.
+
+    Attributes:
+        now: the instant of the step.
+        leads: whether this replica leads. One that stands by publishes and emits nothing, and its writes do nothing.
+
     """
 
     __slots__ = (
         "_connection",
         "_ids",
+        "_own",
         "_state",
-        "_transaction",
         "actions",
         "cancellations",
         "effects",
         "events",
+        "leads",
         "now",
         "settlements",
         "timer_changes",
     )
 
-    def __init__(self, now: Ms, state: State, ids: Ids) -> None:
+    def __init__(self, now: Ms, state: State, ids: Ids, *, leads: bool = True) -> None:
         self.now = now
+        self.leads = leads
         self._state = state
         self._ids = ids
         self._connection: Connection | None = None
-        self._transaction: Transaction | None = None
+        self._own: Context | None = None
         self.events: list[DomainEvent] = []
         self.effects: list[Effect] = []
         self.actions: list[Callable[[], None]] = []
@@ -56,11 +63,31 @@ class Context:
 
     @property
     def db(self) -> Connection:
-        """The connection of this step's transaction, begun at first use: steps without rows cost no transaction."""
+        """The connection of this step's transaction, begun at first use: steps without rows cost no transaction.
+
+        On a replica that stands by it shows what the leader committed last, and writes to it do nothing (``leads``).
+
+        Raises:
+            StateAwayError: the database is away.
+
+        """
         if self._connection is None:
-            self._connection = self._state.engine.connect()
-            self._transaction = self._connection.begin()
+            self._state.check()
+            self._connection = self._state.engine.connect() if self.leads else self._state.look()
+            self._connection.begin()
         return self._connection
+
+    @property
+    def own(self) -> Connection:
+        """A connection to the rows of this replica alone, which also a stand-by writes.
+
+        The same as ``db`` where the state is not shared; else committed first, in a transaction of its own.
+        """
+        if self._state.own is self._state:
+            return self.db
+        if self._own is None:
+            self._own = Context(self.now, self._state.own, self._ids)
+        return self._own.db
 
     def publish(self, event: DomainEvent) -> None:
         """Tell the other rooms; they hear of it within this transaction, in the order of publishing."""
@@ -106,10 +133,7 @@ class Context:
         """
         if durable:
             row = {"key": key, "kind": kind, "due_at": due_at}
-            statement = insert(timers).values(row)
-            self.db.execute(
-                statement.on_conflict_do_update(index_elements=["key"], set_={"kind": kind, "due_at": due_at})
-            )
+            upsert(self.db, timers, [row])
         self.timer_changes.append((key, kind, due_at, durable))
 
     def cancel_timer(self, key: str, *, durable: bool = True) -> None:
@@ -128,14 +152,20 @@ class Context:
 
     def commit(self) -> None:
         """Make the rows permanent (kernel only)."""
-        if self._connection is not None and self._transaction is not None:
-            self._transaction.commit()
-            self._connection.close()
-            self._connection = self._transaction = None
+        if self._own is not None:
+            self._own.commit()
+        if self._connection is not None and self.leads:
+            self._state.commit(self._connection, self.now)
+        self._close()
 
     def rollback(self) -> None:
         """Void the rows (kernel only)."""
-        if self._connection is not None and self._transaction is not None:
-            self._transaction.rollback()
+        if self._own is not None:
+            self._own.rollback()
+        self._close()
+
+    def _close(self) -> None:
+        """Give the connection back; what was not committed is void."""
+        if self._connection is not None:
             self._connection.close()
-            self._connection = self._transaction = None
+            self._connection = None

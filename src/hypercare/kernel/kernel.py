@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections import deque
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,9 +18,10 @@ from hypercare.kernel.origin import ORIGIN
 from hypercare.kernel.tables import timers as timer_rows
 from hypercare.kernel.timers import Timers
 from hypercare.model.time import SECOND
+from hypercare.state import is_away
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hypercare.kernel.origin import Origin
     from hypercare.kernel.outbox import Outbox
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _Message = TypeVar("_Message")
 _RETRY_AFTER = 10 * SECOND
+_LOOK_AGAIN = 1 * SECOND
+_TAKE_UP = "kernel.take_up"
 
 
 class CommandError(Exception):
@@ -56,11 +61,27 @@ class _Call:
         self.future: Future[Any] = Future()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Lead:
+    """Message: lead by this term from now on, or stand by."""
+
+    term: int | None
+
+
 class Kernel:
     """Takes due timers and messages one at a time, in (time, sequence) order.
 
     Handlers are registered by kind of timer, type of message, type of command and type of domain event. All of them
     run in the kernel's thread, one after the other; ``post`` and ``call`` may be used from any thread.
+
+    One of the replicas that share a state leads: its kernel does all there is to do. The others stand by: only what is
+    registered within ``everywhere`` runs there (collecting, evaluating), and changes nothing that is shared. When the
+    state cannot be reached a leader stands by, too, until it has taken up again what the rows say.
+
+    Attributes:
+        leads: whether this one leads; may be read from any thread.
+        leads_changed: how often that changed.
+
     """
 
     def __init__(self, state: State, ports: Ports, outbox: Outbox) -> None:
@@ -79,17 +100,42 @@ class Kernel:
         self._subscribers: dict[type, list[Callable[[Context, Any], None]]] = {}
         self._observers: list[Callable[[Ms, DomainEvent], None]] = []
         self._auditor: Callable[[Context, Origin, object, str], None] | None = None
+        self.leads = not state.shared or state.term is not None
+        self.leads_changed = 0
+        self._registering_everywhere = False
+        self._everywhere: set[object] = set()
+        self._deferred: list[object] = []
+        self._on_role: Callable[[Context], None] = lambda _: None
         outbox.register(self)
+        with self.everywhere():
+            self.on_timer(_TAKE_UP, lambda _ctx, _key: self.lead(state.term))
 
     # -- registration ------------------------------------------------------------------------------------------
 
     def on_timer(self, kind: str, handler: Callable[[Context, str], None]) -> None:
         """Handle timers of a kind; the handler gets the timer's key."""
         self._on_timer[kind] = handler
+        if self._registering_everywhere:
+            self._everywhere.add(kind)
+
+    @contextmanager
+    def everywhere(self, really: bool = True) -> Iterator[None]:  # noqa: FBT001, FBT002 - reads as a condition
+        """What is registered within runs on replicas that stand by, too (if it really is to)."""
+        self._registering_everywhere = really
+        try:
+            yield
+        finally:
+            self._registering_everywhere = False
+
+    def on_role(self, handler: Callable[[Context], None]) -> None:
+        """Do this, within a step, whenever this replica begins or ceases to lead: memory is to follow the rows."""
+        self._on_role = handler
 
     def on_message(self, kind: type[_Message], handler: Callable[[Context, _Message], Any]) -> None:
         """Handle messages (or commands, whose result the caller gets) of a type."""
         self._on_message[kind] = handler
+        if self._registering_everywhere:
+            self._everywhere.add(kind)
 
     def subscribe(self, kind: type[_Message], handler: Callable[[Context, _Message], None]) -> None:
         """Hear of domain events of a type, within the publishing transaction."""
@@ -130,10 +176,19 @@ class Kernel:
         self._seq += 1
         return self._seq
 
+    def lead(self, term: int | None) -> None:
+        """Lead by this term from now on, or stand by (none); from any thread. Where nothing is shared: go on."""
+        self.post(_Lead(term))
+
     # -- the loop's step ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Load stored deadlines and unfinished effects; call once, before the first step."""
+        """Load stored deadlines and unfinished effects, if this replica leads; call once, before the first step."""
+        if self.leads:
+            self._load()
+
+    def _load(self) -> None:
+        self.timers.keep(lambda _kind, durable: not durable)
         with self.state.read() as db:
             rows = db.execute(select(timer_rows).order_by(timer_rows.c.due_at, timer_rows.c.key)).all()
         for row in rows:
@@ -162,7 +217,10 @@ class Kernel:
             else:
                 message = None
         if message is not None:
-            self._handle_message(now, message[2])
+            if isinstance(message[2], _Lead):
+                self._take_role(now, message[2])
+            else:
+                self._handle_message(now, message[2])
             return True
         if timer is None or timer[0] > now:
             return False
@@ -174,6 +232,9 @@ class Kernel:
         if handler is None:
             _log.error("no handler for timer kind %s (%s); it is dropped", kind, key)
             return
+        if not self.leads and kind not in self._everywhere:
+            # A row stays; whoever leads has it.
+            return
 
         def run(ctx: Context) -> None:
             # The row goes in the transaction of what its handler decides; set_timer may write it anew.
@@ -181,9 +242,11 @@ class Kernel:
                 ctx.db.execute(delete(timer_rows).where(timer_rows.c.key == key))
             handler(ctx, key)
 
-        if self._transact(now, run, f"timer {kind} {key}") is not None:
+        error = self._transact(now, run, f"timer {kind} {key}")
+        if error is not None:
             # The deadline must not be lost with the failed step.
-            self.timers.set(key, kind, now + _RETRY_AFTER, self._next_seq(), durable=durable)
+            again = now + (_LOOK_AGAIN if is_away(error) else _RETRY_AFTER)
+            self.timers.set(key, kind, again, self._next_seq(), durable=durable)
 
     def _handle_message(self, now: Ms, message: object) -> None:
         call = message if isinstance(message, _Call) else None
@@ -193,6 +256,13 @@ class Kernel:
             _log.error("no handler for message %s", type(command).__name__)
             if call:
                 call.future.set_exception(CommandError(f"unknown command {type(command).__name__}"))
+            return
+        if not self.leads and type(command) not in self._everywhere:
+            if call is None:
+                # The outcome of something that was begun while we led: it counts once we lead again.
+                self._deferred.append(command)
+            else:
+                call.future.set_exception(CommandError(self._why_not(), 503))
             return
         result: list[Any] = []
         auditor, origin = self._auditor, call.origin if call else None
@@ -205,23 +275,25 @@ class Kernel:
         name = type(command).__name__
         error = self._transact(now, run, name)
         if call is None:
+            if error is not None and is_away(error):
+                self._deferred.append(command)
             return
-        if error is not None and auditor is not None and origin is not None:
+        if error is not None and not is_away(error) and auditor is not None and origin is not None:
             reason = str(error) if isinstance(error, CommandError) else "an error of hypercare"
             self._transact(now, lambda ctx: auditor(ctx, origin, command, reason), f"audit of {name}")
         if error is not None:
-            call.future.set_exception(error)
+            call.future.set_exception(CommandError(self._why_not(), 503) if is_away(error) else error)
         else:
             call.future.set_result(result[0])
 
     def _transact(self, now: Ms, run: Callable[[Context], None], what: str) -> Exception | None:
         """Run one step: all of it, or nothing."""
         self.steps += 1
-        ctx = Context(now, self.state, self.ports.ids)
+        ctx = Context(now, self.state, self.ports.ids, leads=self.leads)
         published = 0
         try:
             run(ctx)
-            while published < len(ctx.events) or ctx.cancellations or ctx.settlements:
+            while self.leads and (published < len(ctx.events) or ctx.cancellations or ctx.settlements):
                 if published < len(ctx.events):
                     event = ctx.events[published]
                     published += 1
@@ -231,7 +303,8 @@ class Kernel:
                     self.outbox.cancel(ctx, *ctx.cancellations.pop(0))
                 else:
                     ctx.settlements.pop(next(iter(ctx.settlements)))(ctx)
-            self.outbox.record(ctx)
+            if self.leads:
+                self.outbox.record(ctx)
             ctx.commit()
         except CommandError as error:
             ctx.rollback()
@@ -239,6 +312,9 @@ class Kernel:
         except Exception as error:  # noqa: BLE001 - see below
             # The one barrier of the loop: a fault of one handler must not end the platform's watch.
             ctx.rollback()
+            if is_away(error):
+                self._lose_state(now, what, error)
+                return error
             self.failures += 1
             _log.exception("step failed and was rolled back: %s", what)
             return error
@@ -250,13 +326,60 @@ class Kernel:
         for key, kind, due_at, durable in ctx.timer_changes:
             if due_at is None:
                 self.timers.cancel(key)
-            else:
+            elif ctx.leads or kind in self._everywhere:
                 self.timers.set(key, kind, due_at, self._next_seq(), durable=durable)
         for action in ctx.actions:
             self._guard(action)
-        for event in ctx.events:
+        for event in ctx.events if ctx.leads else ():
             for observer in self._observers:
                 self._guard(partial(observer, ctx.now, event))
+
+    # -- leading and standing by -------------------------------------------------------------------------------
+
+    def _take_role(self, now: Ms, message: _Lead) -> None:
+        """Lead or stand by: forget what memory has of the rows, and read them."""
+        self.state.term = message.term
+        leads = not self.state.shared or message.term is not None
+        self._leads(leads)
+        self.timers.keep(lambda kind, durable: kind in self._everywhere and not durable)
+        error: Exception | None = None
+        try:
+            self.state.back()
+            if leads:
+                self._load()
+            else:
+                self.outbox.forget()
+        except Exception as failed:
+            if not is_away(failed):
+                raise
+            self._lose_state(now, "taking up the state", failed)
+            return
+        error = self._transact(now, self._on_role, "taking up the state")
+        if error is not None:
+            self._leads(leads=False)
+            self.timers.set(_TAKE_UP, _TAKE_UP, now + _LOOK_AGAIN, self._next_seq(), durable=False)
+            return
+        if leads:
+            deferred, self._deferred = self._deferred, []
+            for command in deferred:
+                self.post(command)
+
+    def _leads(self, leads: bool) -> None:  # noqa: FBT001 - a plain setter
+        if leads is not self.leads:
+            self.leads = leads
+            self.leads_changed += 1
+
+    def _lose_state(self, now: Ms, what: str, error: Exception) -> None:
+        """Stand by until the state is there again: whether the last commit was kept is not known, so rows decide."""
+        if not self.state.away:
+            _log.warning("the state database is away (%s): %s", what, str(error).partition("\n")[0])
+        self.state.lost(f"the state database is away: {str(error).partition(chr(10))[0]}")
+        self._leads(leads=False)
+        if not self.state.shared:
+            self.timers.set(_TAKE_UP, _TAKE_UP, now + _LOOK_AGAIN, self._next_seq(), durable=False)
+
+    def _why_not(self) -> str:
+        return self.state.away or "this replica stands by; ask the one that leads"
 
     def _guard(self, action: Callable[[], object]) -> None:
         """Act outside; what fails there must not end the loop (the outcome of effects comes back as messages)."""

@@ -89,11 +89,16 @@ class Outbox:
         ctx.set_timer(_PURGE, ctx.now + _PURGE_EVERY, _PURGE, durable=False)
 
     def start(self) -> None:
-        """Take up what an earlier process left unfinished: where a pause is stored its timer sends, the rest go now."""
+        """Take up what is unfinished by the rows: where a pause is stored its timer sends, the rest go now.
+
+        What is under way already is not sent anew: its outcome comes.
+        """
         kernel = self._kernel
         assert kernel is not None  # noqa: S101 - register comes first
         with kernel.state.read() as db:
             rows = db.execute(select(outbox).where(outbox.c.state == PENDING).order_by(outbox.c.seq)).all()
+        self._queues.clear()
+        self._effects.clear()
         for row in rows:
             if row.held and f"{_KIND}:{row.id}" in kernel.timers:
                 self._holds.hold(row.target, row.id)
@@ -101,8 +106,13 @@ class Outbox:
             effect = Effect(
                 row.id, row.channel, row.target, row.subject, json.loads(row.payload), row.lane, row.cancel_key or ""
             )
-            if self._enqueue(effect) and f"{_KIND}:{row.id}" not in kernel.timers:
+            if self._enqueue(effect) and f"{_KIND}:{row.id}" not in kernel.timers and row.id not in self._under_way:
                 self._send(effect)
+
+    def forget(self) -> None:
+        """Another replica sends from now on; the outcomes of what is under way no longer matter."""
+        self._queues.clear()
+        self._effects.clear()
 
     def record(self, ctx: Context) -> None:
         """Write the step's effects as rows and hand them out after the commit (kernel only)."""
@@ -170,6 +180,8 @@ class Outbox:
         effect = self._effects.get(message.effect_id)
         row = ctx.db.execute(select(outbox).where(outbox.c.id == message.effect_id)).first()
         if effect is None or row is None or row.state not in {PENDING, CANCELLED}:
+            # Another replica has dealt with it.
+            self._under_way.pop(message.effect_id, None)
             return
         ctx.after_commit(lambda: self._under_way.pop(effect.key, None))
         attempts = row.attempts + 1

@@ -6,6 +6,8 @@ import heapq
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypercare.model.time import Ms
 
 
@@ -24,6 +26,10 @@ class Timers:
         if len(self._heap) > 64 + 4 * len(self._live):
             self._heap = [e for e in self._heap if self._is_live(e)]
             heapq.heapify(self._heap)
+
+    def keep(self, wanted: Callable[[str, bool], bool]) -> None:
+        """Forget all but those of which this holds; it gets the kind, and whether there is a row."""
+        self._live = {key: live for key, live in self._live.items() if wanted(live[1], live[2])}
 
     def cancel(self, key: str) -> None:
         """Forget a key."""

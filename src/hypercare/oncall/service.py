@@ -117,6 +117,11 @@ class OnCallService:
             next_at = policy.due(escalation.opened_at, escalation.round - escalation.first_round, step)
             _save(ctx, escalation.incident_id, snapshot=policy.dump(), step=step, next_at=next_at)
 
+    def catch_up(self, ctx: Context) -> None:
+        """See the overrides and swaps that another replica was given."""
+        changed = with_changes(self._told, load_changes(ctx.db))
+        ctx.after_commit(lambda: self._replace(changed))
+
     def _take(self, told: Plan, plan: Plan) -> None:
         self._told = told
         self._replace(plan)

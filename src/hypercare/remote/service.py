@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from hypercare.collectors.settings import SecretFiles
 from hypercare.model.time import SECOND
@@ -20,6 +19,7 @@ from hypercare.remote.queue import Portion, Queue
 from hypercare.remote.series import compress
 from hypercare.remote.settings import destinations_of
 from hypercare.remote.tables import remote_positions
+from hypercare.state import upsert
 from hypercare.tsdb.tail import Position
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class RemoteWriteService:
                 ctx.cancel_timer(f"{_METADATA}:{key}", durable=False)
         gone = [key for key in self._queues if key not in wanted]
         if gone:
-            ctx.db.execute(delete(remote_positions).where(remote_positions.c.name.in_(gone)))
+            ctx.own.execute(delete(remote_positions).where(remote_positions.c.name.in_(gone)))
         if secrets.names:
             ctx.set_timer(_SECRETS, ctx.now + _SECRETS_EVERY, _SECRETS, durable=False)
         ctx.after_commit(lambda: self._take(config, secrets, queues))
@@ -135,7 +135,7 @@ class RemoteWriteService:
 
     def _open(self, ctx: Context, to: Destination, before: Queue | None) -> Queue:
         """A queue that goes on where the last one of its name was; a new one begins with what comes."""
-        row = ctx.db.execute(select(remote_positions).where(remote_positions.c.name == to.key)).one_or_none()
+        row = ctx.own.execute(select(remote_positions).where(remote_positions.c.name == to.key)).one_or_none()
         if row is None:
             tail = self._tsdb.tail()
             self._save(ctx, to.key, Portion(tail.position, tail.position, to.pace.min_shards))
@@ -152,8 +152,7 @@ class RemoteWriteService:
             "until_file": portion.until.file, "until_offset": portion.until.offset,
             "shards": portion.shards, "saved_at": ctx.now,
         }  # fmt: skip
-        statement = insert(remote_positions).values(name=key, **values)
-        ctx.db.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+        upsert(ctx.own, remote_positions, [{"name": key, **values}])
 
     # -- sending -----------------------------------------------------------------------------------------------
 

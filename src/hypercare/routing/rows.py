@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.dialects.sqlite import insert
 
 from hypercare.model.alerts import Alert
 from hypercare.model.labels import Labels
@@ -16,6 +15,7 @@ from hypercare.routing import tables
 from hypercare.routing.dedup import Told
 from hypercare.routing.index import Held, Index, ToldKey
 from hypercare.routing.silences import MatcherSets, Silence
+from hypercare.state import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,16 +79,6 @@ def load_group_rows(db: Connection) -> Sequence[Row[Any]]:
     """The rows of all groups, oldest first."""
     table = tables.groups
     return db.execute(select(table).order_by(table.c.created_at, table.c.id)).all()
-
-
-def upsert(db: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows, or replace those with the same primary key."""
-    if not rows:
-        return
-    keys = [c.name for c in table.primary_key.columns]
-    statement = insert(table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
 
 
 def _delete(db: Connection, column: Any, keys: list[str]) -> None:

@@ -65,6 +65,8 @@ class RulesService:
         self._groups: dict[str, Group] = {}
         self._around = Surroundings()
         self._started: Ms | None = None
+        # Whether the rows of alerts are ours: a stand-by evaluates, too, but the leader's rows are what was told.
+        self._leads = False
         self._refused = 0
         self._elsewhere: Elsewhere | None = None
         self._post: Callable[[object], None] | None = None
@@ -106,7 +108,8 @@ class RulesService:
         """Run exactly these groups; rules that stay keep their alerts, those of the others are resolved."""
         # Rules keep what they rendered for as long as these are the very same.
         around = self._around if around == self._around else around
-        stored = self._stored(ctx)
+        taking_over = ctx.leads and not self._leads
+        stored = self._stored(ctx, anew=taking_over)
         outcomes = {rule.spec.key: rule.outcome for group in self._groups.values() for rule in group.rules}
         groups: dict[str, Group] = {}
         for spec in specs:
@@ -125,19 +128,34 @@ class RulesService:
             for rule in group.rules:
                 known = stored.pop(rule.spec.key, None)
                 if known and isinstance(rule, AlertingRule):
-                    if self._started is None:
+                    if self._started is None or taking_over:
                         known = _resume(group, rule, known, ctx.now)
                     news += _move(ctx, group, rule, known, around)
         news += _resolve(ctx, stored)
         if news:
             ctx.publish(AlertsReceived(tuple(news), "rules"))
         kept = {rule.spec.key for group in groups.values() for rule in group.rules}
-        ctx.after_commit(lambda: self._take(ctx.now, groups, around, kept))
+        ctx.after_commit(lambda: self._take(ctx.now, groups, around, kept, leads=ctx.leads))
 
-    def _stored(self, ctx: Context) -> dict[str, tuple[Stored, ...]]:
-        """All alerts by the key of their rule: from the rows at the start, later from memory."""
+    def _stored(self, ctx: Context, *, anew: bool) -> dict[str, tuple[Stored, ...]]:
+        """All alerts by the key of their rule: from the rows at the start and when we take over, later from memory.
+
+        Who takes over has evaluated, too: an alert of ours that has no row is news that the last leader did not store.
+        It goes on as pending since its own beginning, so that the next evaluation fires it, and tells.
+        """
         if self._started is None:
             return dict(store.load_active(ctx.db))
+        own = self._own()
+        if not anew:
+            return own
+        found = dict(store.load_active(ctx.db))
+        for key, alerts in own.items():
+            known = {each.active.labels for each in found.get(key, ())}
+            news = tuple(_unsaid(each) for each in alerts if each.active.labels not in known)
+            found[key] = (*found.get(key, ()), *news)
+        return found
+
+    def _own(self) -> dict[str, tuple[Stored, ...]]:
         return {
             rule.spec.key: tuple(_as_stored(alert, self._around) for alert in rule.outcome.active.values())
             for group in self._groups.values()
@@ -145,7 +163,7 @@ class RulesService:
             if rule.outcome.active
         }
 
-    def _take(self, now: Ms, groups: dict[str, Group], around: Surroundings, kept: set[str]) -> None:
+    def _take(self, now: Ms, groups: dict[str, Group], around: Surroundings, kept: set[str], *, leads: bool) -> None:
         """Make a committed configuration the running one; series of rules that are gone end."""
         for key, group in self._groups.items():
             if groups.get(key) is not group:
@@ -157,6 +175,7 @@ class RulesService:
                 output.close(now - group.spec.query_offset, ended)
         self._groups = groups
         self._around = around
+        self._leads = leads
         if self._started is None:
             self._started = now
 
@@ -184,7 +203,7 @@ class RulesService:
 
     def _evaluate(self, ctx: Context, group: Group, tick: Round, missed: int) -> None:
         ticked = group.evaluate(tick, group.patience_until(tick.since, self._around.patience))
-        if ticked.changes:
+        if ticked.changes and ctx.leads:
             self._save(ctx, group, ticked, tick.at)
         ctx.after_commit(lambda: self._done(group, tick.at, missed, ticked))
 
@@ -247,6 +266,10 @@ class RulesService:
 
 def _origin(group: Group, rule: AlertingRule) -> str:
     return f"{group.spec.key};{rule.spec.name}"
+
+
+def _unsaid(stored: Stored) -> Stored:
+    return Stored(dataclasses.replace(stored.active, state=AlertState.PENDING), None)
 
 
 def _as_stored(alert: Active, around: Surroundings) -> Stored:

@@ -1,6 +1,8 @@
 """The state database: rows of every room, one transaction a kernel step."""
 
-from hypercare.state.engine import State
+from hypercare.state import tables
+from hypercare.state.engine import State, StateAwayError, is_away
 from hypercare.state.schema import metadata
+from hypercare.state.writing import upsert
 
-__all__ = ["State", "metadata"]
+__all__ = ["State", "StateAwayError", "is_away", "metadata", "tables", "upsert"]

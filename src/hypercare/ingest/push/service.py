@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from hypercare.ingest.push.families import Family, series_text
 from hypercare.ingest.push.tables import push_families, push_groups
@@ -85,6 +85,7 @@ class PushService:
         self.on_first_or_last: Callable[[Context], None] = lambda _ctx: None
         self.groups: dict[str, Group] = {}
         self._loaded = False
+        self._mark: tuple[object, ...] = ()
         self._shown: tuple[dict[str, Group], bytes] | None = None
 
     def register(self, kernel: Kernel) -> None:
@@ -95,8 +96,22 @@ class PushService:
 
     def configure(self, ctx: Context, _config: Config) -> None:
         """Load what was pushed before the start."""
-        if self._loaded:
-            return
+        if not self._loaded:
+            self._load(ctx)
+
+    def catch_up(self, ctx: Context) -> None:
+        """See what another replica was given, as far as it is news."""
+        c = push_groups.c
+        latest = select(func.count(), func.max(c.pushed_at), func.max(c.failed_at)).select_from(push_groups)
+        mark = tuple(ctx.db.execute(latest).one())
+        if mark != self._mark:
+            before = self.groups
+            self._load(ctx)
+            self._mark = mark
+            if bool(before) != bool(self.groups):
+                self.on_first_or_last(ctx)
+
+    def _load(self, ctx: Context) -> None:
         groups = {
             row.key: Group(Labels(json.loads(row.labels)), row.pushed_at, row.failed_at)
             for row in ctx.db.execute(select(push_groups).order_by(push_groups.c.key))
