@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import os
 import pwd
 import shutil
 import signal
@@ -14,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from hypercare.demo.database import is_ready, prepare_files
@@ -63,10 +63,16 @@ class Server:
         self.process.wait(60)
 
     def freeze(self):
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        """Neither answer nor refuse."""
+        self._signal(signal.SIGSTOP)
 
     def thaw(self):
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number):
+        main = psutil.Process(self.process.pid)
+        for one in (main, *main.children(recursive=True)):
+            one.send_signal(number)
 
     def close(self):
         if self.process is not None and self.process.poll() is None:

@@ -38,6 +38,7 @@ from hypercare.routing.service import RoutingService
 from hypercare.routing.store import load_alerts
 from hypercare.rules import RulesService
 from hypercare.state import State
+from hypercare.state.lease import Standing
 from hypercare.tsdb import Options, Tsdb
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class App:
     """One running hypercare, whatever drives it.
 
     Attributes:
+        replica: the name of this process among those that share a state.
+        leader: the address of the replica that leads, if it is another one; empty where it is not known.
+        standing: who leads, as far as the database has said.
         last_reload_error: why the last reload was refused; empty where it was not.
 
     """
@@ -113,6 +117,9 @@ class App:
         self.incidents = IncidentService(render_message, self._told_receivers, self._instruments())
         self.oncall = OnCallService(self.channels.render, self._page_receivers)
         self.auditor = AuditorService(lambda: self.oncall.plan, ports, self.rules)
+        self.replica = hostname
+        self.leader: Callable[[], str] = str
+        self.standing: Callable[[], Standing] = Standing
         self.started_at = self.last_reload_at = ports.clock.now()
         self.last_reload_error = ""
         self._durable = data is not None
@@ -130,6 +137,10 @@ class App:
             self.remote,
             self.auditor,
         )
+        self._wire(keeper)
+
+    def _wire(self, keeper: Keeper) -> None:
+        """Have all parts take part in the loop."""
         # What each replica does for itself goes on while it stands by; the rest is done by the one that leads.
         own = (self.rules, self.collectors, self.ingest, self.remote)
         for service in self._services:

@@ -128,6 +128,9 @@ def _kernel(kernel: Kernel) -> Iterator[Reading]:
     yield _one("hypercare_kernel_steps_total", "counter", "Steps of the loop.", kernel.steps)
     text = "Steps of the loop that failed and were rolled back."
     yield _one("hypercare_kernel_step_failures_total", "counter", text, kernel.failures)
+    yield _one("hypercare_leader", "gauge", "Whether this replica leads; alone it does.", kernel.leads)
+    yield _one("hypercare_leader_changes_total", "counter", "Times this began or ended.", kernel.leads_changed)
+    yield _one("hypercare_state_up", "gauge", "Whether the state database answers.", not kernel.state.away)
     text = "Notifications and pages that wait or are under way."
     yield _one("hypercare_outbox_pending", "gauge", text, kernel.outbox.pending())
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
+import uuid
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -12,6 +14,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from hypercare.state.lease import Lease, Standing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hypercare.adapters.system import SystemClock
     from hypercare.kernel import Kernel
 
@@ -21,6 +25,19 @@ _EVERY_STANDING_BY: Final = 0.5
 _NO_ANSWER: Final = 5.0
 _STUCK: Final = 60.0
 """A loop that has not ended a step for so long does not lead any more."""
+
+
+def replica_name(data: Path) -> str:
+    """The name of the replica that has this data folder: chosen at its first start, the same ever after."""
+    file = data / "replica"
+    try:
+        name = file.read_text(encoding="utf-8").strip()
+    except OSError:
+        name = ""
+    if not name:
+        name = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        file.write_text(name + "\n", encoding="utf-8")
+    return name
 
 
 class Election:

@@ -14,6 +14,7 @@ import uvicorn
 from sqlalchemy.exc import DatabaseError
 
 from hypercare.access.store import any_user
+from hypercare.adapters.election import Election, replica_name
 from hypercare.adapters.host import SystemHost, hostname
 from hypercare.adapters.http import HttpClient
 from hypercare.adapters.ioloop import IoLoop
@@ -75,6 +76,7 @@ def serve(
     data: Annotated[Path, typer.Option("--data", help="Directory of metrics and state.")] = Path("data"),
     listen: Annotated[str, typer.Option("--listen", help="HOST:PORT; web.listen of the file, or 127.0.0.1:9600.")] = "",
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning, error.")] = "info",
+    advertise: Annotated[str, typer.Option("--advertise", help="URL under which other replicas reach this one.")] = "",
 ) -> None:
     """Watch a platform until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew.
 
@@ -104,14 +106,39 @@ def serve(
     ready = app.start()
     driver.start()
     ready.result(60)
+    election = _join(app, ports, data, advertise or _url_of(host, port))
     web = create_web(app, lambda: load_config(config), exposed=not is_loopback(host))
     _log.info("watching %s, listening on http://%s:%d", loaded.hypercare.platform, host, port)
     try:
         _run_web(web, app, config, host, port)
     finally:
         driver.stop()
+        if election is not None:
+            election.stop()
         close_ports()
         app.close()
+
+
+def _join(app: App, ports: Ports, data: Path, address: str) -> Election | None:
+    """Lead or stand by, where the state is shared; the clock goes on from where the last process was."""
+    clock = ports.clock
+    if not isinstance(clock, SystemClock):
+        return None
+    if not app.state.shared:
+        clock.go_on_from(app.state.seen_at())
+        return None
+    app.replica = replica_name(data)
+    election = Election(app.kernel, clock, app.replica, address, app.version)
+    app.leader = lambda: election.leader
+    app.standing = lambda: election.standing
+    election.start()
+    return election
+
+
+def _url_of(host: str, port: int) -> str:
+    """Where others reach an address that we listen on."""
+    name = hostname() if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - all addresses
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _build(loaded: Config, ports: Ports, data: Path) -> App:

@@ -35,6 +35,7 @@ _Message = TypeVar("_Message")
 _RETRY_AFTER = 10 * SECOND
 _LOOK_AGAIN = 1 * SECOND
 _TAKE_UP = "kernel.take_up"
+_MOST_DEFERRED = 100_000
 
 
 class CommandError(Exception):
@@ -104,7 +105,7 @@ class Kernel:
         self.leads_changed = 0
         self._registering_everywhere = False
         self._everywhere: set[object] = set()
-        self._deferred: list[object] = []
+        self._deferred: deque[object] = deque(maxlen=_MOST_DEFERRED)
         self._on_role: Callable[[Context], None] = lambda _: None
         outbox.register(self)
         with self.everywhere():
@@ -360,9 +361,8 @@ class Kernel:
             self.timers.set(_TAKE_UP, _TAKE_UP, now + _LOOK_AGAIN, self._next_seq(), durable=False)
             return
         if leads:
-            deferred, self._deferred = self._deferred, []
-            for command in deferred:
-                self.post(command)
+            while self._deferred:
+                self.post(self._deferred.popleft())
 
     def _leads(self, leads: bool) -> None:  # noqa: FBT001 - a plain setter
         if leads is not self.leads:

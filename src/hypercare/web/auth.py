@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import DBAPIError
+
 from hypercare.access import Area, Role, Scope, store
 from hypercare.access.audit import Entry
 from hypercare.access.commands import BeginTry, EndTry, LogIn, LogOut, Note, Seen
 from hypercare.access.passwords import Passwords, digest
 from hypercare.kernel import CommandError, Origin
 from hypercare.model.time import MINUTE, SECOND
+from hypercare.state import StateAwayError, is_away
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -108,8 +111,14 @@ class Gate:
         # Another replica may have made the first user.
         if known is not None and known[0] <= now < known[0] + _CLOSED_KEPT:
             return known[1]
-        with self._app.state.read() as db:
-            found = store.any_user(db)
+        try:
+            with self._app.state.read() as db:
+                found = store.any_user(db)
+        except (StateAwayError, DBAPIError) as error:
+            if known is None or not is_away(error):
+                raise
+            # Health and metrics are to be seen while the database is away.
+            return known[1]
         self._closed = now, found
         return found
 

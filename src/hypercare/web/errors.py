@@ -7,10 +7,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from hypercare.kernel import CommandError
+from hypercare.state import StateAwayError, is_away
 from hypercare.web.auth import TooManyTriesError
 
 if TYPE_CHECKING:
@@ -63,6 +65,14 @@ def install(web: FastAPI, page: ErrorPage) -> None:
         if request.url.path.startswith("/api/v2/"):
             return JSONResponse(sendable(str(error)), error.status)
         return answer(request, error.status, sendable(str(error)))
+
+    @web.exception_handler(StateAwayError)
+    @web.exception_handler(DBAPIError)
+    async def _away(request: Request, error: StateAwayError | DBAPIError) -> Response:
+        if not is_away(error):
+            raise error
+        text = str(error) if isinstance(error, StateAwayError) else "the state database is away"
+        return answer(request, 503, sendable(text), {"Retry-After": "5"})
 
     @web.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

@@ -33,6 +33,7 @@ from hypercare.web.guard import Guard
 from hypercare.web.link_pages import link_router
 from hypercare.web.live import Live
 from hypercare.web.pages import Pages, pages_router
+from hypercare.web.replica import PassOn, replica_router
 from hypercare.web.roles import Demands, needs, open_to_all
 from hypercare.web.trials import Trials
 
@@ -81,6 +82,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         access_router(app, gate),
         channels_router(app, gate, sender),
         inbound_router(app),
+        replica_router(app),
         link_router(pages),
         pages_router(pages, sender),
         docs_router(web, pages),
@@ -99,6 +101,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         external_url=lambda: app.config.hypercare.web.external_url,
         cors_origin=lambda: app.config.hypercare.web.cors_origin,
     )  # fmt: skip
+    web.add_middleware(PassOn, home=app)
     return web
 
 
