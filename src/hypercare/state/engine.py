@@ -194,7 +194,7 @@ def is_away(error: BaseException) -> bool:
     origin = error.orig
     if isinstance(origin, sqlite3.Error):
         return getattr(origin, "sqlite_errorcode", 0) & 0xFF in _TRANSIENT
-    return True
+    return type(origin).__module__.startswith("psycopg")
 
 
 def _found(engine: Engine) -> None:
