@@ -29,7 +29,9 @@ _SESSION: Final = {
     "tcp_user_timeout": "6000",
 }
 # A replica that stands still in the middle of a transaction must not hold the rows that the next leader needs.
-_OPTIONS: Final = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=10s -c synchronous_commit=on -c timezone=UTC"
+_OPTIONS: Final = (
+    "-c idle_in_transaction_session_timeout=10s -c lock_timeout=10s -c synchronous_commit=on -c timezone=UTC"
+)
 _MIGRATING: Final = 5_726_391_044_210_117
 """Key of the lock under which one replica at a time brings the schema up to date."""
 
