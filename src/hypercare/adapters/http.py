@@ -17,11 +17,14 @@ from hypercare.adapters.decompress import BadEncoding, TooLarge, decompress
 from hypercare.adapters.ioloop import CLOSING
 from hypercare.adapters.lean import LeanClient, Prepared, prepare
 from hypercare.adapters.proxies import proxy_of
+from hypercare.adapters.public import is_forbidden, public_sockets
 from hypercare.adapters.tls import NOTES, ConnectionNotes, not_after, tls_context, tls_version
 from hypercare.adapters.tokens import Tokens
 from hypercare.ports import HttpRequest, HttpResponse, PortError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypercare.adapters.ioloop import IoLoop
     from hypercare.ports import HttpReply
 
@@ -43,6 +46,7 @@ class HttpClient:
         self._io = io
         self._session: aiohttp.ClientSession | None = None
         self._traced: aiohttp.ClientSession | None = None
+        self._public: dict[tuple[str, ...], aiohttp.ClientSession] = {}
         self._lean = LeanClient(self._general)
         self._tokens = Tokens(self._exchange)
         self._prepared: dict[int, Prepared] = {}
@@ -101,11 +105,24 @@ class HttpClient:
 
     async def _close(self) -> None:
         await self._lean.close(CLOSING)
-        for session in (self._session, self._traced):
+        for session in (self._session, self._traced, *self._public.values()):
             if session is not None:
                 await session.close()
 
-    def _open(self, *, traced: bool) -> aiohttp.ClientSession:
+    def _of_request(self, request: HttpRequest) -> aiohttp.ClientSession:
+        """The session with the connections that a request may use."""
+        if request.public_only:
+            if request.allowed not in self._public:
+                sockets = public_sockets(request.allowed)
+                self._public[request.allowed] = self._open(traced=False, sockets=sockets)
+            return self._public[request.allowed]
+        if self._session is None:
+            self._session = self._open(traced=False)
+        return self._session
+
+    def _open(
+        self, *, traced: bool, sockets: Callable[[tuple[Any, ...]], socket.socket] | None = None
+    ) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,
             limit_per_host=0,
@@ -113,7 +130,7 @@ class HttpClient:
             use_dns_cache=not traced,
             keepalive_timeout=None if traced else _KEEP_ALIVE,
             force_close=traced,
-            socket_factory=_socket if traced else None,
+            socket_factory=_socket if traced else sockets,
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -149,9 +166,7 @@ class HttpClient:
                 if self._traced is None:
                     self._traced = self._open(traced=True)
                 return await self._send(self._traced, request, started, began, _Trace())
-            if self._session is None:
-                self._session = self._open(traced=False)
-            return await self._send(self._session, request, started, began, None)
+            return await self._send(self._of_request(request), request, started, began, None)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             kind, text = _explain(error, request)
             return PortError(kind, text, time.perf_counter() - began, started)
@@ -246,6 +261,8 @@ def _explain(error: Exception, request: HttpRequest) -> tuple[str, str]:
             return "dns", f"cannot resolve {error.host}: {error.os_error.strerror or error.os_error}"
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
             return "tls", str(error)
+        case aiohttp.ClientConnectorError() if is_forbidden(error.os_error):
+            return "forbidden", str(error.os_error)
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
             return "refused", f"connection refused by {error.host}:{error.port}"
         case aiohttp.ServerDisconnectedError():

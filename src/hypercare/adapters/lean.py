@@ -61,7 +61,9 @@ class Prepared:
 
 def prepare(request: HttpRequest) -> Prepared | None:
     """The request's bytes, or none where the general client has to send it."""
-    if request.method != "GET" or request.body or request.trace or request.oauth2 or proxy_of(request):
+    if request.method != "GET" or request.body or request.trace or request.oauth2 or request.public_only:
+        return None
+    if proxy_of(request):
         return None
     if _URL.fullmatch(request.url) is None or "@" in request.url.partition("//")[2].partition("/")[0]:
         return None

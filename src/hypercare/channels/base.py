@@ -161,7 +161,9 @@ _RETRIED = frozenset({408, 425, 429})
 def classify_http(answer: Answer) -> Outcome:
     """2xx: delivered; 408, 425, 429 and 5xx, or no answer at all: later again; everything else: never."""
     if isinstance(answer, PortError):
-        return Retry(f"{answer.kind}: {answer.message}")
+        error = f"{answer.kind}: {answer.message}"
+        # Where notifications may go is the configuration's to say; trying again changes nothing.
+        return Permanent(error) if answer.kind == "forbidden" else Retry(error)
     if isinstance(answer, MailResult):
         return Permanent("an e-mail answer to an HTTP request")
     if 200 <= answer.status < 300:
