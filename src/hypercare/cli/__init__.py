@@ -29,7 +29,11 @@ COMMANDS: Final = {
         "List the firing alerts; exit code 1 if there is an active one. Or ask why: alerts why LABELS.",
     ),
     "targets": ("ask", "targets", "List what is scraped; exit code 1 if something is down."),
-    "oncall": ("oncall", "app", "Who is on call; shifts, coverage, fairness, override, swap, import, export."),
+    "oncall": (
+        "oncall",
+        "app",
+        "Who is on call; shifts, coverage, fairness, changes, calendars, escalations, audit.",
+    ),
     "channels": ("channels", "app", "The ways to people: list, test, fake."),
     "incidents": ("incidents", "app", "Incidents: list, ack, note, resolve; rooms, post-mortems, statistics."),
     "statuspage": ("statuspage", "app", "The status page: show, post, maintenance, cancel."),

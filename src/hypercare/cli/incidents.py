@@ -53,6 +53,19 @@ def show(ref: Ref, url: Url = DEFAULT_URL, json: Json = False) -> None:
     print(f"{i['severity']} · {i['status']} · {clean(i['service']) or 'no service'}")
     if i["runbook_url"]:
         print(f"runbook: {clean(i['runbook_url'])}")
+    if i["clocks"]:
+        print()
+        rows = [
+            (
+                c["clock"],
+                c["state"],
+                local(c["breach_at"]),
+                local(c["met_at"]) if c["met_at"] else "-",
+                c["met_by"] or "-",
+            )
+            for c in i["clocks"]
+        ]
+        table(("clock", "state", "limit", "met", "by"), rows, "")
     print()
     table(
         ("time", "", "what"), [(local(t["at"]), t["kind"], t["text"]) for t in i["timeline"]], "Nothing happened yet."
@@ -71,6 +84,28 @@ def ack(
 def unack(ref: Ref, by: By = "", note: Annotated[str, typer.Option(help="Why.")] = "", url: Url = DEFAULT_URL) -> None:
     """Hand an incident back: those on call are paged from the beginning."""
     say(request(url, path_of(ref, "/unack"), {"by": whoami(by), "note": note}))
+
+
+def _phase(ref: str, action: str, by: str, note: str, url: str) -> None:
+    clocks = request(url, path_of(ref, action), {"by": whoami(by), "note": note})
+    rows = [(c["clock"], c["state"], local(c["breach_at"])) for c in clocks]
+    table(("clock", "state", "limit"), rows, "The incident has no clocks.")
+
+
+@app.command()
+def assess(
+    ref: Ref, by: By = "", note: Annotated[str, typer.Option(help="What it is.")] = "", url: Url = DEFAULT_URL
+) -> None:
+    """Say that an acknowledged incident is assessed: its clock stops."""
+    _phase(ref, "/assess", by, note, url)
+
+
+@app.command()
+def investigate(
+    ref: Ref, by: By = "", note: Annotated[str, typer.Option(help="Where you look.")] = "", url: Url = DEFAULT_URL
+) -> None:
+    """Say that an acknowledged incident is under investigation: its clock stops."""
+    _phase(ref, "/investigate", by, note, url)
 
 
 @app.command()

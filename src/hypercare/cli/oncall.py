@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.oncall.coverage import Coverage
 
-app = typer.Typer(help="Who is on call; shifts, coverage, fairness, override, swap, import, export.")
+app = typer.Typer(help="Who is on call; shifts, coverage, fairness, changes, calendars, escalations, audit.")
 _BASE = "/api/hypercare/v1/oncall"
 _FOUR_WEEKS = "+4w"
 From = Annotated[str, typer.Option("--from", help="now, -7d, +2w, 2026-01-05T09:00 (local) or RFC 3339.")]
@@ -288,3 +288,40 @@ def export(
     from hypercare.cli.client import request_text
 
     print(request_text(url, f"{_BASE}/calendar.ics", schedule=schedule or None, person=person or None), end="")
+
+
+@app.command()
+def escalations(url: Url = DEFAULT_URL, json: Json = False) -> None:
+    """Escalations under way: what comes next, for whom, and when."""
+    found = request(url, "/api/hypercare/v1/escalations")
+    if json:
+        as_json(found)
+        return
+    rows = []
+    for e in found:
+        step = next((s for s in e["steps"] if not s["done"]), None)
+        what = "end of the round" if step is None else ", ".join(step["people"]) or step["what"]
+        when = f"paused: {e['paused_why']}" if e["state"] == "paused" else local(e["next_at"])
+        rows.append((f"#{e['number']}", e["severity"], e["policy"], when, what, e["title"]))
+    table(("", "sev", "policy", "next", "to", "title"), rows, "Nobody is being paged.")
+
+
+@app.command()
+def audit(
+    all_: Annotated[bool, typer.Option("--all", help="What is over, too.")] = False,
+    url: Url = DEFAULT_URL,
+    json: Json = False,
+) -> None:
+    """What should have happened and has not, and whether the heartbeats go out; exit code 1 if something is wrong."""
+    found = request(url, "/api/hypercare/v1/audit/findings", all="true" if all_ else None)
+    beats = request(url, "/api/hypercare/v1/heartbeats")
+    if json:
+        as_json({"findings": found, "heartbeats": beats})
+    else:
+        rows = [(local(f["found_at"]), local(f["cleared_at"]) if f["cleared_at"] else "-", f["text"]) for f in found]
+        table(("found", "over", "what"), rows, "Nothing is overdue.")
+        for beat in beats:
+            why = "; ".join(beat["withheld"])
+            print(f"heartbeat {beat['name']}: " + (f"withheld: {why}" if why else beat["error"] or "goes out"))
+    if any(f["cleared_at"] is None for f in found) or any(b["withheld"] or b["error"] for b in beats):
+        raise typer.Exit(1)

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from hypercare.incidents.store import load_alerts, load_incident, load_incidents, load_timeline
 from hypercare.kernel import CommandError
 from hypercare.model.time import DAY, MINUTE, SECOND, Ms, format_duration, format_rfc3339, to_datetime
+from hypercare.oncall.clocks import load_clocks
 from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports.overview import alert_lines, overview, target_lines
 from hypercare.reports.why import why_one
@@ -21,6 +22,7 @@ from hypercare.routing.store import load_silences
 from hypercare.web.access_pages import add_access_pages
 from hypercare.web.auth import TooManyTriesError
 from hypercare.web.channels_page import add_channels_page
+from hypercare.web.escalation_pages import add_escalation_pages
 from hypercare.web.forms import ME, add_forms
 from hypercare.web.notices import MESSAGE
 from hypercare.web.oidc import add_oidc_pages
@@ -157,6 +159,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
         page(path, name)
     add_oncall_pages(router, pages)
     add_channels_page(router, pages, sender)
+    add_escalation_pages(router, pages)
 
     @router.get("/fragments/incident/{ref}")
     def incident_fragment(request: Request, ref: str) -> Response:
@@ -192,4 +195,5 @@ def _incident(app: App, ref: str) -> dict[str, Any]:
         found = load_incident(db, ref)
         if found is None:
             raise CommandError(f"there is no incident {ref}", 404)
-        return {"i": found, "incident_alerts": load_alerts(db, found.id), "timeline": load_timeline(db, found.id)}
+        told = {"incident_alerts": load_alerts(db, found.id), "timeline": load_timeline(db, found.id)}
+        return {"i": found, "clocks": load_clocks(db, found.id), **told}

@@ -25,6 +25,7 @@ from hypercare.web.api.otlp import otlp_router
 from hypercare.web.api.own import own_router
 from hypercare.web.api.prometheus import prometheus_endpoints
 from hypercare.web.api.push import push_router
+from hypercare.web.api.response import response_router
 from hypercare.web.api.why import why_router
 from hypercare.web.api.write import write_router
 from hypercare.web.auth import Gate
@@ -79,6 +80,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         push_router(app),
         why_router(app),
         own_router(app, live, gate),
+        response_router(app, gate),
         access_router(app, gate),
         channels_router(app, gate, sender),
         inbound_router(app),

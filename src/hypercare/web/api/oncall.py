@@ -137,10 +137,15 @@ def _asking(router: APIRouter, app: App) -> None:
         pairs = dict(text.partition("=")[::2] for text in label)
         if policy and plan.policy(policy) is None:
             raise CommandError(f"there is no policy {policy!r}", 404)
-        chosen = plan.choose(policy, Labels(pairs.items()))
+        labels = Labels(pairs.items())
+        service = app.config.hypercare.service_of(labels)
+        named = policy or (service.escalation if service else "")
+        severity = app.config.hypercare.incidents.severity_of(labels, service.tier if service else None)
+        chosen = plan.choose(named, labels, str(severity) if labels.get("severity") else "")
         steps = [
             {"after_seconds": step.after / 1000, "at": when + step.after, "notify": list(step.notify),
-             "people": [r.name for r in recipients(plan, step.notify, when + step.after)]}
+             "what": step.what, "condition": str(step.condition) if step.condition else "",
+             "people": [r.name for r in recipients(plan, step.notify, when + step.after)] if step.notify else []}
             for step in chosen.steps
         ]  # fmt: skip
         return timed({"policy": chosen.name, "at": when, "steps": steps})

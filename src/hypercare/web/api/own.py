@@ -14,10 +14,12 @@ from hypercare.incidents.commands import Acknowledge, AddNote, Resolve, Unacknow
 from hypercare.incidents.store import load_alerts, load_incident, load_incidents, load_timeline
 from hypercare.kernel import CommandError
 from hypercare.kernel.tables import outbox
+from hypercare.oncall.clocks import load_clocks
 from hypercare.reports import check, overview, render_text
 from hypercare.web.api.incident_room import add_incident_lists, add_incident_room
 from hypercare.web.api.oncall import add_oncall, instant
 from hypercare.web.api.postmortems import add_postmortems, add_status_page
+from hypercare.web.api.response import clocks_json
 from hypercare.web.api.timed import timed, timed_values
 from hypercare.web.calls import call
 
@@ -91,7 +93,8 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
             if found is None:
                 raise CommandError(f"there is no incident {ref}", 404)
             parts = {"alerts": load_alerts(db, found.id), "timeline": load_timeline(db, found.id)}
-        return {**timed(found), **timed(parts)}
+            clocks = clocks_json(load_clocks(db, found.id))
+        return {**timed(found), **timed(parts), "clocks": clocks}
 
     _actions(router, app, gate)
     add_incident_room(router, app, gate)

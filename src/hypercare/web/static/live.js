@@ -32,8 +32,22 @@
     e.title = e.dateTime;
     e.textContent = format.format(new Date(e.dateTime));
   });
+  // What is left until an instant, second by second.
+  const left = (ms) => {
+    const s = Math.max(0, Math.ceil(ms / 1000)), two = (n) => String(n).padStart(2, "0");
+    const h = Math.floor(s / 3600), d = Math.floor(h / 24);
+    if (d) return `${d}d ${h % 24}h`;
+    return h ? `${h}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`;
+  };
+  const tick = () => document.querySelectorAll("time.countdown-to").forEach((e) => {
+    const rest = new Date(e.dateTime) - Date.now();
+    const words = rest > 0 ? left(rest) : "now";
+    if (e.textContent !== words) e.textContent = words;
+  });
+  tick();
+  setInterval(tick, 1000);
   localise();
-  new MutationObserver(localise).observe(document.getElementById("main"), {childList: true, subtree: true});
+  new MutationObserver(() => { localise(); tick(); }).observe(document.getElementById("main"), {childList: true, subtree: true});
   if (!mark) return;
   if (window.EventSource) connect();
   setInterval(refresh, 15000);
