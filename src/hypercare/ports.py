@@ -210,6 +210,39 @@ class Mailer(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Apprised:
+    """A message for one of the services that the Apprise library reaches.
+
+    Attributes:
+        url: of the service, as Apprise writes it; a secret.
+        kind: info, success, warning or failure.
+
+    """
+
+    url: str = dataclasses.field(repr=False)
+    title: str
+    body: str
+    kind: str = "info"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AppriseResult:
+    """What came of it; ``permanent``: trying again is of no use."""
+
+    ok: bool
+    message: str
+    permanent: bool = False
+
+
+class Apprise(Protocol):
+    """Sends through Apprise."""
+
+    def submit(self, message: Apprised, reply: Callable[[AppriseResult], None]) -> None:
+        """Start a delivery; ``reply`` is called once."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class DnsQuery:
     """A question to DNS.
 
@@ -330,3 +363,4 @@ class Ports:
     files: Files
     console: Console
     workers: Workers | None = None
+    apprise: Apprise | None = None

@@ -15,7 +15,7 @@ from hypercare.config.people import Person
 from hypercare.kernel import Effect
 from hypercare.model.alerts import Alert
 from hypercare.model.labels import Labels
-from hypercare.ports import HttpRequest, HttpResponse
+from hypercare.ports import AppriseResult, HttpRequest, HttpResponse
 from hypercare.sim.clock import VirtualClock
 from hypercare.sim.ports import virtual_ports
 from hypercare.sim.world import World
@@ -59,6 +59,18 @@ def person(*ways: dict[str, str], **more: str) -> Person:
     return Person.model_validate({"name": "ada", "contact": list(ways), **more})
 
 
+@dataclasses.dataclass
+class Library:
+    """Apprise, as far as a port shows it."""
+
+    got: list[Any]
+    results: list[AppriseResult]
+
+    def submit(self, message: Any, reply: Any) -> None:
+        self.got.append(message)
+        reply(self.results.pop(0) if self.results else AppriseResult(ok=True, message="sent"))
+
+
 class Outside:
     """A dispatcher, and everything that left through its ports."""
 
@@ -67,12 +79,17 @@ class Outside:
         self.world = World(self.clock)
         self.ports = virtual_ports(self.clock, self.world)
         self.requests: list[HttpRequest] = []
+        self.apprised: list[Any] = []
         self.answer = HttpResponse(200, {}, b"ok", 0.01, T0)
         self.files = more.pop("files", {})
         for path, text in self.files.items():
             self.ports.files.write(path, text)
         self.dispatcher = Dispatcher(self.ports)
         self.dispatcher.take(alertmanager(receiver or {}, **more), people)
+
+    def use_apprise(self, *results: AppriseResult) -> None:
+        library = Library(self.apprised, list(results))
+        self.dispatcher._ports = dataclasses.replace(self.ports, apprise=library)
 
     def host(self, address: str) -> None:
         self.world.host(address, self._answer)

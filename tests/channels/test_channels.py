@@ -250,6 +250,7 @@ WAYS = {
     "msteamsv2": {"channel": "msteamsv2", "url": "http://hook/x"},
     "telegram": {"channel": "telegram", "to": "-77"},
     "opsgenie": {"channel": "opsgenie", "to": "ada@x.org"},
+    "apprise": {"channel": "apprise", "url": "https://hook/x"},
 }
 
 
@@ -260,9 +261,12 @@ def test_pages_reach_a_person_through_every_channel(channel):
     outside = Outside(people=(person(WAYS[channel]),), **{"global": shared})
     for host in ("slack", "hook", "events.pagerduty.com", "api.telegram.org", "api.opsgenie.com"):
         outside.host(host)
+    outside.use_apprise()
     effect = Effect("k", channel, "person/ada/0", "incident:7", page.render(channel, PAGE))
     assert isinstance(outside.deliver(effect), Delivered)
-    said = "".join([*outside.ports.console.lines, *(r.body.decode() for r in outside.requests)])
+    said = "".join(
+        [*map(str, outside.apprised), *outside.ports.console.lines, *(r.body.decode() for r in outside.requests)]
+    )
     said += "".join(m.message.decode() for m in outside.ports.mailer.sent)
     for word in ("High error rate", "P1", "http://hc/i/7"):
         assert word in said

@@ -13,7 +13,7 @@ from hypercare.config.channels import Outgoing
 from hypercare.gotemplate import KV, Data, Template, alertmanager_functions
 from hypercare.kernel import Delivered, Outcome, Permanent, Retry
 from hypercare.model.time import SECOND
-from hypercare.ports import HttpRequest, HttpResponse, Mail, MailResult, PortError
+from hypercare.ports import Apprised, AppriseResult, HttpRequest, HttpResponse, Mail, MailResult, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,9 +38,9 @@ class Line:
     text: str
 
 
-Request: TypeAlias = HttpRequest | Mail | Line
+Request: TypeAlias = HttpRequest | Mail | Line | Apprised
 """What goes through a port."""
-Answer: TypeAlias = HttpResponse | PortError | MailResult
+Answer: TypeAlias = HttpResponse | PortError | MailResult | AppriseResult
 """What comes back."""
 
 
@@ -164,8 +164,8 @@ def classify_http(answer: Answer) -> Outcome:
         error = f"{answer.kind}: {answer.message}"
         # Where notifications may go is the configuration's to say; trying again changes nothing.
         return Permanent(error) if answer.kind == "forbidden" else Retry(error)
-    if isinstance(answer, MailResult):
-        return Permanent("an e-mail answer to an HTTP request")
+    if not isinstance(answer, HttpResponse):
+        return Permanent("not an answer to an HTTP request")
     if 200 <= answer.status < 300:
         return Delivered(f"HTTP {answer.status}")
     error = f"HTTP {answer.status}: {excerpt(answer.body)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -23,6 +24,9 @@ def template_problems(alertmanager: AlertmanagerConfig, files: Files) -> tuple[P
     """What is wrong with the template files and with the texts of the receivers that deliver."""
     _, errors = load_templates(alertmanager.templates, files)
     found = [Problem("", 0, 0, f"template file: {error}") for error in errors]
+    if _lacks_apprise(alertmanager):
+        hint = "pip install 'hypercare[apprise]'"
+        found.append(Problem("", 0, 0, "apprise_configs need the library apprise, which is not installed", hint))
     for receiver in alertmanager.receivers:
         for key, model in receiver.integrations:
             if key not in BY_KEY:
@@ -32,6 +36,11 @@ def template_problems(alertmanager: AlertmanagerConfig, files: Files) -> tuple[P
                 if wrong:
                     found.append(Problem("", 0, 0, f"receiver {receiver.name}: {path}: not a valid template: {wrong}"))
     return tuple(found)
+
+
+def _lacks_apprise(alertmanager: AlertmanagerConfig) -> bool:
+    used = any(key == "apprise_configs" for receiver in alertmanager.receivers for key, _ in receiver.integrations)
+    return used and importlib.util.find_spec("apprise") is None
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from hypercare.config.channels import ChannelsConfig
 from hypercare.gotemplate import ALERTMANAGER_NAMES, TemplateError, TemplateSet
 from hypercare.gotemplate.defaults import DEFAULT_TEMPLATES
 from hypercare.kernel import Delivered, Permanent, Retry
-from hypercare.ports import HttpRequest, Mail
+from hypercare.ports import Apprised, AppriseResult, HttpRequest, Mail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -123,11 +123,19 @@ class Dispatcher:
                 self._ports.http.submit(prepared, lambda answer: reply(channel.classify(answer)))
             case Mail():
                 self._ports.mailer.submit(prepared, lambda answer: reply(channel.classify(answer)))
+            case Apprised():
+                self._apprise(prepared, lambda answer: reply(channel.classify(answer)))
             case Line():
                 self._ports.console.write(prepared.text)
                 reply(Delivered())
             case _:
                 reply(prepared)
+
+    def _apprise(self, message: Apprised, reply: Callable[[AppriseResult], None]) -> None:
+        if self._ports.apprise is None:
+            reply(AppriseResult(ok=False, message="Apprise cannot be reached from here", permanent=True))
+        else:
+            self._ports.apprise.submit(message, reply)
 
     def _prepare(self, channel: Channel[Any], config: Any, effect: Effect) -> Request | Retry | Permanent:
         try:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from hypercare.channels import (
+    apprise,
     console,
     discord,
     email,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CHANNELS: Final[Mapping[str, Channel[Any]]] = MappingProxyType(
     {
+        "apprise": apprise.CHANNEL,
         "console": console.CHANNEL,
         "discord": discord.CHANNEL,
         "email": email.CHANNEL,

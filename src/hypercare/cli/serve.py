@@ -14,6 +14,7 @@ import uvicorn
 from sqlalchemy.exc import DatabaseError
 
 from hypercare.access.store import any_user
+from hypercare.adapters.apprised import AppriseLibrary
 from hypercare.adapters.election import Election, replica_name
 from hypercare.adapters.host import SystemHost, hostname
 from hypercare.adapters.http import HttpClient
@@ -48,7 +49,7 @@ _KEEP_ALIVE = 90
 
 def real_ports() -> tuple[Ports, Callable[[], None]]:
     """The real outside, and how to close it: everybody who still waits gets one answer."""
-    io, mailer, host = IoLoop(), SmtpMailer(), SystemHost()
+    io, mailer, host, apprise = IoLoop(), SmtpMailer(), SystemHost(), AppriseLibrary()
     ports = Ports(
         clock=SystemClock(),
         ids=SystemIds(),
@@ -59,10 +60,12 @@ def real_ports() -> tuple[Ports, Callable[[], None]]:
         files=SystemFiles(),
         console=StreamConsole(),
         workers=Threads(),
+        apprise=apprise,
     )
 
     def close() -> None:
         mailer.close()
+        apprise.close()
         host.close()
         io.close()
 

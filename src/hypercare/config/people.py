@@ -26,7 +26,17 @@ class Contact(StrictModel):
     exclusive: ClassVar[Groups] = (("url", "url_file"), ("routing_key", "routing_key_file"))
 
     channel: Literal[
-        "console", "slack", "email", "webhook", "pagerduty", "telegram", "discord", "msteams", "msteamsv2", "opsgenie"
+        "console",
+        "slack",
+        "email",
+        "webhook",
+        "pagerduty",
+        "telegram",
+        "discord",
+        "msteams",
+        "msteamsv2",
+        "opsgenie",
+        "apprise",
     ]
     to: str = ""
     url: SecretUrl = Secret("")
@@ -38,7 +48,9 @@ class Contact(StrictModel):
 
     @model_validator(mode="after")
     def _needs(self) -> Self:
-        if self.channel in {"webhook", "discord", "msteams", "msteamsv2"} and not (self.url or self.url_file):
+        if self.channel in {"webhook", "discord", "msteams", "msteamsv2", "apprise"} and not (
+            self.url or self.url_file
+        ):
             msg = f"{self.channel} needs url or url_file"
             raise refuse(msg, "url")
         if self.channel == "telegram" and re.fullmatch(r"-?[0-9]{1,19}", self.to) is None:
