@@ -30,6 +30,7 @@ from hypercare.ingest.remote_v1 import decode_v1
 from hypercare.ingest.remote_v2 import V2Cache, decode_v2
 from hypercare.ingest.series_labels import V1Cache
 from hypercare.ingest.wire import WireError
+from hypercare.model.histograms import NO_BUCKETS, Buckets, Histogram
 from hypercare.model.labels import Labels
 from hypercare.model.samples import STALE, is_absent
 from hypercare.promql import PromqlError, type_of
@@ -186,6 +187,7 @@ def log_records(data: bytes) -> None:
         elif isinstance(record, wal.SeriesRecord):
             reader.series(record)
     everything(db)
+    db.snapshot().select_histograms((), -(2**62), 2**62)
 
 
 def pages(data: bytes) -> None:
@@ -241,6 +243,7 @@ def store_pieces(data: bytes) -> None:
     try:
         with contextlib.closing(Tsdb.open(place, _SMALL)) as db:
             everything(db)
+            db.snapshot().select_histograms((), -(2**62), 2**62)
             db.verify()
     finally:
         files.piece = real  # type: ignore[method-assign]
@@ -252,10 +255,14 @@ def _whole_store() -> Path:
     place = Path(tempfile.mkdtemp(dir=_SHM if _SHM.is_dir() else None, prefix="hypercare-fuzz-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     with contextlib.closing(Tsdb.open(place, _BLOCKS)) as db:
-        for group in (db.group("g"), db.group("h")):
-            columns = [group.column(Labels.of(__name__="m", g=group.key, i=str(i))) for i in range(3)]
-            for at in range(1, 250, 5):
-                db.append(group, at, columns, [float(at), at / 8, STALE if at == 101 else 7.0])
+        group = db.group("g")
+        columns = [group.column(Labels.of(__name__="m", i=str(i))) for i in range(3)]
+        for at in range(1, 250, 10):
+            sides = (Buckets(np.array([1, 3]), np.array([1.0, at])), NO_BUCKETS)
+            db.append(
+                group, at, columns[:2], [float(at), STALE if at == 101 else at / 8],
+                histograms=[(columns[2], Histogram(3, 0.01, 0.0, at + 1.0, 2.0, *sides))],
+            )  # fmt: skip
         db.flush(250)
         for at in range(250, 2000, 100):
             db.maintain(at)

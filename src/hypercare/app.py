@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hypercare import __version__, selfwatch
 from hypercare.access.service import AccessService
@@ -57,6 +57,8 @@ _CACHE_SHARE = 20
 _FLUSH, _MAINTAIN = "tsdb.flush", "tsdb.maintain"
 _FOLLOW = "app.follow"
 _FOLLOW_EVERY: Ms = 2 * SECOND
+_WRITE_OUT_EVERY: Final = SECOND // 5
+"""How often the log is given to the system; it is waited for the disk every half second."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class App:
         self.started_at = self.last_reload_at = ports.clock.now()
         self.last_reload_error = ""
         self._durable = data is not None
+        self._flushed_at: Ms = 0
         # Order matters twice: events reach subscribers in it, and configure runs in it.
         self._services = (
             self.channels,
@@ -270,9 +273,13 @@ class App:
         return tuple(Recipient(r.name, r.targets) for r in self._page_receivers(config))
 
     def _flush(self, ctx: Context, key: str) -> None:
-        # Half of the promised second, so that a slow step before it does not break the promise.
-        ctx.set_timer(key, ctx.now + SECOND // 2, _FLUSH, durable=False)
-        self.tsdb.flush(ctx.now)
+        # Far below the promised second, so that neither a slow step before it nor a busy machine breaks the promise.
+        ctx.set_timer(key, ctx.now + _WRITE_OUT_EVERY, _FLUSH, durable=False)
+        if ctx.now - self._flushed_at >= SECOND // 2 or ctx.now < self._flushed_at:
+            self._flushed_at = ctx.now
+            self.tsdb.flush(ctx.now)
+        else:
+            self.tsdb.write_out()
 
     def _maintain(self, ctx: Context, key: str) -> None:
         more = self.tsdb.maintain(ctx.now)

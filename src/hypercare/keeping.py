@@ -58,13 +58,16 @@ class Keeper:
         kernel.on_message(CleanTombstones, self._clean)
         kernel.on_message(TakeSnapshot, self._snapshot)
 
-    def _delete(self, _ctx: Context, command: DeleteSeries) -> None:
+    def _delete(self, ctx: Context, command: DeleteSeries) -> None:
         for matchers in command.selectors:
             try:
                 self._tsdb.delete(matchers, command.start, command.end)
             except OSError as error:
                 msg = f"the deletion could not be recorded for all blocks: {error}"
                 raise CommandError(msg, 500) from error
+        # What was deleted by somebody's word does not come back after a crash.
+        if not self._tsdb.flush(ctx.now):
+            raise CommandError("the write-ahead log cannot be written; see the log of hypercare", 503)
 
     def _clean(self, _ctx: Context, _command: CleanTombstones) -> None:
         self._tsdb.clean_tombstones()

@@ -27,6 +27,9 @@ START: Final = "start"
 SCHEMA: Final = "schema"
 """Stands for the whole histogram: a row has one where this column has a value."""
 FIXED: Final = (SCHEMA, "zero_threshold", "zero_count", "count", "sum", "hint")
+_HINT: Final = FIXED.index("hint")
+_SCHEMAS: Final = 1000
+"""Beyond every schema there is, or may be."""
 _CUSTOM: Final = "custom"
 _HINTS: Final = (ResetHint.UNKNOWN, ResetHint.RESET, ResetHint.NOT_RESET, ResetHint.GAUGE)
 
@@ -86,13 +89,17 @@ class FieldPlan:
         places = dict(roles)
         self.start = places.get(START)
         self._fixed = np.array([places.get(role, -1) for role in FIXED], dtype=np.int64)
-        self._positive = _side(roles, "+")
-        self._negative = _side(roles, "-")
-        self._customs = [
-            (column, tuple(map(float, json.loads(role.removeprefix(_CUSTOM)))))
-            for role, column in roles
-            if role.startswith(_CUSTOM)
-        ]
+        try:
+            self._positive = _side(roles, "+")
+            self._negative = _side(roles, "-")
+            self._customs = [
+                (column, tuple(map(float, json.loads(role.removeprefix(_CUSTOM)))))
+                for role, column in roles
+                if role.startswith(_CUSTOM)
+            ]
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            # Nobody here wrote such a name: what the columns mean is not known.
+            self._fixed[:] = -1
 
     @property
     def has_histogram(self) -> bool:
@@ -101,8 +108,10 @@ class FieldPlan:
 
     def rows(self, values: Floats) -> Ints:
         """Numbers of the rows that hold a histogram."""
-        column = np.ascontiguousarray(values[:, self._fixed[0]])
-        return np.flatnonzero(~is_absent(column))
+        schema, hint = (np.ascontiguousarray(values[:, self._fixed[at]]) for at in (0, _HINT))
+        # Numbers that no histogram has can only be damage that fits its checksum.
+        sound = (np.abs(schema) < _SCHEMAS) & (hint >= 0) & (hint < len(_HINTS))
+        return np.flatnonzero(~is_absent(schema) & sound)
 
     def build(self, values: Floats, rows: Ints) -> tuple[Histogram, ...]:
         """The histograms of some rows."""

@@ -81,7 +81,8 @@ class Judge:
         self.served += json.loads(
             urllib.request.urlopen(f"{self.exporter}/served?{len(self.served)}", timeout=10).read()
         )
-        sent = {name: (dict(sender.sent), dict(sender.acknowledged)) for name, sender in self.senders.items()}
+        # What is sent goes on growing: all that is stored is in it.
+        sent = {name: (sender.sent, dict(sender.acknowledged)) for name, sender in self.senders.items()}
         at = time.time()
         rows = self._scraped(at)
         self._rules(rows, at)
@@ -171,10 +172,8 @@ class Judge:
         """What was deleted does not come back; what was not is there. Then more is deleted."""
         begin = (at - self.kept + 6) * 1000
         found = {int(dict(labels)["epoch"]): samples for labels, samples in self.raw("sent_doomed", at).items()}
-        for epoch in found.keys() & self.buried.keys():
-            killed = next((kill for kill in self.kills if kill >= self.buried[epoch]), None)
-            assert killed is not None, f"{epoch} was deleted, and is back"
-            self.worst = max(self.worst, killed - self.buried.pop(epoch))
+        back = [(epoch, self.buried[epoch]) for epoch in sorted(found.keys() & self.buried.keys())]
+        assert not back, f"what was deleted is back: {back}"
         for stamp in acknowledged:
             if stamp > begin and (epoch := stamp // LIFETIME) not in self.buried:
                 assert stamp in found.get(epoch, ()), f"{stamp} of {epoch} is gone, and was not deleted"
