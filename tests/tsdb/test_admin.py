@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,7 @@ def test_deleted_samples_stay_deleted_until_their_blocks_are_written_without_the
     assert db.clean_tombstones() == 1
     db.finish(1000)
     assert db.clean_tombstones() == 0
+    assert counts(db)["1"] == 149  # nobody holds the old block any more
     assert not list((tmp_path / "blocks").glob("*.tombstones"))
     assert counts(db) == {"0": 1000, "1": 149, "2": 1}
     db.close()
@@ -196,3 +199,74 @@ def test_with_very_many_series_fewer_rows_stay_uncompressed(count):
     assert group.raw.values.nbytes <= (3 << 19 if count == 3000 else 1 << 20)
     assert bool(group.parts) == (count == 3000)
     assert counts(db)["3"] == 150
+
+
+def crashed(place, copy) -> Tsdb:
+    """The store as it would be found if the process that has it open were killed now."""
+    shutil.copytree(place, copy)
+    return Tsdb.open(copy, OPTIONS)
+
+
+def test_what_was_deleted_stays_so_after_a_crash_while_a_reader_held_the_old_block(tmp_path):
+    db = filled(tmp_path / "store", 240)
+    reader = db.snapshot()
+    (old,) = [path for path in (tmp_path / "store" / "blocks").iterdir() if path.name.startswith("0000000000000-")]
+    assert sum(len(matrix.times) for matrix in reader.select(M, -1, INF)) == 240
+    db.delete(one(1), 0, 60)
+    db.flush(240)
+    db.clean_tombstones()
+    db.finish(240)
+    assert "1" in counts(db)
+    for at in range(240, 500):
+        db.append(db.group("g"), at, [0, 1, 2], at + np.arange(3.0))
+        db.flush(at)
+    db.finish(500)
+    assert old.exists(), "the reader holds it"
+    # Its successor was merged meanwhile, so that only a successor of that one knows of it.
+    again = crashed(tmp_path / "store", tmp_path / "copy")
+    assert counts(again)["1"] == 500 - 61
+    again.close()
+    del reader
+
+
+def test_a_block_of_which_all_was_deleted_stays_gone_after_a_crash(tmp_path):
+    db = filled(tmp_path / "store", 330)
+    reader = db.snapshot()
+    assert reader.select(M, -1, INF)
+    db.delete(M, -1, 299)
+    db.flush(330)
+    db.clean_tombstones()
+    db.finish(330)
+    again = crashed(tmp_path / "store", tmp_path / "copy")
+    assert counts(again) == {str(i): 30 for i in range(3)}
+    again.close()
+    del reader
+
+
+def test_a_deletion_in_the_log_stays_as_long_as_the_rows_before_it(tmp_path):
+    options = Options(block_span=100, seal_rows=8, keep_rows=4, fsync=False, out_of_order_window=10_000)
+    db = filled(tmp_path / "store", 330, options)
+    late = np.arange(10, 60, 5)
+    db.write(WriteBatch("w", (FloatSeries(Labels.of(__name__="late"), late, late * 1.0),)), 330)
+    db.flush(330)
+    db.flush(430)  # a new file of the log
+    db.delete((Matcher("__name__", MatchOp.EQUAL, "late"),), 0, 30)
+    db.flush(430)
+    db.flush(540)
+    first = db._disk.log.files[0]
+    assert first.late
+    # All rows are in blocks but those that came late to a span before.
+    db._disk.log.delete_before(10_000, first.late)
+    again = crashed(tmp_path / "store", tmp_path / "copy")
+    (found,) = again.snapshot().select((Matcher("__name__", MatchOp.EQUAL, "late"),), -1, INF)
+    assert found.times[~is_absent(found.values[:, 0])].tolist() == [35, 40, 45, 50, 55]
+    again.close()
+
+
+def test_tombstones_without_their_block_do_not_wait_for_another(tmp_path):
+    filled(tmp_path, 330).close()
+    orphan = tmp_path / "blocks" / "0000000000900-0000000001000-000099.tombstones"
+    orphan.write_bytes(b"")
+    db = Tsdb.open(tmp_path, OPTIONS)
+    assert not orphan.exists()
+    assert db.problems == []

@@ -29,6 +29,7 @@ from hypercare.tsdb.codec import encode, page_columns
 from hypercare.tsdb.fields import is_field, owner_of
 from hypercare.tsdb.files import sync_directory
 from hypercare.tsdb.segment import Dead, Segment, column_holes, compress_times, decompress_times
+from hypercare.tsdb.tombstones import tombstones_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -477,8 +478,10 @@ def _concerned(tombstone: Tombstone, group: Group, number: int) -> bool:
 
 def _unlink(path: Path) -> None:
     # Nothing can be told at this point; what stays is deleted when the store opens, as its successor names it.
+    # The tombstones go last: without them what was deleted would be back if only they were gone.
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
+        tombstones_path(path).unlink(missing_ok=True)
 
 
 class BlockLoader:

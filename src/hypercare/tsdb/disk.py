@@ -206,6 +206,9 @@ class Disk:
             # A crash came between the new file and the deletion of the old ones.
             if block.path.name in replaced:
                 delete_block(block.path)
+        for path in self._block_directory.glob("*.tombstones"):
+            if not path.with_suffix(".block").exists():
+                path.unlink()
         return tuple(block for block in found if block.path.name not in replaced)
 
     def _next_number(self) -> int:
@@ -336,7 +339,6 @@ class Disk:
             self._set_blocks(tuple(sorted([*kept, *added], key=lambda each: (each.start, each.path.name))))
         for block in merging.blocks:
             self._unclean.discard(block.path.name)
-            tombstones_path(block.path).unlink(missing_ok=True)
             block.unlink_when_unused()
         return True
 

@@ -71,8 +71,9 @@ class Merging(BlockWork):
     def __init__(self, directory: Path, blocks: Sequence[Block], number: int) -> None:
         self.blocks = tuple(blocks)
         self._failures = self._count_failures()
-        # Only the files that this one replaces: what they replaced went before they came into use.
         names = [block.path.name for block in blocks]
+        # A file that they replaced stays while readers hold it; after a crash nobody else would know that it is over.
+        names += [name for block in blocks for name in block.replaces if (directory / name).exists()]
         start, end = min(block.start for block in blocks), max(block.end for block in blocks)
         super().__init__(BlockWriter(directory, start, end, number, names, Effort.THOROUGH), self._run())
 

@@ -183,6 +183,7 @@ def _replay_file(path: Path, replay: _FileReplay, erase: Callable[[Tombstone], o
                 file.late = max(file.late, replay.late)
         elif isinstance(record, DeletionRecord):
             erase(record.tombstone)
+            file.deletes = True
             file.last = record.newest if file.last is None else max(file.last, record.newest)
         elif isinstance(record, ColumnsRecord):
             replay.columns(record)

@@ -59,6 +59,7 @@ class LogFile:
     Attributes:
         last: time of its newest row, ms; none where it has no row.
         late: the greatest number of a late segment that its rows belong to.
+        deletes: whether it says of rows, also of those of older files, that they are deleted.
 
     """
 
@@ -66,6 +67,7 @@ class LogFile:
     last: Ms | None = None
     size: int = 0
     late: int = 0
+    deletes: bool = False
 
 
 class LogReader(Protocol):
@@ -97,6 +99,7 @@ class LogWriter:
         self._pending = 0
         self._last: Ms | None = None
         self._late = 0
+        self._deletes = False
         self._unsynced = False
         # Asked before a file is deleted.
         self.readers: WeakSet[LogReader] = WeakSet()
@@ -132,6 +135,7 @@ class LogWriter:
     def deletion(self, tombstone: Tombstone, newest: Ms) -> None:
         """Record that samples in memory were deleted, none of them newer than a time."""
         self._record(bytes((_DELETION,)) + json.dumps([newest, to_json(tombstone)]).encode())
+        self._deletes = True
         if self._last is None or newest > self._last:
             self._last = newest
 
@@ -195,6 +199,8 @@ class LogWriter:
         if self._last is not None:
             file.last = self._last if file.last is None else max(file.last, self._last)
             file.late = max(file.late, self._late)
+            file.deletes = file.deletes or self._deletes
+            self._deletes = False
         self._pieces, self._pending, self._last = [], 0, None
         self._unsynced = True
         if not sync:
@@ -231,11 +237,16 @@ class LogWriter:
             OSError: a file could not be deleted.
         """
         current = self.files[-1] if self._fd is not None else None
+        kept = False
         for file in list(self.files):
             stored = (file.last is None or file.last < until) and file.late < late
-            if stored and file is not current and not any(reader.needs(file) for reader in self.readers):
+            # While older rows are there, what deletes them must be, too.
+            needed = (kept and file.deletes) or any(reader.needs(file) for reader in self.readers)
+            if stored and file is not current and not needed:
                 file.path.unlink(missing_ok=True)
                 self.files.remove(file)
+            else:
+                kept = True
 
     def close(self) -> None:
         """Write what is left and close the file.
