@@ -43,6 +43,9 @@ RUNS ?= 1000000
 fuzz: $(STAMP) ## a million inputs to everything that reads foreign bytes (RUNS=…)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]' && $(BIN)/python -m fuzz --runs $(RUNS)
 
+schemathesis: $(STAMP) ## the whole API with generated data, for long (EXAMPLES=…)
+	EXAMPLES=$${EXAMPLES:-200} $(BIN)/pytest tests/web/test_schemathesis.py --timeout 7200
+
 KILLS ?= 100
 SEED ?= 1
 kills: $(STAMP) ## kill -9 at a hundred seeded moments under full ingestion: the store, a whole server (KILLS=… SEED=…)
@@ -51,4 +54,4 @@ kills: $(STAMP) ## kill -9 at a hundred seeded moments under full ingestion: the
 corrupt: $(STAMP) ## every byte of a store with everything in it flipped once, every file cut anywhere
 	CORRUPT=1 $(BIN)/pytest tests/tsdb/test_every_byte.py -s
 
-.PHONY: help setup peers demo serve lint test conformance bench fuzz kills corrupt
+.PHONY: help setup peers demo serve lint test conformance bench fuzz kills schemathesis corrupt

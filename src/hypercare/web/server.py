@@ -25,6 +25,7 @@ from hypercare.web.api.otlp import otlp_router
 from hypercare.web.api.own import own_router
 from hypercare.web.api.prometheus import prometheus_endpoints
 from hypercare.web.api.push import push_router
+from hypercare.web.api.refusals import describe_refusals
 from hypercare.web.api.response import response_router
 from hypercare.web.api.why import why_router
 from hypercare.web.api.write import write_router
@@ -96,6 +97,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
     errors.install(web, pages.error)
     demands = Demands([*web.routes, *(route for router in routers for route in router.routes)], endpoints)
     web.state.demands = demands
+    describe_refusals(web, demands)
     # Added last, asked first.
     web.add_middleware(Dispatcher, app=app, endpoints=endpoints)
     web.add_middleware(

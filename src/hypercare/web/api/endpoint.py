@@ -61,6 +61,7 @@ class Endpoint:
         parameters: their names, for the description.
         is_query: evaluates an expression: bounded in time, and in how many run at once.
         need: what it demands of who uses it.
+        empty: a good answer has no body.
 
     """
 
@@ -70,6 +71,7 @@ class Endpoint:
     methods: tuple[str, ...] = ("GET",)
     is_query: bool = False
     need: Need = READ
+    empty: bool = False
 
 
 def describe(web: FastAPI, endpoints: tuple[Endpoint, ...]) -> None:
@@ -86,6 +88,9 @@ def describe(web: FastAPI, endpoints: tuple[Endpoint, ...]) -> None:
     web.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend its description
 
 
+_ENVELOPE: Final = {"200": {"description": "Prometheus' envelope", "content": {_JSON: {"schema": {}}}}}
+
+
 def _operation(endpoint: Endpoint, method: str) -> dict[str, Any]:
     """One operation; its parameters are read by hand, as only Prometheus' rules say how."""
     text = {"schema": {"type": "string"}}
@@ -95,7 +100,7 @@ def _operation(endpoint: Endpoint, method: str) -> dict[str, Any]:
         "tags": ["prometheus"],
         "summary": (endpoint.answer.__doc__ or "").strip(),
         "operationId": f"prometheus_{endpoint.answer.__name__.strip('_')}_{method.lower()}",
-        "responses": {"200": {"description": "Prometheus' envelope", "content": {_JSON: {"schema": {}}}}},
+        "responses": {"204": {"description": "done"}} if endpoint.empty else dict(_ENVELOPE),
     }
     if method != "GET":
         fields = {n: (listed if n.endswith("[]") else text)["schema"] for n in names}

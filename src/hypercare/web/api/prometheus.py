@@ -43,8 +43,15 @@ def prometheus_endpoints() -> tuple[Endpoint, ...]:
         _at("/status/flags", status.flags),
         _at("/status/tsdb", status.tsdb, "limit"),
         _at("/status/walreplay", status.walreplay),
-        Endpoint("/api/v1/admin/tsdb/delete_series", admin.delete_series, "match[] start end", _CHANGES, need=_ADMIN),
-        Endpoint("/api/v1/admin/tsdb/clean_tombstones", admin.clean_tombstones, "", _CHANGES, need=_ADMIN),
+        Endpoint(
+            "/api/v1/admin/tsdb/delete_series",
+            admin.delete_series,
+            "match[] start end",
+            _CHANGES,
+            need=_ADMIN,
+            empty=True,
+        ),
+        Endpoint("/api/v1/admin/tsdb/clean_tombstones", admin.clean_tombstones, "", _CHANGES, need=_ADMIN, empty=True),
         Endpoint("/api/v1/admin/tsdb/snapshot", admin.snapshot, "skip_head", _CHANGES, need=_ADMIN),
         Endpoint("/federate", federate, "match[]"),
     )
@@ -53,3 +60,7 @@ def prometheus_endpoints() -> tuple[Endpoint, ...]:
 def _at(path: str, answer: Answer, parameters: str = "", *, post: bool = False, is_query: bool = False) -> Endpoint:
     methods = ("GET", "POST") if post else ("GET",)
     return Endpoint(f"/api/v1{path}", answer, parameters, methods, is_query)
+
+
+def _change(path: str, answer: Answer, parameters: str = "", *, empty: bool = False) -> Endpoint:
+    return Endpoint(f"/api/v1/admin/tsdb{path}", answer, parameters, _CHANGES, need=_ADMIN, empty=empty)
