@@ -23,6 +23,7 @@ from hypercare.adapters.mailer import SmtpMailer
 from hypercare.adapters.memory import memory_limit
 from hypercare.adapters.network import SystemNetwork
 from hypercare.adapters.realtime import RealtimeDriver
+from hypercare.adapters.sidelistener import SideListener
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
 from hypercare.adapters.webserver import QuietServer
 from hypercare.adapters.workers import Threads
@@ -32,6 +33,7 @@ from hypercare.model.errors import InputError
 from hypercare.ports import Ports
 from hypercare.web import create_web
 from hypercare.web.auth import is_loopback
+from hypercare.web.statuspage import status_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,9 +114,12 @@ def serve(
     election = _join(app, ports, data, advertise or _url_of(host, port))
     web = create_web(app, lambda: load_config(config), exposed=not is_loopback(host))
     _log.info("watching %s, listening on http://%s:%d", loaded.hypercare.platform, host, port)
+    status = _status_page(app)
     try:
         _run_web(web, app, config, host, port)
     finally:
+        if status is not None:
+            status.stop()
         driver.stop()
         if election is not None:
             election.stop()
@@ -142,6 +147,20 @@ def _url_of(host: str, port: int) -> str:
     """Where others reach an address that we listen on."""
     name = hostname() if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - all addresses
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _status_page(app: App) -> SideListener | None:
+    """The listener of the status page, where the configuration names one; a taken address does not end the rest."""
+    page = app.config.hypercare.status_page
+    if page is None or not page.listen:
+        return None
+    host, port = _address(page.listen)
+    listener = SideListener(status_app(app), host, port)
+    if not listener.start():
+        _log.error("the status page cannot listen on %s; everything else goes on", page.listen)
+        return None
+    _log.info("status page on http://%s:%d", host, port)
+    return listener
 
 
 def _build(loaded: Config, ports: Ports, data: Path) -> App:

@@ -134,9 +134,10 @@ class Keeper:
         instruments: Instruments, incident: Incident, alerts: Sequence[Alert], now: Ms
     ) -> list[tuple[str, Graph]]:
         """Title and graph of each part of each alert's expression, each once."""
-        end = now - now % _STEP
-        start = min(end - _BEFORE, max(end - 6 * _BEFORE, incident.started_at - incident.started_at % _STEP - _BEFORE))
-        step = _STEP * max(1, -(-(end - start) // (240 * _STEP)))
+        # From an hour before the first alert, at most six hours in all; to the very moment.
+        start = max(now - 6 * _BEFORE, min(now, incident.started_at) - _BEFORE)
+        step = _STEP * max(1, -(-(now - start) // (240 * _STEP)))
+        start, end = now - -(-(now - start) // step) * step, now
         found: dict[str, tuple[str, Graph]] = {}
         for alert in alerts:
             expr = instruments.expressions(alert)

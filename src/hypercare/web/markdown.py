@@ -10,6 +10,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 _PROCEDURE: Final = re.compile(r"\[([^\]\n]{1,500})\]\(procedure:([\w.-]+)\)")
+_BOX: Final = re.compile(r"^(\s*(?:[-*+]|\d+[.)])\s+)\[([ xX])\]\s+", re.MULTILINE)
+_EMPTY: Final = "\N{BALLOT BOX}"
+_TICKED: Final = "\N{BALLOT BOX WITH CHECK}"
 _SAFE: Final = ("http://", "https://", "mailto:", "/", "#")
 
 
@@ -28,14 +31,15 @@ def _is_safe(url: str) -> bool:
 
 def render(text: str) -> Markup:
     """A document."""
-    return Markup(_reader().render(_plain_procedures(text)))  # noqa: S704 - HTML in the text is escaped
+    return Markup(_reader().render(_readable(text)))  # noqa: S704 - HTML in the text is escaped
 
 
 def render_line(text: str) -> Markup:
     """A line, without a paragraph around it."""
-    return Markup(_reader().renderInline(_plain_procedures(text)))  # noqa: S704 - HTML in the text is escaped
+    return Markup(_reader().renderInline(_readable(text)))  # noqa: S704 - HTML in the text is escaped
 
 
-def _plain_procedures(text: str) -> str:
-    """``[Restart](procedure:x)`` as Restart (`x`): procedures are named, they cannot be run from here."""
-    return _PROCEDURE.sub(r"\1 (`\2`)", text)
+def _readable(text: str) -> str:
+    """``[Restart](procedure:x)`` as Restart (`x`), as procedures cannot be run from here; task lists with boxes."""
+    boxes = _BOX.sub(lambda found: f"{found[1]}{_EMPTY if found[2] == ' ' else _TICKED} ", text)
+    return _PROCEDURE.sub(r"\1 (`\2`)", boxes)

@@ -11,10 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import HTMLResponse, Response
 
-from hypercare.incidents.store import load_alerts, load_incident, load_incidents, load_timeline
+from hypercare.incidents.store import load_incident, load_incidents
 from hypercare.kernel import CommandError
 from hypercare.model.time import DAY, MINUTE, SECOND, Ms, format_duration, format_rfc3339, to_datetime
-from hypercare.oncall.clocks import load_clocks
 from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports.overview import alert_lines, overview, target_lines
 from hypercare.reports.why import why_one
@@ -24,9 +23,12 @@ from hypercare.web.auth import TooManyTriesError
 from hypercare.web.channels_page import add_channels_page
 from hypercare.web.escalation_pages import add_escalation_pages
 from hypercare.web.forms import ME, add_forms
+from hypercare.web.markdown import render, render_line
 from hypercare.web.notices import MESSAGE
 from hypercare.web.oidc import add_oidc_pages
 from hypercare.web.oncall_pages import add_oncall_pages
+from hypercare.web.room_pages import add_room_pages, room_view, runbook_for
+from hypercare.web.status_pages import add_status_pages
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,6 +61,7 @@ def _environment() -> Environment:
     environment.tests["web_address"] = lambda url: str(url).startswith(("http://", "https://"))
     environment.filters["ago"] = ago
     environment.filters["clock"] = lambda at: to_datetime(at).strftime("%a %d %b %H:%M:%S UTC")
+    environment.filters["markdown_line"] = render_line
     environment.filters["duration"] = lambda ms: format_duration(ms // SECOND * SECOND)
     return environment
 
@@ -158,12 +161,14 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
     for path, name in (("/", "overview"), ("/incidents", "incidents"), ("/alerts", "alerts"), ("/targets", "targets")):
         page(path, name)
     add_oncall_pages(router, pages)
+    add_room_pages(router, pages)
+    add_status_pages(router, pages)
     add_channels_page(router, pages, sender)
     add_escalation_pages(router, pages)
 
     @router.get("/fragments/incident/{ref}")
     def incident_fragment(request: Request, ref: str) -> Response:
-        return pages.render(request, "f_incident.html", **_incident(pages.app, ref))
+        return pages.render(request, "f_incident.html", **room_view(pages.app, ref))
 
     @router.get("/fragments/{name}")
     def fragment(request: Request, name: str) -> Response:
@@ -173,27 +178,20 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
 
     @router.get("/alerts/{fingerprint}")
     def alert(request: Request, fingerprint: str) -> Response:
-        app = pages.app
+        app, now = pages.app, pages.app.ports.clock.now()
         with app.state.read() as db:
-            story = why_one(app, db, fingerprint, app.ports.clock.now())
-        if story is None:
-            raise CommandError(f"no alert {fingerprint} is known", 404)
-        return pages.render(request, "alert.html", story=story)
+            story = why_one(app, db, fingerprint, now)
+            if story is None:
+                raise CommandError(f"no alert {fingerprint} is known", 404)
+            url = next((a.runbook_url for a in alert_lines(app, db, now) if a.labels == story.labels), "")
+        book = runbook_for(app, story.labels, url)
+        return pages.render(request, "alert.html", story=story, runbook=book, body=book and render(book.text))
 
     @router.get("/incidents/{ref}")
     def incident(request: Request, ref: str) -> Response:
-        return pages.render(request, "incident.html", **_incident(pages.app, ref))
+        return pages.render(request, "incident.html", **room_view(pages.app, ref))
 
     add_access_pages(router, pages)
     add_oidc_pages(router, pages)
     add_forms(router, pages)
     return router
-
-
-def _incident(app: App, ref: str) -> dict[str, Any]:
-    with app.state.read() as db:
-        found = load_incident(db, ref)
-        if found is None:
-            raise CommandError(f"there is no incident {ref}", 404)
-        told = {"incident_alerts": load_alerts(db, found.id), "timeline": load_timeline(db, found.id)}
-        return {"i": found, "clocks": load_clocks(db, found.id), **told}
