@@ -111,7 +111,7 @@ class ChannelsService:
         channel = CHANNELS.get(event.channel)
         if channel is not None and channel.chains:
             self._chain(ctx, event)
-        if channel is None or channel.ref is None or not event.receipt:
+        if channel is None or channel.ref is None or not event.receipt or event.subject.startswith(TEST_SUBJECT):
             return
         payload = _payload(ctx, event.effect_id)
         if "reply" in payload["content"]:
