@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -46,3 +48,25 @@ def test_a_shift_is_swapped_and_taken_back(serve, chromium):
     page.get_by_text("Taken out.").wait_for()
     assert page.get_by_role("button", name="Take out").count() == 0
     assert problems == []
+
+
+def test_a_change_is_previewed_and_the_shift_taken_over(serve, chromium):
+    server = serve(more=ROTA).start()
+    page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
+    page.set_default_timeout(20_000)
+    page.goto(server.url + "/oncall?zone=UTC")
+    holder = page.locator("main li strong").first.inner_text()
+    other = next(name for name in ("ana", "ben") if name != holder)
+    page.get_by_role("combobox", name="Who", exact=True).select_option(other)
+    page.get_by_role("button", name="Preview").press("Enter")
+    page.locator("#preview").wait_for()
+    assert f"{other}: " in page.locator("#preview").inner_text()
+    if folder := os.environ.get("HYPERCARE_SCREENSHOTS"):
+        page.locator("[aria-labelledby=change-title]").screenshot(path=f"{folder}/oncall-preview.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Change", exact=True).click()
+    page.get_by_text(f"{other} stands in.").wait_for()
+    page.context.add_cookies([{"name": "hypercare_me", "value": other, "url": server.url}])
+    page.goto(server.url + "/oncall?zone=UTC")
+    page.get_by_role("button", name=f"Take over primary now, for {holder}").click()
+    page.get_by_text(f"You are on call in primary now, for {holder}.").wait_for()

@@ -91,3 +91,23 @@ def test_the_fragment_is_the_calendar_alone(shop):
     text = shop.get("/fragments/oncall-calendar?from=2026-01-05&zone=UTC").text
     assert text.count('class="day') == 28
     assert "<html" not in text
+
+
+def test_a_preview_changes_nothing_and_keeps_what_was_written(shop):
+    answer = shop.post("/oncall/changes", form={**FORM, "comment": "dentist", "act": "preview"})
+    assert answer.status == 200
+    assert 'id="preview"' in answer.text
+    assert "Every minute that is covered stays covered." in answer.text
+    assert 'value="dentist"' in answer.text
+    assert shop.get("/api/hypercare/v1/oncall/changes").json() == []
+
+
+def test_taking_over_now(shop):
+    shop.cookies["hypercare_me"] = "ben"
+    page = shop.get("/oncall").text
+    assert "Take over primary now, for ana" in page
+    assert shop.post("/oncall/take-over", form={"schedule": "primary"}).status == 303
+    (change,) = shop.get("/api/hypercare/v1/oncall/changes").json()
+    assert (change["person"], change["created_by"], change["comment"]) == ("ben", "ben", "took over from ana")
+    assert change["end_at"] == "2026-01-12T00:00:00.000Z"
+    assert "Take over primary" not in shop.get("/oncall").text

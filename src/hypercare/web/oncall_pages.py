@@ -16,6 +16,7 @@ from hypercare.model.time import HOUR, Ms, from_datetime, to_datetime
 from hypercare.oncall.changes import Change, load_changes
 from hypercare.oncall.commands import AddOverride, AddSwap, RemoveChange
 from hypercare.oncall.coverage import coverage
+from hypercare.oncall.preview import preview, rest_of_shift
 from hypercare.oncall.render import OVERRIDE, ROTATION, render
 from hypercare.web.calls import call
 from hypercare.web.forms import ME
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from hypercare.app import App
+    from hypercare.oncall.coverage import Gap
     from hypercare.oncall.plan import Plan
+    from hypercare.oncall.preview import Preview
     from hypercare.oncall.render import Duty
     from hypercare.web.pages import Pages
 
@@ -142,6 +145,21 @@ def _change(change: Change, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _preview(found: Preview, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:
+    def lines(duties: tuple[Duty, ...]) -> list[str]:
+        return [f"{d.person}: {_stretch(d.start, d.end, zone)}" for d in duties]
+
+    def gaps(of: tuple[Gap, ...]) -> list[str]:
+        return [f"{g.schedule}: {_stretch(g.from_at, g.until, zone)}: {g.reason}" for g in of]
+
+    return {
+        "changes": found.changes, "before": lines(found.before), "after": lines(found.after),
+        "opens": gaps(found.opens), "closes": gaps(found.closes),
+        "doubles": [f"{o.person} in {' and '.join(o.schedules)}: {_stretch(o.from_at, o.until, zone)}"
+                    for o in found.doubles],
+    }  # fmt: skip
+
+
 def _local(text: str, zone: zoneinfo.ZoneInfo) -> Ms:
     try:
         return from_datetime(dt.datetime.fromisoformat(text).replace(tzinfo=zone))
@@ -162,7 +180,8 @@ def add_oncall_pages(router: APIRouter, pages: Pages) -> None:
 
     @router.get("/oncall")
     def page(request: Request, first: From = "", zone: Zone = "") -> Response:
-        return pages.render(request, "oncall.html", **pages.views("oncall"), c=_calendar(pages.app, first, zone))
+        return pages.render(request, "oncall.html", **pages.views("oncall"), c=_calendar(pages.app, first, zone),
+                            given=None, preview=None)  # fmt: skip
 
     @router.get("/fragments/oncall-calendar")
     def fragment(request: Request, first: From = "", zone: Zone = "") -> Response:
@@ -175,6 +194,7 @@ def add_oncall_pages(router: APIRouter, pages: Pages) -> None:
         start: Annotated[str, Form(max_length=40)], end: Annotated[str, Form(max_length=40)],
         zone: Annotated[str, Form(max_length=64)], other: Annotated[str, Form(max_length=200)] = "",
         comment: Annotated[str, Form(max_length=1000)] = "", from_day: Annotated[str, Form(max_length=10)] = "",
+        act: Annotated[str, Form(max_length=10)] = "change",
     ) -> Response:  # fmt: skip
         where = _zone(zone)
         by = pages.by(request, unquote(request.cookies.get(ME, "")))
@@ -183,11 +203,31 @@ def add_oncall_pages(router: APIRouter, pages: Pages) -> None:
             schedule, person, *span, by, comment
         )  # fmt: skip
         try:
+            if act == "preview":
+                shown = _preview(preview(pages.app.oncall.plan, command), where)
+                given = {"schedule": schedule, "person": person, "other": other, "start": start, "end": end,
+                         "comment": comment}  # fmt: skip
+                calendar = _calendar(pages.app, from_day, zone)
+                return pages.render(
+                    request, "oncall.html", **pages.views("oncall"), c=calendar, given=given, preview=shown
+                )
             await call(pages.app, command)
         except CommandError as error:
             return _answer(from_day, zone, str(error))
         done = f"{person} and {other} swap their shifts." if other else f"{person} stands in."
         return _answer(from_day, zone, done)
+
+    @router.post("/oncall/take-over")
+    async def take_over(request: Request, schedule: Annotated[str, Form(max_length=200)]) -> Response:
+        by, now = pages.by(request, unquote(request.cookies.get(ME, ""))), pages.app.ports.clock.now()
+        try:
+            held, until = rest_of_shift(pages.app.oncall.plan, schedule, now)
+            if held == by:
+                return _answer("", "", f"You are on call in {schedule} already.")
+            await call(pages.app, AddOverride(schedule, by, now, until, by, f"took over from {held}"))
+        except CommandError as error:
+            return _answer("", "", str(error))
+        return _answer("", "", f"You are on call in {schedule} now, for {held}.")
 
     @router.post("/oncall/changes/{change_id}/remove")
     async def remove(request: Request, change_id: str) -> Response:
