@@ -112,6 +112,7 @@ class App:
         self.ingest = IngestService(self.tsdb)
         keeper = Keeper(self.tsdb, ports.ids, None if data is None else data / "snapshots")
         self.rules = RulesService(self.tsdb, self.engine)
+        self.rules.wait_for(lambda: self.collectors.under_way)
         self.backend = Backend(ports.http, ports.files)
         self.remote = RemoteWriteService(ports, self.tsdb, self._metadata, destinations_of)
         self.routing = RoutingService(self._routing_settings)

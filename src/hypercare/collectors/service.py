@@ -16,7 +16,7 @@ from hypercare.collectors.scrape.run import TargetRun
 from hypercare.collectors.scrape.status import TargetsSnapshot
 from hypercare.collectors.scrape.target import first_due
 from hypercare.collectors.setups import JobSetup, Surroundings
-from hypercare.model.time import SECOND
+from hypercare.model.time import SECOND, TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,6 +85,7 @@ class CollectorsService:
         self._order = 0
         self._answers: deque[tuple[TargetRun, Ms, HttpResponse | PortError]] = deque()
         self._told = False
+        self._awaited = 0
         self._config: Config | None = None
         self._view: tuple[Pool, ...] = ()
         own.describe("hypercare_scrapes_total", "counter", "Scrapes that were begun.")
@@ -132,6 +133,11 @@ class CollectorsService:
     def look_for_pushed(self, ctx: Context) -> None:
         """Look anew whether there is something that was pushed, once this step is committed."""
         ctx.set_timer(f"{_DISCOVER}:0:{PUSHED_JOB}", ctx.now, _DISCOVER, durable=False)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether targets that are scraped every few seconds have still to answer."""
+        return self._awaited > 0
 
     def snapshot(self) -> TargetsSnapshot:
         """All targets as they are; from any thread."""
@@ -275,6 +281,9 @@ class CollectorsService:
             self._own.add("hypercare_scrapes_skipped_total", 1)
             return
         run.in_flight = True
+        # Who did not answer last time is not waited for.
+        run.awaited = run.target.interval <= TOGETHER and not (run.last is not None and run.last.error)
+        self._awaited += run.awaited
         begun.append((run, run.row_time(due, now)))
 
     def _fetch(self, begun: list[tuple[TargetRun, Ms]]) -> None:
@@ -296,6 +305,7 @@ class CollectorsService:
             for _ in range(min(len(answers), _MOST_AT_ONCE)):
                 run, at, answer = answers.popleft()
                 run.in_flight = False
+                self._awaited -= run.awaited
                 if run.ended:
                     continue
                 run.take(at, answer)

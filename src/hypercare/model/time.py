@@ -17,6 +17,8 @@ MINUTE: Ms = 60 * SECOND
 HOUR: Ms = 60 * MINUTE
 DAY: Ms = 24 * HOUR
 WEEK: Ms = 7 * DAY
+TOGETHER: Ms = 2 * SECOND
+"""Scrapes of an interval up to this begin together, and rules of such an interval are evaluated right after."""
 YEAR: Ms = 365 * DAY
 
 _UNITS: tuple[tuple[str, Ms], ...] = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.model.alerts import AlertState
 from hypercare.model.events import AlertsReceived
+from hypercare.model.time import TOGETHER, Ms
 from hypercare.rules import store
 from hypercare.rules.alerting import AlertingRule, public_labels, to_alert
 from hypercare.rules.answers import GivenSource, OwnSource
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
     from hypercare.model.alerts import Alert
-    from hypercare.model.time import Ms
     from hypercare.promql import Engine
     from hypercare.rules.answers import Elsewhere, Question, Source
     from hypercare.rules.group import Ticked
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from hypercare.tsdb import Tsdb
 
 _TICK: Final = "rules.tick"
+_PATIENCE: Final = 4
+"""The part of an interval for which an evaluation waits for answers at most."""
+_LOOK_AGAIN: Final[Ms] = 10
 _ENDED: Final = frozenset((Change.RESOLVED, Change.CALMED))
 
 
@@ -71,6 +74,7 @@ class RulesService:
         self._elsewhere: Elsewhere | None = None
         self._post: Callable[[object], None] | None = None
         self._flights: dict[str, Flight] = {}
+        self._under_way: Callable[[], bool] = lambda: False
         self.evaluations = 0
         self.failures = 0
         self.missed = 0
@@ -80,6 +84,10 @@ class RulesService:
         kernel.on_timer(_TICK, self._on_tick)
         kernel.on_message(Answered, self._on_answers)
         self._post = kernel.post
+
+    def wait_for(self, under_way: Callable[[], bool]) -> None:
+        """Have groups of an interval of seconds wait a little while answers to scrapes are under way."""
+        self._under_way = under_way
 
     def ask(self, elsewhere: Elsewhere | None) -> None:
         """Have expressions answered by another server from the next evaluation on; none: by the embedded engine."""
@@ -186,6 +194,11 @@ class RulesService:
         if group is None:
             return
         at, missed = group.schedule(ctx.now)
+        interval = group.spec.interval
+        if interval <= TOGETHER and ctx.now < at + interval // _PATIENCE and self._under_way():
+            # The instant of the evaluation stays; samples of the scrapes before it are still on their way.
+            ctx.set_timer(key, ctx.now + _LOOK_AGAIN, _TICK, durable=False)
+            return
         ctx.set_timer(key, at + group.spec.interval, _TICK, durable=False)
         if self._elsewhere is None:
             self._evaluate(ctx, group, self._round(group, OwnSource(self._engine, self._tsdb), at), missed)

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hypercare.model.labels import EMPTY, Labels
-from hypercare.model.time import MINUTE, SECOND, Ms
+from hypercare.model.time import MINUTE, SECOND, TOGETHER, Ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -77,8 +77,11 @@ class GroupSpec:
     def phase(self) -> Ms:
         """The place of the evaluations within the interval, spread over the groups; ms.
 
-        The directory does not count: the same files elsewhere tick at the same instants.
+        The directory does not count: the same files elsewhere tick at the same instants. Groups of an interval of
+        seconds tick right after the scrapes of such intervals.
         """
+        if self.interval <= TOGETHER:
+            return min(self.interval // 20, 100)
         text = f"{PurePath(self.file).name};{self.name}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % self.interval
 

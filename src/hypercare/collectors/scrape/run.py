@@ -61,7 +61,8 @@ class TargetRun:
 
     Attributes:
         due: when the next scrape is to begin.
-        in_flight: whether an answer is awaited.
+        in_flight: whether an answer is to come.
+        awaited: whether rules wait for it a little.
         ended: the target is gone; an answer that comes yet is thrown away.
         last: outcome of the last scrape, replaced as a whole.
 
@@ -73,6 +74,7 @@ class TargetRun:
         self.ended = False
         self.due: Ms = 0
         self.in_flight = False
+        self.awaited = False
         self.refused = ""
         self.skipped = 0
         self.last: LastScrape | None = None

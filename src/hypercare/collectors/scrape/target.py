@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from hypercare.model.labels import METRIC_NAME, Labels
 from hypercare.model.relabel import apply_to_dict
-from hypercare.model.time import format_duration, parse_duration
+from hypercare.model.time import TOGETHER, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +132,12 @@ def offset_of(key: str, interval: Ms) -> Ms:
 
     Targets share places (a tenth of the interval or half a second apart): a scrape that is read right after another
     finds code and tables in the processor's caches, and takes half the time of one that comes alone.
+
+    Targets of an interval of one or two seconds are scraped together, at its beginning, so that rules can be evaluated
+    right after: spread over it, their data would be half an interval old whenever they are looked at.
     """
+    if interval <= TOGETHER:
+        return 0
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     offset = int.from_bytes(digest, "big") % interval
     return offset - offset % max(min(_PLACE, interval // 10), 1)

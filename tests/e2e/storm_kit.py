@@ -1,0 +1,237 @@
+"""A storm of alerts over real servers that are killed: a receiver in a process of its own remembers all it accepted."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from postgres_kit import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECEIVER = """
+import json, random, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+port, file, kind, chance = int(sys.argv[1]), open(sys.argv[2], "ab", buffering=0), sys.argv[3], random.Random(7)
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, draw = 200, chance.random()
+        if kind == "slow":
+            time.sleep(0.2 + draw)
+        if kind == "failing" and draw < 0.4:
+            status = 503
+        else:
+            row = {"at": time.time(), "path": self.path, "key": self.headers["Idempotency-Key"], "body": json.loads(body)}
+            file.write(json.dumps(row).encode() + b"\\n")
+        if kind == "lying" and draw < 0.2:
+            self.close_connection = True
+            return
+        if kind == "lying" and draw < 0.4:
+            status = 500
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 200
+
+Server(("127.0.0.1", port), Handler).serve_forever()
+"""
+CLOCK = """
+import time
+_real, _mono, _state = time.time_ns, time.monotonic, [0.0, 0]
+def time_ns():
+    if _mono() - _state[0] > 0.1:
+        _state[0] = _mono()
+        try:
+            _state[1] = int(open({file!r}).read() or 0) * 1_000_000_000
+        except (OSError, ValueError):
+            pass
+    return _real() + _state[1]
+time.time_ns = time_ns
+time.time = lambda: time_ns() / 1e9
+"""
+ALERTMANAGER = """
+route: {{receiver: hook, group_by: ["..."], group_wait: 0s, group_interval: 1s, repeat_interval: 24h}}
+receivers: [{{name: hook, webhook_configs: [{{url: "http://127.0.0.1:{port}/hook"}}]}}]
+"""
+ALERTS_A_ROUND = 6
+
+
+class Storm:
+    """Servers, a receiver, and rounds of alerts; each round is a service of its own, so that each opens an incident."""
+
+    def __init__(
+        self, folder: Path, rounds: int, seed: int = 1, kind: str = "honest", database=None, replicas: int = 1
+    ):
+        self.folder, self.rounds, self.database = folder, rounds, database
+        self.chance = random.Random(seed)
+        self.kills = 0
+        self.records = folder / "records.jsonl"
+        self.clock = folder / "clock"
+        port = free_port()
+        (folder / "site").mkdir()
+        (folder / "site" / "sitecustomize.py").write_text(CLOCK.format(file=str(self.clock)))
+        self.receiver = subprocess.Popen([sys.executable, "-c", RECEIVER, str(port), str(self.records), kind])
+        (folder / "alertmanager.yml").write_text(ALERTMANAGER.format(port=port))
+        people = [
+            {"name": n, "contact": [{"channel": "webhook", "url": f"http://127.0.0.1:{port}/page/{n}"}]}
+            for n in ("ana", "ben")
+        ]
+        steps = [{"notify": ["ana"], "after": "0s"}, {"notify": ["ben"], "after": "3s"}]
+        config = {
+            "platform": "storm", "alertmanager": "alertmanager.yml", "people": people,
+            "services": [{"name": _service(n), "tier": 1, "owner": "team"} for n in range(rounds)],
+            "escalations": [{"name": "default", "steps": steps}],
+            "collect": {"host": {"enabled": False}},
+            **({"state": database.make("storm")} if database else {}),
+        }  # fmt: skip
+        (folder / "hypercare.yml").write_text(json.dumps(config))
+        self.ports = [free_port() for _ in range(replicas)]
+        self.processes: list[subprocess.Popen | None] = [None] * replicas
+        for n in range(replicas):
+            self.start(n)
+        self.until(lambda: all(self.get(n, "/-/ready") for n in range(replicas)), 90, "all replicas are ready")
+
+    # -- servers -----------------------------------------------------------------------------------------------
+
+    def start(self, n: int) -> None:
+        import os
+
+        path = f"{self.folder / 'site'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        with (self.folder / f"log{n}").open("ab") as log:
+            self.processes[n] = subprocess.Popen(
+                [sys.executable, "-m", "hypercare", "serve", "--config", str(self.folder / "hypercare.yml"),
+                 "--data", str(self.folder / f"data{n}"), "--listen", f"127.0.0.1:{self.ports[n]}"],
+                stdout=log, stderr=log, cwd=self.folder, env={**os.environ, "PYTHONPATH": path},
+            )  # fmt: skip
+
+    def leader(self) -> tuple[int, ...]:
+        """The number of the one that leads; nothing while nobody does."""
+        if len(self.ports) == 1:
+            return (0,)
+        for n in range(len(self.ports)):
+            if b'"leads":true' in (self.get(n, "/api/hypercare/v1/replicas") or b""):
+                return (n,)
+        return ()
+
+    def kill(self, n: int) -> None:
+        self.kills += 1
+        self.processes[n].kill()
+        self.processes[n].wait()
+
+    def get(self, n: int, path: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[n]}{path}", timeout=5) as answer:
+                return answer.read()
+        except OSError:
+            return None
+
+    def until(self, condition, seconds, what):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            time.sleep(0.1)
+        logs = "\n".join((self.folder / f"log{n}").read_text()[-3000:] for n in range(len(self.ports)))
+        raise AssertionError(f"not within {seconds} s: {what}\n{logs}")
+
+    def close(self) -> None:
+        for process in (*self.processes, self.receiver):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+
+    # -- the storm ---------------------------------------------------------------------------------------------
+
+    def send(self, number: int) -> None:
+        """Alerts of a round, as a Prometheus sends them: to whoever answers, again until somebody has taken them."""
+        alerts = [
+            {"labels": {"alertname": "Storm", "n": str(i), "service": _service(number), "severity": "critical"}}
+            for i in range(ALERTS_A_ROUND)
+        ]
+        for part in (alerts[:2], alerts[2:4], alerts[4:]):
+            self.until(lambda part=part: self._post(part), 90, f"alerts of round {number} are accepted")
+
+    def _post(self, alerts) -> bool:
+        port = self.chance.choice(self.ports)
+        # Their end is far away; on the servers' clock, which may be an hour off.
+        body = json.dumps([{**each, "endsAt": "2035-01-01T00:00:00Z"} for each in alerts]).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/v2/alerts", body, {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def round(self, number: int) -> None:
+        """Alerts, and a kill of the leader at some moment; who was killed comes back at once."""
+        sender = threading.Thread(target=self.send, args=(number,))
+        (victim,) = self.until(self.leader, 60, "somebody leads")
+        sender.start()
+        time.sleep(self.chance.uniform(0, 0.6))
+        self.kill(victim)
+        self.start(victim)
+        if len(self.ports) == 1:
+            self.until(lambda: self.get(0, "/-/ready"), 60, "it is back")
+        sender.join()
+        # The page of the second step of earlier rounds, and what waits for another try, come in between.
+        time.sleep(self.chance.uniform(0, 0.5))
+
+    # -- what came of it ---------------------------------------------------------------------------------------
+
+    def told(self):
+        rows = [json.loads(line) for line in self.records.read_text().splitlines()] if self.records.exists() else []
+        hooks: dict[tuple[str, str], Counter] = {}
+        pages: dict[tuple[str, str], Counter] = {}
+        for row in rows:
+            if row["path"] == "/hook":
+                for alert in row["body"]["alerts"]:
+                    place = alert["labels"]["service"], alert["labels"]["n"]
+                    hooks.setdefault(place, Counter())[row["key"]] += 1
+            else:
+                for number in range(self.rounds):
+                    if _service(number) in json.dumps(row["body"]):
+                        pages.setdefault((row["path"], _service(number)), Counter())[row["key"]] += 1
+        return hooks, pages
+
+    def missing(self):
+        hooks, pages = self.told()
+        wanted = {(_service(n), str(i)) for n in range(self.rounds) for i in range(ALERTS_A_ROUND)}
+        paged = {(f"/page/{who}", _service(n)) for n in range(self.rounds) for who in ("ana", "ben")}
+        return sorted(wanted - set(hooks)), sorted(paged - set(pages))
+
+    def judge(self, *, repeats_allowed: bool = False):
+        """Wait for the last, then: everybody was told, under one key each, and repeats are those of kills."""
+        self.until(lambda: not any(self.missing()), 120, f"everything arrives; missing: {self.missing()}")
+        time.sleep(5)
+        hooks, pages = self.told()
+        several = {place: keys for place, keys in (hooks | pages).items() if len(keys) > 1}
+        assert not several, f"told more than once, under different keys: {several}"
+        copies = {key: n for keys in (*hooks.values(), *pages.values()) for key, n in keys.items() if n > 1}
+        if not repeats_allowed:
+            assert all(n <= 1 + self.kills for n in copies.values()), copies
+        repeated = sum(n - 1 for n in copies.values())
+        return {"kills": self.kills, "alerts": len(hooks), "pages": len(pages), "repeated": repeated}
+
+
+def _service(number: int) -> str:
+    return f"svc-{number:04d}-x"

@@ -1,0 +1,89 @@
+"""``kill -9`` in a storm of alerts with escalations: everybody is told, once; ``STORMS=200`` for the long version."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from storm_kit import Storm
+
+from postgres_kit import Server
+
+ROUNDS = int(os.environ.get("STORMS", "0"))
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300 + 30 * ROUNDS)]
+
+
+@pytest.fixture
+def storm(tmp_path):
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(Storm(tmp_path, *args, **kwargs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def database():
+    server = Server().start()
+    yield server
+    server.close()
+
+
+def _show(name, result):
+    print(f"\nstorm {name}: {result}")
+
+
+def test_alone_and_killed_again_and_again(storm):
+    one = storm(ROUNDS or 6)
+    for number in range(one.rounds):
+        one.round(number)
+    _show("alone", one.judge())
+
+
+@pytest.mark.parametrize("kind", ["slow", "failing", "lying"])
+def test_a_bad_receiver(storm, kind):
+    one = storm(ROUNDS // 10 or 3, seed=2, kind=kind)
+    for number in range(one.rounds):
+        one.round(number)
+    _show(kind, one.judge(repeats_allowed=kind == "lying"))
+
+
+def test_two_replicas_and_the_leader_is_killed_again_and_again(storm, database):
+    one = storm(ROUNDS // 4 or 3, seed=3, database=database, replicas=2)
+    for number in range(one.rounds):
+        one.round(number)
+    _show("two replicas", one.judge())
+
+
+def test_the_database_is_away_for_a_while(storm, database):
+    one = storm(3, seed=4, database=database, replicas=2)
+    one.send(0)
+    database.stop(3)
+    sender = threading.Thread(target=one.send, args=(1,))
+    sender.start()
+    time.sleep(30 if ROUNDS else 8)
+    assert all(one.get(n, "/-/healthy") for n in range(2))
+    assert b"hypercare_state_up 0" in one.get(0, "/metrics")
+    database.start()
+    sender.join()
+    one.send(2)
+    _show("database away", one.judge())
+
+
+def test_the_clock_is_set_back_an_hour(storm):
+    one = storm(3, seed=5)
+    one.send(0)
+    one.clock.write_text("-3600")
+    time.sleep(0.5)
+    one.send(1)
+    # Also over a restart: the rows say by when.
+    one.kill(0)
+    one.start(0)
+    one.send(2)
+    _show("clock set back", one.judge())
