@@ -54,4 +54,11 @@ kills: $(STAMP) ## kill -9 at a hundred seeded moments under full ingestion: the
 corrupt: $(STAMP) ## every byte of a store with everything in it flipped once, every file cut anywhere
 	CORRUPT=1 $(BIN)/pytest tests/tsdb/test_every_byte.py -s
 
-.PHONY: help setup peers demo serve lint test conformance bench fuzz kills schemathesis corrupt
+STORMS ?= 200
+storms: $(STAMP) ## kill -9 at two hundred seeded moments in storms of alerts (STORMS=…)
+	STORMS=$(STORMS) $(BIN)/pytest tests/e2e/test_storms.py -s
+
+test-postgres: $(STAMP) ## the rooms' tests with their state on a real PostgreSQL
+	$(BIN)/pytest --state postgresql tests/kernel tests/routing tests/rules tests/incidents tests/oncall tests/access tests/app tests/remote
+
+.PHONY: help setup peers demo serve lint test test-postgres conformance bench fuzz kills storms schemathesis corrupt

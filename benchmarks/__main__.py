@@ -9,9 +9,11 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    alerts_50k,
     alerts_in,
     backtest,
     bytes_per_sample,
+    failover,
     idle_memory,
     judge,
     memory_100k,
@@ -40,6 +42,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "start_ready": start_ready.run,
     "page_latency": page_latency.run,
     "alerts_in": alerts_in.run,
+    "alerts_50k": alerts_50k.run,
+    "failover": failover.run,
     "two_days": two_days.run,
     "promql": promql.run,
     "ranges": ranges.run,
