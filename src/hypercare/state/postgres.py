@@ -89,12 +89,12 @@ def _adapt(raw: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     # The driver is in autocommit mode, so that the transaction begins and ends in words of ours: see ``commit``.
     look = connection.get_execution_options().get("hypercare_look")
-    connection.info["wrote"] = False
     connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if look else "BEGIN")
+    connection.info["wrote"] = False
 
 
-def _note_write(connection: Connection, _cursor: Any, _statement: str, _params: Any, context: Any, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
-    if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+def _note_write(connection: Connection, _cursor: Any, statement: str, _params: Any, _context: Any, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
+    if not statement.lstrip().startswith("SELECT"):
         connection.info["wrote"] = True
 
 
