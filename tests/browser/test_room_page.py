@@ -20,7 +20,7 @@ def test_the_work_on_an_incident_from_the_first_tick_to_the_review(serve, outsid
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.goto(server.url + "/incidents/1")
     page.get_by_role("button", name="Acknowledge").click()
-    page.get_by_text("Commander").wait_for()
+    page.locator("dt", has_text="Commander").wait_for()
     page.get_by_role("button", name="Tick step 1", exact=True).focus()
     page.keyboard.press("Enter")
     page.locator(".phase", has_text="1 of 5").first.wait_for()

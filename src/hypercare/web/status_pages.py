@@ -63,8 +63,8 @@ def add_status_pages(router: APIRouter, pages: Pages) -> None:
 
     @router.get("/status/public{rest:path}")
     def public(rest: str) -> Response:
-        if rest == "/status.css":
-            return RedirectResponse("/static/status.css")
+        if rest in {"/status.css", "/icon.svg"}:
+            return RedirectResponse(f"/static{rest}")
         if rest not in _PUBLIC:
             raise CommandError("there is nothing of that name", 404)
         return copies.answer(_PUBLIC[rest])

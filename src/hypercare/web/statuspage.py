@@ -47,7 +47,7 @@ HEADERS: Final = {
     # Anybody may read what anybody may read.
     "Access-Control-Allow-Origin": "*",
 }
-_STYLE: Final = Path(__file__).parent / "static" / "status.css"
+_STATIC: Final = Path(__file__).parent / "static"
 
 
 def _environment() -> Environment:
@@ -181,7 +181,7 @@ def document(view: StatusView) -> Any:
 def status_app(app: App) -> Starlette:
     """The application that serves the status page alone."""
     copies = Copies(app)
-    style = _STYLE.read_bytes()
+    style, mark = (_STATIC / "status.css").read_bytes(), (_STATIC / "icon.svg").read_bytes()
 
     def serving(name: str) -> Any:
         async def endpoint(request: Request) -> Response:
@@ -194,6 +194,10 @@ def status_app(app: App) -> Starlette:
         del request
         return Response(style, media_type="text/css", headers=HEADERS)
 
+    async def icon(request: Request) -> Response:
+        del request
+        return Response(mark, media_type="image/svg+xml", headers=HEADERS)
+
     async def healthy(request: Request) -> Response:
         del request
         return PlainTextResponse("healthy\n", headers=HEADERS)
@@ -205,6 +209,7 @@ def status_app(app: App) -> Starlette:
             Route("/feed.atom", serving("atom")),
             Route("/feed.rss", serving("rss")),
             Route("/status.css", css),
+            Route("/icon.svg", icon),
             Route("/-/healthy", healthy),
         ]
     )
