@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ipaddress
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hypercare.web.roles import Demands
 
 MAX_BODY: Final = 10 * 1024 * 1024
+BODY_SECONDS: Final = 60
 # Pages need no script or style from elsewhere, and nobody frames them.
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; "
@@ -187,12 +189,22 @@ def _too_large(request: Request) -> Response | None:
 
 
 def _counted(receive: Receive) -> Receive:
-    """Ends a request whose body grows beyond the limit without having said so."""
-    size = 0
+    """Ends a request whose body grows beyond the limit without having said so, or does not come to its end."""
+    size, whole = 0, False
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BODY_SECONDS
 
     async def counted() -> Message:
-        nonlocal size
-        message = await receive()
+        nonlocal size, whole
+        if whole:
+            # What comes now is the end of the connection, whenever that is.
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come within {BODY_SECONDS} seconds") from None
+        whole = not message.get("more_body", False)
         size += len(message.get("body", b""))
         if size > MAX_BODY:
             raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes")

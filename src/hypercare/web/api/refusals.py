@@ -34,6 +34,7 @@ _WORDS: Final = {
     401: "Nobody is logged in, or the signature is not right.",
     403: "Whoever asks may not do this; or the request comes from another site's page.",
     404: "What the request names does not exist.",
+    408: "The body did not come in time.",
     409: "It cannot be done as things are.",
     413: "The body is too large.",
     415: "The body is packed or written in a way that is not understood.",
@@ -77,6 +78,6 @@ def _complete(operation: dict[str, Any], path: str, method: str, demands: Demand
 def _statuses(method: str, need: Need) -> Iterator[int]:
     yield from (400, 401, 403, 404, 422, 429, 503)
     if method != "GET":
-        yield from (409, 413)
+        yield from (408, 409, 413)
     if need.area is Area.INGEST:
         yield 415
