@@ -8,7 +8,7 @@ import pytest
 
 from hypercare.kernel import CommandError, Kernel, Outbox
 from hypercare.model.errors import InputError
-from hypercare.model.time import DAY, HOUR, WEEK, parse_rfc3339, to_datetime
+from hypercare.model.time import DAY, HOUR, WEEK, format_rfc3339, parse_rfc3339, to_datetime
 from hypercare.oncall.changes import Changes, load_changes, with_changes
 from hypercare.oncall.commands import AddOverride, AddSwap, Imported, ImportShifts, RemoveChange
 from hypercare.oncall.ical import read_calendar, write_calendar
@@ -187,7 +187,16 @@ GOOD = ("DTSTART:20260105T090000Z", "DTEND:20260105T170000Z", "SUMMARY:ann")
         ("hello", 1, "not a content line"),
         ("", 1, "expected BEGIN:VCALENDAR"),
         ("A:b", 1, "expected BEGIN:VCALENDAR"),
-        (event(*GOOD, "RRULE:FREQ=DAILY"), 7, "an event that repeats"),
+        (event(*GOOD, "RRULE:FREQ=DAILY"), 7, "an event that repeats for ever"),
+        (event(*GOOD, "RRULE:FREQ=DAILY;COUNT=5000"), 7, "an event that repeats more than 1000 times"),
+        (event(*GOOD, "RRULE:FREQ=WEEKLY;INTERVAL=9999;COUNT=999"), 7, "date value out of range"),
+        (event(*GOOD, "RRULE:FREQ=MONTHLY;COUNT=2"), 7, "only FREQ=DAILY and FREQ=WEEKLY"),
+        (event(*GOOD, "RRULE:FREQ=DAILY;COUNT=0"), 7, "COUNT is a number"),
+        (event(*GOOD, "RRULE:FREQ=WEEKLY;BYDAY=1MO;COUNT=2"), 7, "BYDAY names weekdays"),
+        (event(*GOOD, "RRULE:FREQ=DAILY;BYHOUR=3;COUNT=2"), 7, "BYHOUR in a rule of repetition"),
+        (event(*GOOD, "RRULE:FREQ=DAILY;UNTIL=soon"), 7, "UNTIL is a date"),
+        (event(*GOOD, "RDATE:20260107T090000Z"), 7, "an event with further dates"),
+        (event(*GOOD, "RECURRENCE-ID:20260107T090000Z"), 7, "an event that changes one of a series"),
         (event(GOOD[0], GOOD[1], "SUMMARY:stranger"), 4, "cannot tell whose shift 'stranger' is"),
         (event("DTSTART:20261305T090000Z", *GOOD[1:]), 4, "not a date and time"),
         (event("DTSTART;TZID=Mars/Olympus:20260105T090000", *GOOD[1:]), 4, "unknown time zone 'Mars/Olympus'"),
@@ -208,3 +217,30 @@ def test_what_cannot_be_understood_names_its_line(text, line, message):
 
 def test_a_cancelled_event_is_left_out():
     assert read_calendar(event(*GOOD, "STATUS:CANCELLED"), PLAN, "UTC") == ()
+
+
+BERLIN = (
+    "DTSTART;TZID=Europe/Berlin:20260326T090000",
+    "DTEND;TZID=Europe/Berlin:20260326T170000",
+    "SUMMARY:ann",
+    "UID:u",
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "starts"),
+    [
+        # The clocks change on the 29th: 09:00 stays 09:00 there.
+        (("RRULE:FREQ=DAILY;COUNT=4",), ["26T08", "27T08", "28T08", "29T07"]),
+        (("RRULE:FREQ=DAILY;INTERVAL=2;UNTIL=20260330",), ["26T08", "28T08", "30T07"]),
+        (("RRULE:FREQ=DAILY;UNTIL=20260328T080000Z",), ["26T08", "27T08", "28T08"]),
+        (("RRULE:FREQ=WEEKLY;BYDAY=FR,MO;COUNT=2",), ["27T08", "30T07"]),
+        (("RRULE:FREQ=WEEKLY;COUNT=2;BYDAY=TH;WKST=SU", "EXDATE;TZID=Europe/Berlin:20260326T090000"), ["02T07"]),
+        (("RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20260327T080000Z,20260328T080000Z"), ["26T08"]),
+    ],
+)
+def test_events_that_come_again_keep_their_local_time(rule, starts):
+    found = read_calendar(event(*BERLIN, *rule), PLAN, "UTC")
+    assert [format_rfc3339(shift.start)[8:13] for shift in found] == starts
+    assert {shift.end - shift.start for shift in found} == {8 * 3_600_000}
+    assert len({shift.uid for shift in found}) == len(found)

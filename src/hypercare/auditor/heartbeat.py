@@ -69,7 +69,7 @@ class Heartbeats:
         self._kernel: Kernel | None = None
         self._told: dict[str, Heartbeat] = {}
         self._since: Ms = 0
-        self._failures = 0
+        self._failures: dict[str, int] = {}
         self.status: dict[str, HeartbeatStatus] = {}
 
     def register(self, kernel: Kernel) -> None:
@@ -128,9 +128,10 @@ class Heartbeats:
         """What does not work: the loop, the rules, the delivery, the way of the watchdog alert."""
         kernel = self._kernel
         assert kernel is not None  # noqa: S101 - register comes first
-        if kernel.failures > self._failures:
-            yield f"{kernel.failures - self._failures} steps of the loop failed since the last look"
-        self._failures = kernel.failures
+        failed = kernel.failures - self._failures.get(heartbeat.name, 0)
+        if failed:
+            yield f"{failed} step{'s' if failed > 1 else ''} of the loop failed since the last look"
+        self._failures[heartbeat.name] = kernel.failures
         for group in self._rules.snapshot.groups:
             last = max(group.last_evaluation or 0, self._since)
             if ctx.now - last > max(_MISSED * group.interval, MINUTE):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hypercare.model.errors import InputError, Problem
 from hypercare.model.time import DAY, Ms, from_datetime, to_datetime
 from hypercare.oncall.commands import Imported
+from hypercare.oncall.recurrence import occurrences, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,11 +111,11 @@ def read_calendar(text: str, plan: Plan, timezone: str) -> tuple[Imported, ...]:
             event = []
         elif line.name == "END" and line.value.upper() == "VEVENT" and event is not None:
             try:
-                shift = _shift(event, plan, timezone, line.number)
+                shifts = _shifts(event, plan, timezone, line.number)
             except InputError as error:
                 problems += error.problems
             else:
-                found += [shift] if shift else []
+                found += shifts
             event = None
         elif line.name in {"BEGIN", "END"}:
             # Alarms within an event have properties of their own.
@@ -150,16 +151,50 @@ def _wrong(line: int, message: str, hint: str = "") -> InputError:
     return InputError([Problem("", line, 0, message, hint)])
 
 
+def _shifts(event: list[_Line], plan: Plan, timezone: str, last: int) -> list[Imported]:
+    """One, or as many as a rule of repetition makes, at the same local time; those of an EXDATE are left out."""
+    first = _shift(event, plan, timezone, last)
+    rule_line = next((line for line in event if line.name == "RRULE"), None)
+    if first is None or rule_line is None:
+        return [first] if first else []
+    begins = next(line for line in event if line.name == "DTSTART")
+    name = "UTC" if begins.value.endswith("Z") else begins.parameters.get("TZID", timezone).lstrip("/")
+    zone = zoneinfo.ZoneInfo(name)
+    local = to_datetime(first.start).astimezone(zone).replace(tzinfo=None)
+    try:
+        times = occurrences(local, parse_rule(rule_line.value), zone)
+    except (ValueError, OverflowError) as error:
+        hint = "write what comes again as a layer of the schedule, or give the rule an UNTIL or a COUNT"
+        raise _wrong(rule_line.number, str(error), hint) from error
+    left_out = {
+        _instant(dataclasses.replace(line, value=value), timezone)[0]
+        for line in event
+        if line.name == "EXDATE"
+        for value in line.value.split(",")
+    }
+    ends = to_datetime(first.end).astimezone(zone).replace(tzinfo=None) - local
+    found: list[Imported] = []
+    for at in times:
+        start = from_datetime(at.replace(tzinfo=zone))
+        if start not in left_out:
+            # A calendar names all of them by one UID; here each is a change of its own.
+            uid = first.uid if at == local else f"{first.uid[:480]}#{at:%Y%m%dT%H%M%S}"
+            found.append(Imported(uid, first.person, start, from_datetime((at + ends).replace(tzinfo=zone))))
+    return found
+
+
 def _shift(event: list[_Line], plan: Plan, timezone: str, last: int) -> Imported | None:
     by_name: dict[str, _Line] = {}
     for line in event:
         by_name.setdefault(line.name, line)
     if (status := by_name.get("STATUS")) and status.value.upper() == "CANCELLED":
         return None
-    for name in ("RRULE", "RDATE"):
-        if name in by_name:
-            hint = "write what comes again as a layer of the schedule, or export the single events"
-            raise _wrong(by_name[name].number, "an event that repeats cannot be taken", hint)
+    if "RECURRENCE-ID" in by_name:
+        number = by_name["RECURRENCE-ID"].number
+        raise _wrong(number, "an event that changes one of a series cannot be taken", "export the single events")
+    if "RDATE" in by_name:
+        hint = "export the single events"
+        raise _wrong(by_name["RDATE"].number, "an event with further dates cannot be taken", hint)
     if "DTSTART" not in by_name:
         raise _wrong(last, "the event has no DTSTART")
     start, whole_day = _instant(by_name["DTSTART"], timezone)
