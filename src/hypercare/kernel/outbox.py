@@ -99,6 +99,7 @@ class Outbox:
             rows = db.execute(select(outbox).where(outbox.c.state == PENDING).order_by(outbox.c.seq)).all()
         self._queues.clear()
         self._effects.clear()
+        self._holds = Holds()
         for row in rows:
             if row.held and f"{_KIND}:{row.id}" in kernel.timers:
                 self._holds.hold(row.target, row.id)
@@ -113,6 +114,7 @@ class Outbox:
         """Another replica sends from now on; the outcomes of what is under way no longer matter."""
         self._queues.clear()
         self._effects.clear()
+        self._holds = Holds()
 
     def record(self, ctx: Context) -> None:
         """Write the step's effects as rows and hand them out after the commit (kernel only)."""

@@ -125,6 +125,11 @@ class Index:
         for fingerprint in group.members:
             self.alerts[fingerprint].groups.pop(group.id, None)
 
+    def due(self, now: Ms, most: int) -> list[Group]:
+        """Groups whose flush is due, those of the earliest first."""
+        found = [group for group in self.groups.values() if group.next_flush <= now]
+        return sorted(found, key=lambda group: (group.next_flush, group.id))[:most]
+
     def set_told(self, key: ToldKey, told: Told | None) -> None:
         """Remember, or forget, what an integration was told."""
         if told is None:

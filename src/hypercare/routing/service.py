@@ -33,6 +33,8 @@ FLUSH: Final = "routing.flush"
 _ENDS: Final = "routing.ends"
 _PURGE: Final = "routing.purge"
 _SILENCES: Final = "routing.silences"
+_MOST_AT_ONCE: Final = 20
+"""Flushes of one step besides the first."""
 _PURGE_EVERY: Ms = 1 * HOUR
 SILENCE_RETENTION: Final[Ms] = 5 * DAY
 """How long an expired silence can still be seen (Alertmanager's 120 h)."""
@@ -225,17 +227,27 @@ class RoutingService:
             # The timer rang before the configuration was taken (right after a start).
             ctx.set_timer(key, ctx.now + SECOND, FLUSH)
             return
+        # After a step that failed one by one: a group that cannot be flushed must not hold up the others.
+        alone = self._unfinished is not None and self._unfinished is not ctx
         index = self._enter(ctx)
         group = index.groups.get(key.removeprefix(f"{FLUSH}:"))
         if group is None:
             return
+        self._flush(ctx, index, settings, group)
+        # Others that are due, too, go in the same step: hundreds of groups may be due at one instant, and a commit
+        # takes longer than a flush.
+        for other in () if alone else index.due(ctx.now, _MOST_AT_ONCE):
+            ctx.cancel_timer(f"{FLUSH}:{other.id}")
+            self._flush(ctx, index, settings, other)
+        _save(ctx, index)
+
+    def _flush(self, ctx: Context, index: Index, settings: RoutingSettings, group: Group) -> None:
         flush_group(ctx, index, settings, group)
         if group.members:
             group.next_flush = ctx.now + group.route.group_interval
-            ctx.set_timer(key, group.next_flush, FLUSH)
+            ctx.set_timer(f"{FLUSH}:{group.id}", group.next_flush, FLUSH)
         else:
             index.drop_group(group)
-        _save(ctx, index)
 
     # -- silences ----------------------------------------------------------------------------------------------
 
