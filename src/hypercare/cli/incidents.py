@@ -10,9 +10,7 @@ from hypercare.cli.client import DEFAULT_URL, By, Json, Url, request, whoami
 from hypercare.cli.incident_room import Ref, add_room, path_of, say
 from hypercare.cli.show import as_json, clean, local, table
 
-app = typer.Typer(
-    help="Incidents: list, show, ack, note, resolve; their rooms, post-mortems, statistics.", no_args_is_help=True
-)
+app = typer.Typer(help="Incidents: list, ack, note, resolve; rooms, post-mortems, statistics.", no_args_is_help=True)
 _BASE = "/api/hypercare/v1/incidents"
 
 
