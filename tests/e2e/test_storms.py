@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from storm_kit import Storm
@@ -16,16 +19,19 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300 + 30 * 
 
 
 @pytest.fixture
-def storm(tmp_path):
+def storm():
     made = []
 
     def make(*args, **kwargs):
-        made.append(Storm(tmp_path, *args, **kwargs))
+        # Not pytest's folder: of that only the last three are kept, and other runs may begin while a long one goes on.
+        folder = Path(tempfile.mkdtemp(prefix="hypercare-storm-"))
+        made.append(Storm(folder, *args, **kwargs))
         return made[-1]
 
     yield make
     for one in made:
         one.close()
+        shutil.rmtree(one.folder, ignore_errors=True)
 
 
 @pytest.fixture
