@@ -18,6 +18,7 @@ from sqlalchemy.pool import StaticPool
 import hypercare.access.tables
 import hypercare.auditor.tables
 import hypercare.channels.tables
+import hypercare.deploys.tables
 import hypercare.incidents.tables
 import hypercare.ingest.push.tables
 import hypercare.kernel.tables

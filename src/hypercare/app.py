@@ -17,6 +17,7 @@ from hypercare.channels.message import render_message
 from hypercare.channels.service import ChannelsService
 from hypercare.collectors import CollectorsService, OwnMetrics
 from hypercare.conversations.service import ConversationsService
+from hypercare.deploys.service import DeploysService
 from hypercare.incidents.evidence import Instruments
 from hypercare.incidents.graphs import expression_of, graphs_of
 from hypercare.incidents.service import IncidentService
@@ -123,6 +124,7 @@ class App:
         self.replica = hostname
         self.leader: Callable[[], str] = str
         self.standing: Callable[[], Standing] = Standing
+        self.deploys = DeploysService(self.engine, self.tsdb, lambda: self.oncall.plan, render_message)
         self.started_at = self.last_reload_at = ports.clock.now()
         self.last_reload_error = ""
         self._durable = data is not None
@@ -140,6 +142,7 @@ class App:
             self.ingest,
             self.remote,
             self.auditor,
+            self.deploys,
         )
         self._wire(keeper)
 
@@ -220,6 +223,9 @@ class App:
         self.tsdb.accept_out_of_order(_out_of_order_window(command.config))
         self.rules.ask(self.backend if self.backend.configure(command.config) else None)
         self._catch_up(ctx)
+        elsewhere = self.backend if self.backend.configure(command.config) else None
+        self.rules.ask(elsewhere)
+        self.deploys.meter.elsewhere = elsewhere
         for service in self._services:
             service.configure(ctx, command.config)
         if not command.refused and not command.again:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError
 
 from hypercare.config.base import FilePath, OneOrMany, PathText, StrictModel, hide_password, refuse
 from hypercare.config.channels import ChannelsConfig
+from hypercare.config.deployments import DeploymentsConfig
 from hypercare.config.escalations import Escalation
 from hypercare.config.incident_room import StatusPageConfig
 from hypercare.config.metrics import MetricsConfig
@@ -83,6 +84,7 @@ class HypercareConfig(StrictModel):
     channels: ChannelsConfig = ChannelsConfig()
     heartbeat: Annotated[tuple[Heartbeat, ...], OneOrMany] = ()
     incidents: IncidentsConfig = IncidentsConfig()
+    deployments: DeploymentsConfig = DeploymentsConfig()
     collect: CollectConfig = CollectConfig()
     metrics: MetricsConfig = MetricsConfig()
     storage: StorageConfig = StorageConfig()

@@ -180,6 +180,78 @@ class Deployed(DomainEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class WatchFound(DomainEvent):
+    """The watch of a deployment has a finding: new, or graver than it was.
+
+    Attributes:
+        level: note, warning or critical.
+        method: limit, excursion, drift, trend or burn.
+
+    """
+
+    kind: ClassVar[str] = "deploy.finding"
+    watch_id: str
+    number: int
+    service: str
+    version: str
+    check: str
+    level: str
+    method: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WatchChanged(DomainEvent):
+    """A watch began, was looked at, signed, concluded, or ended; ``what`` says which in a word."""
+
+    kind: ClassVar[str] = "deploy.changed"
+    watch_id: str
+    number: int
+    service: str
+    version: str
+    what: str
+    verdict: str = ""
+    by: str = "hypercare"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ActionWanted(DomainEvent):
+    """An action of the configuration is asked for (roll back, restart, scale, …).
+
+    Attributes:
+        request_id: the same however often it is asked: it runs once.
+        action: its name in ``actions``.
+        context: names and values that its texts may use: service, version, previous, check, …
+
+    """
+
+    kind: ClassVar[str] = "action.wanted"
+    request_id: str
+    action: str
+    reason: str
+    by: str
+    context: tuple[tuple[str, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ActionEnded(DomainEvent):
+    """An action that was asked for has come to its end.
+
+    Attributes:
+        state: done, failed (it ran and said so, or timed out), refused (by a person, or by a guard against repeating),
+            interrupted (we stopped while it ran: nobody knows how far it got).
+        text: for people: exit code, the last lines of its output, or who refused.
+
+    """
+
+    kind: ClassVar[str] = "action.ended"
+    request_id: str
+    action: str
+    state: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PageSent(DomainEvent):
     """A page for an incident was put in the outbox for a person."""
 

@@ -1,0 +1,1 @@
+"""Deployments: watched in phases, judged against limits and a baseline, concluded, acted upon."""

@@ -1,0 +1,141 @@
+"""What a watch asks to be done: one action after the other until one helps; and whether it did."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from hypercare.deploys import rows, store
+from hypercare.judge.findings import Level
+from hypercare.model.events import ActionEnded, ActionWanted, IncidentWanted
+from hypercare.model.severity import Severity
+from hypercare.model.time import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypercare.deploys.observation import Observation
+    from hypercare.deploys.store import Request, Watch
+    from hypercare.deploys.telling import Teller
+    from hypercare.kernel import Context, Kernel
+
+VERIFY: Final = "deploys.verify"
+BY_VERDICT: Final = ""
+_DONE: Final = "done"
+
+
+class Actor:
+    """Asks for actions and follows them.
+
+    Args:
+        observed: the running watches by id.
+        teller: tells people.
+        rolled_back: called when a roll-back that a watch asked for is done and has helped.
+
+    """
+
+    def __init__(
+        self,
+        observed: dict[str, Observation],
+        teller: Teller,
+        rolled_back: Callable[[Context, Watch, str], None],
+    ) -> None:
+        self._observed = observed
+        self._teller = teller
+        self._rolled_back = rolled_back
+
+    def register(self, kernel: Kernel) -> None:
+        """Take part in the loop."""
+        kernel.subscribe(ActionEnded, self._on_ended)
+        kernel.on_timer(VERIFY, self._on_verify)
+
+    def on_critical(self, ctx: Context, watch: Watch, check: str, actions: tuple[str, ...], reason: str) -> None:
+        """A check is critical: ask for its first action, unless its actions are under way or were all tried."""
+        tried = [r for r in store.load_requests(ctx.db, watch.id) if r.check == check]
+        if actions and not tried:
+            self.want(ctx, watch, actions[0], check, reason, rows.MACHINE)
+
+    def want(self, ctx: Context, watch: Watch, action: str, check: str, reason: str, by: str) -> None:
+        """Ask for an action once; what was asked before stays as it is."""
+        text = f"{watch.id}:{action}:{check}" + ("" if by == rows.MACHINE else f":{ctx.now}")
+        request_id = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        if not rows.put_request(ctx, watch.id, request_id, action, check, reason):
+            return
+        context = (
+            ("service", watch.service),
+            ("version", watch.version),
+            ("previous", watch.previous),
+            ("color", watch.color),
+            ("other_color", watch.other_color),
+            ("check", check),
+            ("watch", str(watch.number)),
+        )
+        rows.tell(ctx, watch.id, "action", f"{action} is asked for: {reason}", by)
+        ctx.publish(ActionWanted(request_id, action, reason, by, context))
+
+    def _on_ended(self, ctx: Context, event: ActionEnded) -> None:
+        found = self._request(ctx, event.request_id)
+        if found is None:
+            return
+        watch, request = found
+        ok = event.state == _DONE
+        rows.change_request(ctx, request.id, state="done" if ok else "failed", text=event.text, ended_at=ctx.now)
+        rows.tell(ctx, watch.id, "action", f"{event.action} {event.state}: {event.text}")
+        if ok:
+            ctx.set_timer(f"{VERIFY}:{request.id}", ctx.now + watch.plan.verify, VERIFY)
+            return
+        self._in_vain(ctx, watch, request, f"{event.action} {event.state}: {event.text}")
+
+    def _on_verify(self, ctx: Context, key: str) -> None:
+        found = self._request(ctx, key.removeprefix(f"{VERIFY}:"))
+        if found is None:
+            return
+        watch, request = found
+        observed = self._observed.get(watch.id)
+        if observed is None:
+            # The watch is not taken up yet after a restart, or it has ended meanwhile.
+            if watch.status == store.RUNNING:
+                ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
+            return
+        checks = [request.check] if request.check else list(observed.seen)
+        still = [k.check for check in checks for k in observed.book.open(check) if k.level is Level.CRITICAL]
+        waited = format_duration(watch.plan.verify)
+        if still:
+            text = f"{request.action} did not help: {', '.join(dict.fromkeys(still))} still critical {waited} later"
+            rows.change_request(ctx, request.id, state="in vain")
+            rows.tell(ctx, watch.id, "action", text)
+            self._in_vain(ctx, watch, request, text)
+            return
+        rows.change_request(ctx, request.id, state="helped")
+        rows.tell(ctx, watch.id, "action", f"{request.action} helped: nothing is critical {waited} later")
+        if request.action == watch.plan.rollback:
+            self._rolled_back(ctx, watch, request.reason)
+
+    def _in_vain(self, ctx: Context, watch: Watch, request: Request, why: str) -> None:
+        """The next action of the check; where there is none, or a roll-back failed, somebody is paged."""
+        actions: tuple[str, ...] = ()
+        observed = self._observed.get(watch.id)
+        if request.check and observed is not None and request.check in observed.seen:
+            actions = observed.seen[request.check].row.check.actions
+        place = actions.index(request.action) + 1 if request.action in actions else len(actions)
+        if place < len(actions):
+            self.want(ctx, watch, actions[place], request.check, why, rows.MACHINE)
+        if request.action == watch.plan.rollback or place >= len(actions):
+            self.page(ctx, watch, f"{watch.title}: {why}", f"action:{request.id}")
+
+    def page(self, ctx: Context, watch: Watch, title: str, about: str) -> None:
+        """Open an incident, whose escalation pages; and tell those on call for the deployment."""
+        self._teller.tell(ctx, watch, about, title, f"deployment {watch.number}: {watch.title}", urgent=True)
+        severity = watch.plan.incident
+        if severity:
+            labels = (("deployment", str(watch.number)), ("service", watch.service), ("version", watch.version))
+            request_id = hashlib.blake2b(f"{watch.id}:{about}".encode(), digest_size=16).hexdigest()
+            wanted = IncidentWanted(
+                request_id, "", title, Severity(severity), watch.service, labels, "deployment watch"
+            )
+            ctx.publish(wanted)
+
+    def _request(self, ctx: Context, request_id: str) -> tuple[Watch, Request] | None:
+        watch_id, request = store.load_request(ctx.db, request_id)
+        watch = store.load_watch(ctx.db, watch_id) if watch_id else None
+        return None if watch is None or request is None else (watch, request)

@@ -1,0 +1,481 @@
+"""Watches in the loop: begun, looked at, concluded, acted upon, ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import insert
+
+from hypercare.config.problems import did_you_mean
+from hypercare.deploys import baseline, concluding, rows, schedule, store, tables
+from hypercare.deploys.acting import BY_VERDICT, Actor
+from hypercare.deploys.book import Book
+from hypercare.deploys.checks import rows_of
+from hypercare.deploys.commands import (
+    AddWatchNote,
+    AnswerCriterion,
+    CancelWatch,
+    SignCheckpoint,
+    StartWatch,
+    WantWatchAction,
+)
+from hypercare.deploys.meter import Meter, Wanted
+from hypercare.deploys.observation import Observation
+from hypercare.deploys.telling import Teller
+from hypercare.deploys.versions import Versions
+from hypercare.judge.findings import Finding, Level
+from hypercare.judge.verdict import Outcome, State, Verdict, conclude
+from hypercare.kernel import CommandError
+from hypercare.model.events import Deployed, WatchChanged, WatchFound
+from hypercare.model.time import HOUR, SECOND, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hypercare.channels.message import Message
+    from hypercare.config import Config
+    from hypercare.config.deployments import DeploymentsConfig
+    from hypercare.deploys.checks import CheckRow
+    from hypercare.deploys.meter import Measured
+    from hypercare.deploys.store import Watch
+    from hypercare.kernel import Context, Kernel
+    from hypercare.model.time import Ms
+    from hypercare.oncall.plan import Plan
+    from hypercare.promql import Engine
+    from hypercare.tsdb import Tsdb
+
+_log = logging.getLogger(__name__)
+_TICK: Final = "deploys.tick"
+_LOOK: Final = "deploys.look"
+_REMIND: Final = "deploys.remind"
+_SIGN: Final = "deploys.sign"
+_RESUMED: Final = 6 * HOUR
+"""How far back limits are looked at again after a restart."""
+_ANSWERS: Final = ("pass", "concern", "fail")
+
+
+class DeploysService:
+    """Watches deployments.
+
+    Args:
+        engine: evaluates.
+        tsdb: what is evaluated.
+        plan: of on-call, as it applies now.
+        render: a message as the named channel sends it.
+
+    """
+
+    def __init__(
+        self, engine: Engine, tsdb: Tsdb, plan: Callable[[], Plan], render: Callable[[str, Message], Mapping[str, Any]]
+    ) -> None:
+        self.meter = Meter(engine, tsdb)
+        self.observed: dict[str, Observation] = {}
+        self._teller = Teller(plan, render)
+        self._actor = Actor(self.observed, self._teller, self._rolled_back)
+        self._versions = Versions(self.meter, self._on_version)
+        self._config: DeploymentsConfig | None = None
+
+    def register(self, kernel: Kernel) -> None:
+        """Take part in the loop."""
+        self.meter.register(kernel)
+        self._actor.register(kernel)
+        self._versions.register(kernel)
+        kernel.on_timer(_TICK, self._on_tick)
+        kernel.on_timer(_LOOK, self._on_look)
+        kernel.on_timer(_REMIND, self._on_remind)
+        kernel.on_timer(_SIGN, self._on_unsigned)
+        kernel.on_message(StartWatch, self._start)
+        kernel.on_message(CancelWatch, self._cancel)
+        kernel.on_message(SignCheckpoint, self._sign)
+        kernel.on_message(AnswerCriterion, self._answer)
+        kernel.on_message(AddWatchNote, self._note)
+        kernel.on_message(WantWatchAction, self._want)
+
+    def configure(self, ctx: Context, config: Config) -> None:
+        """Take a configuration, at start and at every reload; watches under way keep the plan they began with."""
+        first = self._config is None
+        self._config = config.hypercare.deployments
+        self._versions.configure(ctx, self._config.version_label)
+        if first:
+            for watch in store.load_watches(ctx.db, store.RUNNING, limit=1000):
+                self._resume(ctx, watch)
+
+    # -- beginning ---------------------------------------------------------------------------------------------
+
+    def _on_version(self, ctx: Context, service: str, version: str) -> None:
+        if self._config is not None and self._config.plan("", service) is not None:
+            try:
+                self._start(ctx, StartWatch(service, version, rows.MACHINE, replace=True))
+            except CommandError as error:
+                _log.warning("no watch of %s %s: %s", service, version, error)
+
+    def _start(self, ctx: Context, command: StartWatch) -> Watch:
+        if not command.service.strip() or not command.version.strip():
+            raise CommandError("a deployment needs a service and a version", 400)
+        if self._config is None:
+            raise CommandError("not ready yet", 503)
+        plan = self._config.plan(command.plan, command.service)
+        if plan is None:
+            names = [each.name for each in self._config.plans]
+            if not names:
+                raise CommandError("there is no plan: write deployments: {plans: […]} in hypercare.yml", 400)
+            raise CommandError(f"there is no plan {command.plan!r}; {did_you_mean(command.plan, names)}", 404)
+        for running in store.load_watches(ctx.db, store.RUNNING, command.service):
+            if not command.replace:
+                text = f"{running.title} is being watched (#{running.number}); cancel it, or say replace"
+                raise CommandError(text, 409)
+            self._end(ctx, running, store.CANCELLED, f"replaced by {command.version}", command.by)
+        at = ctx.now if command.at is None else command.at
+        if not ctx.now - plan.end < at <= ctx.now:
+            raise CommandError("a watch begins at a time between the length of its plan ago and now", 400)
+        previous = command.previous or _previous(ctx, command.service)
+        values = {
+            "id": ctx.new_id(), "service": command.service, "version": command.version, "previous": previous,
+            "color": command.color, "other_color": command.other_color, "url": command.url, "by": command.by,
+            "plan_name": plan.name, "plan": plan.model_dump_json(by_alias=True), "status": store.RUNNING, "verdict": "",
+            "started_at": at, "ends_at": at + plan.end, "extensions": 0,
+        }  # fmt: skip
+        ctx.db.execute(insert(tables.watches).values(values))
+        watch = _found(ctx, str(values["id"]))
+        dues = schedule.checkpoints(plan, at)
+        rows.put_checkpoints(ctx, watch, dues, 1)
+        count = len(rows_of(watch))
+        text = f"{watch.title} went out, plan {plan.name}: {count} checks, {len(dues)} checkpoints"
+        rows.tell(ctx, watch.id, "started", text, command.by)
+        ctx.publish(Deployed(watch.service, watch.version, command.by, command.url))
+        self._changed(ctx, watch, "started", command.by)
+        about = f"Watching {watch.title} for {format_duration(plan.end)}"
+        self._teller.tell(ctx, watch, "started", about, text)
+        self._observe(ctx, watch)
+        wanted = baseline.wanted(watch, rows_of(watch))
+        self.meter.measure(ctx, wanted, lambda then, measured: self._keep_baseline(then, watch.id, measured))
+        self._next(ctx, watch)
+        return watch
+
+    def _keep_baseline(self, ctx: Context, watch_id: str, measured: Measured) -> None:
+        watch = _found(ctx, watch_id)
+        baseline.keep(ctx, watch, rows_of(watch), measured)
+        kept = store.load_baselines(ctx.db, watch_id)
+        missing = [name for name, (samples, _) in kept.items() if samples is None]
+        if missing:
+            rows.tell(ctx, watch_id, "baseline", f"no baseline for {len(missing)} checks: {', '.join(missing[:10])}")
+        if watch_id in self.observed:
+            self.observed[watch_id].take_baselines(kept)
+
+    def _observe(self, ctx: Context, watch: Watch) -> Observation:
+        stored = store.load_findings(ctx.db, watch.id)
+        book = Book(watch.id, stored, lambda then, row, found: self._on_finding(then, watch.id, row, found))
+        looks = len(store.load_checkpoints(ctx.db, watch.id))
+        self.observed[watch.id] = Observation(watch, book, looks)
+        self._set_tick(ctx, watch)
+        return self.observed[watch.id]
+
+    def _resume(self, ctx: Context, watch: Watch) -> None:
+        """After a restart: measure again what was in memory, and go on."""
+        observed = self._observe(ctx, watch)
+        kept = store.load_baselines(ctx.db, watch.id)
+        observed.take_baselines(kept)
+        if not kept and baseline.wanted(watch, rows_of(watch)):
+            wanted = baseline.wanted(watch, rows_of(watch))
+            self.meter.measure(ctx, wanted, lambda then, measured: self._keep_baseline(then, watch.id, measured))
+        resumed = observed.resume_from(max(watch.started_at, ctx.now - _RESUMED))
+        observed.busy = True
+        self.meter.measure(ctx, resumed, observed.retake)
+        self._next(ctx, watch)
+
+    # -- looking -----------------------------------------------------------------------------------------------
+
+    def _set_tick(self, ctx: Context, watch: Watch) -> None:
+        every = watch.plan.evaluate_every
+        ctx.set_timer(f"{_TICK}:{watch.id}", (ctx.now // every + 1) * every, _TICK, durable=False)
+
+    def _on_tick(self, ctx: Context, key: str) -> None:
+        observed = self.observed.get(key.removeprefix(f"{_TICK}:"))
+        if observed is None:
+            return
+        self._set_tick(ctx, observed.watch)
+        if not observed.busy:
+            self._measure(ctx, observed, [], lambda *_: None)
+
+    def _measure(
+        self,
+        ctx: Context,
+        observed: Observation,
+        more: Sequence[Wanted],
+        then: Callable[[Context, Measured], None],
+    ) -> None:
+        now = ctx.now
+
+        def take(later: Context, measured: Measured) -> None:
+            observed.busy = False
+            if observed.watch.id in self.observed:
+                observed.take(later, now, measured)
+                then(later, measured)
+
+        observed.busy = True
+        self.meter.measure(ctx, [*observed.wanted(now), *more], take)
+
+    def _on_look(self, ctx: Context, key: str) -> None:
+        watch_id = key.removeprefix(f"{_LOOK}:")
+        observed = self.observed.get(watch_id)
+        if observed is None or observed.busy:
+            watch = store.load_watch(ctx.db, watch_id)
+            if watch is not None and watch.status == store.RUNNING:
+                # Not taken up yet after a start, or another server has not answered yet.
+                ctx.set_timer(key, ctx.now + SECOND, _LOOK)
+            return
+        due = ctx.now
+        criteria = concluding.wanted(observed.watch, due)
+        self._measure(ctx, observed, criteria, lambda then, measured: self._checkpoint(then, observed, due, measured))
+
+    def _checkpoint(self, ctx: Context, observed: Observation, due: Ms, measured: Measured) -> None:
+        watch = _found(ctx, observed.watch.id)
+        if watch.status != store.RUNNING:
+            return
+        observed.look(ctx)
+        readings = rows.json_of({name: observed.reading(seen) for name, seen in observed.seen.items()})
+        final = False
+        for point in store.load_checkpoints(ctx.db, watch.id):
+            if point.taken_at is not None or point.due_at > due:
+                continue
+            late = ctx.now - point.due_at
+            notes = f"taken {format_duration(late // SECOND * SECOND)} late" if late > watch.plan.evaluate_every else ""
+            rows.change_checkpoint(ctx, watch.id, point.number, taken_at=ctx.now, readings=readings, notes=notes)
+            if watch.plan.sign_off:
+                key = f"{_SIGN}:{watch.id}:{point.number}"
+                ctx.set_timer(key, ctx.now + watch.plan.sign_off, _SIGN)
+            final = final or point.final
+            rows.tell(ctx, watch.id, "checkpoint", f"checkpoint {point.number} ({point.phase})")
+        self._changed(ctx, watch, "checkpoint")
+        if final:
+            self._conclude(ctx, observed, watch, measured)
+        if observed.watch.id in self.observed:
+            self._next(ctx, _found(ctx, watch.id))
+
+    def _next(self, ctx: Context, watch: Watch) -> None:
+        """Set the timers of the next checkpoint."""
+        left = [p for p in store.load_checkpoints(ctx.db, watch.id) if p.taken_at is None]
+        if not left:
+            return
+        ctx.set_timer(f"{_LOOK}:{watch.id}", left[0].due_at, _LOOK)
+        remind = left[0].due_at - watch.plan.remind
+        if watch.plan.remind and remind > ctx.now:
+            ctx.set_timer(f"{_REMIND}:{watch.id}", remind, _REMIND)
+
+    def _on_remind(self, ctx: Context, key: str) -> None:
+        watch = store.load_watch(ctx.db, key.removeprefix(f"{_REMIND}:"))
+        if watch is None or watch.status != store.RUNNING:
+            return
+        left = [p for p in store.load_checkpoints(ctx.db, watch.id) if p.taken_at is None]
+        if left:
+            point = left[0]
+            ahead = format_duration((point.due_at - ctx.now) // SECOND * SECOND)
+            title = f"Checkpoint {point.number} of {watch.title} in {ahead}"
+            told = self._teller.tell(ctx, watch, f"remind:{point.number}", title, f"phase {point.phase}")
+            rows.tell(ctx, watch.id, "reminded", f"checkpoint {point.number} in {ahead}: {told} told")
+
+    def _on_unsigned(self, ctx: Context, key: str) -> None:
+        _, watch_id, number = key.rsplit(":", 2)
+        watch = store.load_watch(ctx.db, watch_id)
+        point = next((p for p in store.load_checkpoints(ctx.db, watch_id) if p.number == int(number)), None)
+        if watch is None or watch.status != store.RUNNING or point is None or point.signed_at is not None:
+            return
+        rows.change_checkpoint(ctx, watch_id, point.number, missed_at=ctx.now)
+        text = f"nobody has signed checkpoint {number} within {format_duration(watch.plan.sign_off)}"
+        rows.tell(ctx, watch_id, "unsigned", text)
+        self._teller.tell(ctx, watch, f"unsigned:{number}", f"{watch.title}: {text}", "")
+        self._changed(ctx, watch, "unsigned")
+
+    def _on_finding(self, ctx: Context, watch_id: str, row: CheckRow, found: Finding) -> None:
+        watch = _found(ctx, watch_id)
+        text = f"{row.id}: {found.level} by {found.method}: {found.reason}"
+        rows.tell(ctx, watch_id, "finding", text)
+        level, method = str(found.level), str(found.method)
+        event = WatchFound(watch_id, watch.number, watch.service, watch.version, row.id, level, method, found.reason)
+        ctx.publish(event)
+        if found.level is Level.NOTE or found.until is not None:
+            return
+        critical = found.level is Level.CRITICAL
+        title = f"{watch.title}: {row.id} {found.level}"
+        advice = f"\n{row.check.advice}" if row.check.advice else ""
+        self._teller.tell(ctx, watch, f"finding:{row.id}:{method}", title, f"{found.reason}{advice}", urgent=critical)
+        if critical:
+            self._actor.on_critical(ctx, watch, row.id, row.check.actions, f"{row.id}: {found.reason}")
+
+    # -- concluding --------------------------------------------------------------------------------------------
+
+    def _conclude(self, ctx: Context, observed: Observation, watch: Watch, measured: Measured) -> None:
+        since = watch.started_at if not watch.extensions else watch.ends_at - watch.plan.extend
+        answers = store.load_answers(ctx.db, watch.id)
+        conclusion, outcomes = concluding.concluded(observed, since, ctx.now, measured, answers)
+        self._verdict(ctx, watch, conclusion.verdict, conclusion.because, outcomes)
+
+    def _verdict(
+        self,
+        ctx: Context,
+        watch: Watch,
+        verdict: Verdict,
+        because: Sequence[Outcome],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        last = ctx.now >= watch.ends_at
+        rows.put_verdict(ctx, watch.id, str(verdict), outcomes, final=last)
+        rows.change(ctx, watch.id, verdict=str(verdict))
+        why = "all criteria are met" if verdict is Verdict.SUCCESS else _because(because)
+        hours = format_duration((ctx.now - watch.started_at) // SECOND * SECOND)
+        rows.tell(ctx, watch.id, "verdict", f"{verdict} after {hours}: {why}")
+        watch = _found(ctx, watch.id)
+        self._changed(ctx, watch, "concluded")
+        urgent = verdict is Verdict.FAILURE
+        self._teller.tell(ctx, watch, "verdict", f"{watch.title}: {verdict} after {hours}", why, urgent=urgent)
+        if verdict is Verdict.FAILURE:
+            self._on_failure(ctx, watch, why, last=last)
+        elif last:
+            self._at_the_end(ctx, watch, verdict, why)
+
+    def _on_failure(self, ctx: Context, watch: Watch, why: str, *, last: bool) -> None:
+        self._actor.page(ctx, watch, f"{watch.title} fails: {why}", "failure")
+        if watch.plan.rollback:
+            self._actor.want(ctx, watch, watch.plan.rollback, BY_VERDICT, why, rows.MACHINE)
+        if last or not watch.plan.rollback:
+            self._end(ctx, watch, store.DONE, f"{watch.verdict}: {why}", rows.MACHINE)
+
+    def _at_the_end(self, ctx: Context, watch: Watch, verdict: Verdict, why: str) -> None:
+        if verdict is Verdict.CONCERNS and watch.extensions < watch.plan.extensions:
+            dues = schedule.extended(watch.plan, watch.ends_at)
+            taken = store.load_checkpoints(ctx.db, watch.id)
+            rows.put_checkpoints(ctx, watch, dues, len(taken) + 1)
+            ends = watch.ends_at + watch.plan.extend
+            rows.change(ctx, watch.id, ends_at=ends, extensions=watch.extensions + 1)
+            rows.tell(ctx, watch.id, "extended", f"watched {format_duration(watch.plan.extend)} longer: {why}")
+            self.observed[watch.id].watch = _found(ctx, watch.id)
+            return
+        if verdict is Verdict.SUCCESS and watch.plan.retire:
+            self._actor.want(ctx, watch, watch.plan.retire, BY_VERDICT, "the watch ended in SUCCESS", rows.MACHINE)
+        self._end(ctx, watch, store.DONE, f"{verdict}: {why}", rows.MACHINE)
+
+    def _rolled_back(self, ctx: Context, watch: Watch, why: str) -> None:
+        if watch.status != store.RUNNING:
+            return
+        outcome = Outcome("rolled back", State.FAIL, why)
+        rows.put_verdict(ctx, watch.id, str(Verdict.FAILURE), [outcome], final=True)
+        rows.change(ctx, watch.id, verdict=str(Verdict.FAILURE))
+        self._end(ctx, _found(ctx, watch.id), store.DONE, f"rolled back: {why}", rows.MACHINE)
+
+    def _end(self, ctx: Context, watch: Watch, status: str, why: str, by: str) -> None:
+        rows.change(ctx, watch.id, status=status, ended_at=ctx.now)
+        ctx.cancel_timer(f"{_LOOK}:{watch.id}")
+        ctx.cancel_timer(f"{_REMIND}:{watch.id}")
+        ctx.cancel_timer(f"{_TICK}:{watch.id}", durable=False)
+        self.observed.pop(watch.id, None)
+        rows.tell(ctx, watch.id, "ended", why, by)
+        self._changed(ctx, _found(ctx, watch.id), "ended", by)
+
+    def _changed(self, ctx: Context, watch: Watch, what: str, by: str = rows.MACHINE) -> None:
+        ctx.publish(WatchChanged(watch.id, watch.number, watch.service, watch.version, what, watch.verdict, by))
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def _cancel(self, ctx: Context, command: CancelWatch) -> Watch:
+        watch = _asked(ctx, command.ref)
+        if watch.status != store.RUNNING:
+            raise CommandError(f"the watch of {watch.title} has ended", 409)
+        self._end(ctx, watch, store.CANCELLED, command.note or "cancelled", command.by)
+        return _found(ctx, watch.id)
+
+    def _sign(self, ctx: Context, command: SignCheckpoint) -> Watch:
+        watch = _asked(ctx, command.ref)
+        taken = [p for p in store.load_checkpoints(ctx.db, watch.id) if p.taken_at is not None]
+        point = next((p for p in reversed(taken) if command.number in {0, p.number}), None)
+        if point is None:
+            raise CommandError("that checkpoint was not taken yet", 404)
+        if point.signed_at is not None:
+            raise CommandError(f"{point.signed_by} has signed checkpoint {point.number} already", 409)
+        notes = "; ".join(part for part in (point.notes, command.notes.strip()) if part)
+        values = {"signed_by": command.by, "signed_at": ctx.now, "notes": notes, "action": command.action.strip()}
+        rows.change_checkpoint(ctx, watch.id, point.number, **values)
+        ctx.cancel_timer(f"{_SIGN}:{watch.id}:{point.number}")
+        said = f": {command.notes.strip()}" if command.notes.strip() else ""
+        rows.tell(ctx, watch.id, "signed", f"checkpoint {point.number} signed{said}", command.by)
+        self._changed(ctx, watch, "signed", command.by)
+        return watch
+
+    def _answer(self, ctx: Context, command: AnswerCriterion) -> Watch:
+        watch = _asked(ctx, command.ref)
+        names = [criterion.name for criterion in watch.plan.criteria if criterion.ask]
+        if command.criterion not in names:
+            hint = did_you_mean(command.criterion, names) or "this plan asks nobody anything"
+            raise CommandError(f"nobody is asked {command.criterion!r}; {hint}", 404)
+        if command.state not in _ANSWERS:
+            raise CommandError(f"unknown answer {command.state!r}; one of {', '.join(_ANSWERS)}", 400)
+        rows.put_answer(ctx, watch.id, command.criterion, command.state, command.note, command.by)
+        text = f"{command.criterion}: {command.state}" + (f", {command.note}" if command.note else "")
+        rows.tell(ctx, watch.id, "answer", text, command.by)
+        if watch.status == store.DONE and watch.verdict == Verdict.INCONCLUSIVE:
+            self._conclude_again(ctx, watch, command)
+        self._changed(ctx, watch, "answered", command.by)
+        return _found(ctx, watch.id)
+
+    def _conclude_again(self, ctx: Context, watch: Watch, command: AnswerCriterion) -> None:
+        """An answer that came after the end: everything else stays as it was seen then."""
+        last = store.load_verdicts(ctx.db, watch.id)[-1]
+        outcomes = [Outcome(o["name"], State(o["state"]), o["reason"], o["required"]) for o in last.outcomes]
+        said = f"{command.by}: {command.note}" if command.note else f"said by {command.by}"
+        answered = [
+            dataclasses.replace(o, state=State(command.state), reason=said) if o.name == command.criterion else o
+            for o in outcomes
+        ]
+        conclusion = conclude(answered)
+        if conclusion.verdict is not Verdict.INCONCLUSIVE:
+            rows.put_verdict(ctx, watch.id, str(conclusion.verdict), answered, final=True)
+            rows.change(ctx, watch.id, verdict=str(conclusion.verdict))
+            rows.tell(ctx, watch.id, "verdict", f"{conclusion.verdict} with the answer of {command.by}")
+            if conclusion.verdict is Verdict.SUCCESS and watch.plan.retire:
+                self._actor.want(ctx, watch, watch.plan.retire, BY_VERDICT, "the watch ended in SUCCESS", rows.MACHINE)
+
+    def _note(self, ctx: Context, command: AddWatchNote) -> Watch:
+        watch = _asked(ctx, command.ref)
+        if not command.text.strip():
+            raise CommandError("the note is empty", 400)
+        rows.tell(ctx, watch.id, "note", command.text.strip(), command.by)
+        self._changed(ctx, watch, "note", command.by)
+        return watch
+
+    def _want(self, ctx: Context, command: WantWatchAction) -> Watch:
+        watch = _asked(ctx, command.ref)
+        if not command.action.strip():
+            raise CommandError("which action?", 400)
+        reason = command.reason or f"asked for by {command.by}"
+        self._actor.want(ctx, watch, command.action, BY_VERDICT, reason, command.by)
+        return watch
+
+
+def _because(outcomes: Sequence[Outcome]) -> str:
+    named = [f"{o.name} ({o.reason})" for o in outcomes[:5]]
+    more = f" and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
+    return "; ".join(named) + more
+
+
+def _previous(ctx: Context, service: str) -> str:
+    """The version of the last watch that ended well."""
+    for watch in store.load_watches(ctx.db, store.DONE, service):
+        if watch.verdict == Verdict.SUCCESS:
+            return watch.version
+    return ""
+
+
+def _asked(ctx: Context, ref: str) -> Watch:
+    watch = store.load_watch(ctx.db, ref)
+    if watch is None:
+        raise CommandError(f"there is no deployment {ref}", 404)
+    return watch
+
+
+def _found(ctx: Context, watch_id: str) -> Watch:
+    watch = store.load_watch(ctx.db, watch_id)
+    if watch is None:
+        msg = f"the watch {watch_id} is gone"
+        raise RuntimeError(msg)
+    return watch
