@@ -108,6 +108,9 @@ def serve(
         close_ports()
         raise
     driver = RealtimeDriver(app.kernel)
+    if isinstance(ports.clock, SystemClock) and not app.state.shared:
+        # Before the first step, which notes its own instant.
+        ports.clock.go_on_from(app.state.seen_at())
     ready = app.start()
     driver.start()
     ready.result(60)
@@ -128,12 +131,11 @@ def serve(
 
 
 def _join(app: App, ports: Ports, data: Path, address: str) -> Election | None:
-    """Lead or stand by, where the state is shared; the clock goes on from where the last process was."""
+    """Lead or stand by, where the state is shared."""
     clock = ports.clock
     if not isinstance(clock, SystemClock):
         return None
     if not app.state.shared:
-        clock.go_on_from(app.state.seen_at())
         return None
     app.replica = replica_name(data)
     election = Election(app.kernel, clock, app.replica, address, app.version)

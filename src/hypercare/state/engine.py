@@ -150,7 +150,7 @@ class State:
         if self.shared:
             postgres.commit(connection, self.term, now)
         elif connection.connection.total_changes != connection.info.get("changes"):
-            connection.exec_driver_sql("UPDATE leadership SET seen_at = ? WHERE name = 'leader'", (now,))
+            connection.exec_driver_sql("UPDATE leadership SET seen_at = max(seen_at, ?) WHERE name = 'leader'", (now,))
         connection.commit()
 
     def lost(self, why: str) -> None:
