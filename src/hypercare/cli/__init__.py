@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "incidents": ("incidents", "app", "Incidents: list, ack, note, resolve; rooms, post-mortems, statistics."),
     "statuspage": ("statuspage", "app", "The status page: show, post, maintenance, cancel."),
     "runbooks": ("runbooks", "app", "Runbooks: list, show, check."),
+    "deploy": ("deploy", "app", "Deployments under watch: start, list, show, sign, answer, note, action, cancel."),
     "silences": ("silences", "app", "Silences: list, add, expire."),
     "users": ("users", "app", "Users: list, add, role, password, disable, enable, log-out."),
     "tokens": ("tokens", "app", "Tokens of programs: list, add, revoke."),

@@ -18,6 +18,7 @@ from hypercare.web import errors
 from hypercare.web.api.access import access_router
 from hypercare.web.api.alertmanager import alertmanager_router
 from hypercare.web.api.channels import channels_router
+from hypercare.web.api.deployments import deployments_router
 from hypercare.web.api.dispatch import Dispatcher
 from hypercare.web.api.endpoint import describe
 from hypercare.web.api.inbound import inbound_router
@@ -84,6 +85,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         response_router(app, gate),
         access_router(app, gate),
         channels_router(app, gate, sender),
+        deployments_router(app, gate),
         inbound_router(app),
         replica_router(app),
         link_router(pages),
