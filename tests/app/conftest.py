@@ -131,9 +131,16 @@ class Story(_stage.Stage):
         return [each for each in told if name in {None, each[0]}]
 
     def pages(self):
-        """Who was paged, in turn: (minute since the start of the story, name)."""
-        times = [(at, name) for name in ("ana", "ben") for at, _ in getattr(self, name).requests]
-        return [((at - _stage.START) // MINUTE, name) for at, name in sorted(times)]
+        """Whom escalations paged, in turn: (minute since the start of the story, name)."""
+        return [(at, name) for at, name, page in self._told() if page["policy"] != "auditor"]
+
+    def audited(self):
+        """What the auditor told, in turn: (minute since the start of the story, name, what)."""
+        return [(at, name, page["summary"]) for at, name, page in self._told() if page["policy"] == "auditor"]
+
+    def _told(self):
+        pages = [(at, name, json.loads(r.body)) for name in ("ana", "ben") for at, r in getattr(self, name).requests]
+        return [((at - _stage.START) // MINUTE, name, page) for at, name, page in sorted(pages, key=lambda p: p[:2])]
 
     def paged(self):
         return [name for _, name in self.pages()]

@@ -16,7 +16,7 @@ def test_a_firing_alert_sleeps_and_wakes(story):
     one.sleep(NAP).run(20 * MINUTE)
     assert one.elements("High") == before
     assert one.chats() == [("High", "a:80", "firing")]
-    assert one.paged() == ["ana", "ben"]
+    assert (one.paged(), one.audited()) == (["ana", "ben"], [])
     assert len(one.incidents()) == 1
 
 
@@ -65,7 +65,7 @@ def test_a_long_sleep_repeats_once(story):
     one = story().run(MINUTE).load("a", 9).run(3 * MINUTE).sleep(14 * HOUR).run(20 * MINUTE)
     # The repeat interval of four hours has passed three times; one repetition says it all.
     assert one.chats() == [("High", "a:80", "firing")] * 2
-    assert one.paged() == ["ana", "ben"]
+    assert (one.paged(), one.audited()) == (["ana", "ben"], [])
 
 
 def test_many_short_naps(story):
@@ -84,4 +84,4 @@ def test_sleep_and_death(story, tmp_path):
     one.sleep(NAP).run(10 * SECOND).kill(away=10 * SECOND).run(20 * MINUTE)
     assert one.elements("High") == before
     assert one.chats() == [("High", "a:80", "firing")]
-    assert one.paged() == ["ana", "ben"]
+    assert (one.paged(), one.audited()) == (["ana", "ben"], [])

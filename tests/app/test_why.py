@@ -34,6 +34,7 @@ def test_received_told_paged_acknowledged_ended(story):
         "incident #1: incident 1 opened as P1: High",
         'incident #1: alert fires: High{instance="a:80", job="shop", service="api", severity="critical"}',
         "incident #1: page sent to ana via webhook",
+        "incident #1: evidence kept: 1 graph, 0 deployments, 0 other alerts",
         "incident #1: page to ana via webhook delivered",
         "receiver chat by webhook/0 is not told: nothing changed since the last notification",
         "incident #1: acknowledged by ana",
@@ -42,6 +43,7 @@ def test_received_told_paged_acknowledged_ended(story):
         "incident #1: all alerts clear; resolves after 10m of quiet",
         "receiver chat by webhook/0 is told (resolved): accepted after 20ms and 1 try",
         "incident #1: resolved: no alert for 10m",
+        "incident #1: a post-mortem is drawn up from the timeline",
     ]
     assert [line.at for line in found.lines] == sorted(line.at for line in found.lines)
 

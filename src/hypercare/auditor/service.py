@@ -56,6 +56,7 @@ class AuditorService:
         self._plan = plan
         self.heartbeats = Heartbeats(ports, rules)
         self._open = 0
+        self._due: Ms = 0
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -65,7 +66,7 @@ class AuditorService:
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload."""
         # The first look after a start comes late enough for what is overdue to be worked off.
-        ctx.set_timer(_KIND, ctx.now + max(MINUTE, config.hypercare.oncall.auditor.every), _KIND, durable=False)
+        self._look_at(ctx, ctx.now + max(MINUTE, config.hypercare.oncall.auditor.every))
         self.heartbeats.configure(ctx, config)
 
     def readings(self) -> Iterator[Reading]:
@@ -73,9 +74,17 @@ class AuditorService:
         yield Reading("hypercare_audit_findings", "gauge", "Findings of the auditor.", (((), float(self._open)),))
         yield from self.heartbeats.readings()
 
-    def _on_due(self, ctx: Context, key: str) -> None:
+    def _look_at(self, ctx: Context, at: Ms) -> None:
+        ctx.set_timer(_KIND, at, _KIND, durable=False)
+        ctx.after_commit(lambda: setattr(self, "_due", at))
+
+    def _on_due(self, ctx: Context, key: str) -> None:  # noqa: ARG002 - there is one key
         plan = self._plan()
-        ctx.set_timer(key, ctx.now + plan.audit.every, _KIND, durable=False)
+        if ctx.now - self._due > plan.audit.late_after:
+            # The look itself is late, so the machine slept or another led: what is overdue is being worked off.
+            self._look_at(ctx, ctx.now + max(MINUTE, plan.audit.every))
+            return
+        self._look_at(ctx, ctx.now + plan.audit.every)
         findings = look(ctx.db, plan.audit, ctx.now) if plan.audit.enabled else ()
         known = {found.key: found for found in load_findings(ctx.db, limit=100_000)}
         for finding in findings:
