@@ -24,6 +24,11 @@ class World:
     """Hosts by ``host:port``, and a queue of happenings in (time, sequence) order.
 
     All chance comes from ``self.random``, seeded: one seed, one world.
+
+    Attributes:
+        elsewhere: answers for hosts that are not listed; none: they do not exist.
+        closed: addresses whose port does not take connections now, asked for by ``is_closed``.
+
     """
 
     def __init__(self, clock: VirtualClock, seed: int = 0) -> None:
@@ -32,6 +37,12 @@ class World:
         self._hosts: dict[str, Handler] = {}
         self._queue: list[tuple[Ms, int, Callable[[], None]]] = []
         self._seq = 0
+        self.elsewhere: Handler | None = None
+        self.closed: list[Callable[[str], bool]] = []
+
+    def is_closed(self, address: str) -> bool:
+        """Whether one of the services says that its port is closed."""
+        return any(asked(address) for asked in self.closed)
 
     def host(self, address: str, handler: Handler) -> None:
         """Let ``host:port`` (or a host alone, for the scheme's port) answer requests."""
@@ -58,7 +69,7 @@ class World:
     def exchange(self, request: HttpRequest, reply: Callable[[HttpResponse | PortError], None]) -> None:
         """Answer a request as the addressed host does, no later than its timeout."""
         now = self.clock.now()
-        handler = self._hosts.get(urlsplit(request.url).netloc)
+        handler = self._hosts.get(urlsplit(request.url).netloc, self.elsewhere)
         if handler is None:
             answer: HttpResponse | PortError = PortError(
                 "dns", f"no such host in this world: {request.url}", 0.001, now
