@@ -44,6 +44,11 @@ COMMANDS: Final = {
     "tokens": ("tokens", "app", "Tokens of programs: list, add, revoke."),
     "audit": ("audit", "audit", "Who changed what, when, from where."),
     "rules": ("rules", "app", "Rules before they are trusted: check, test, backtest."),
+    "simulate": (
+        "simulate",
+        "simulate",
+        "Run a scenario under the virtual clock: the production program in a virtual world.",
+    ),
     "tsdb": ("tsdb", "app", "The metrics store, without a server: check, analyze, list, export, import."),
     "config": ("config", "app", "Configuration: check, schema."),
     "demo": ("demo", "app", "A small real AI platform, watched by hypercare. Break it and see."),

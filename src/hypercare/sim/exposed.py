@@ -135,8 +135,7 @@ def _layout(
         labels = _literal(inner.removesuffix("}"))
         comma = "," if labels else ""
         type_of(name, "histogram")
-        for bound in (*BOUNDS, "+Inf"):
-            lines.append(f'{name}_bucket{{{labels}{comma}le="{bound}"}} %d')
+        lines += [f'{name}_bucket{{{labels}{comma}le="{bound}"}} %d' for bound in (*BOUNDS, "+Inf")]
         order += range(cells + n * _CELLS, cells + (n + 1) * _CELLS)
         lines += [f"{name}_sum{{{labels}}} %.6f", f"{name}_count{{{labels}}} %d"]
         order += [sums + n, cells + (n + 1) * _CELLS - 1]

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from hypercare.ports import HttpResponse, MailResult, PortError, TcpResult
 from hypercare.sim.ports import VirtualMailer, VirtualNetwork, virtual_ports
-from hypercare.sim.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.ports import DnsAnswer, DnsQuery, HttpRequest, Mail, Ports, TcpProbe
     from hypercare.sim.clock import VirtualClock
-    from hypercare.sim.world import Answer
+    from hypercare.sim.world import Answer, World
 
 _TAKES: Final = 80
 _IDLE: Final = b"# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds 1.7e9\n"

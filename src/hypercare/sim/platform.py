@@ -69,7 +69,12 @@ def truth_of(
     (Kleinrock, Queueing Systems I, 1975), up to twenty times; beyond the capacity what is too much fails.
 
     Args:
+        plan: the service.
+        faults: those that hold.
+        variant: the release that runs, whose queue goes on.
         arriving: requests a second.
+        labels: of every series.
+        chance: of what wavers.
         seconds: since the last time.
 
     """
@@ -137,7 +142,9 @@ def _models(draft: _Draft, models: Mapping[str, Provider], faults: Sequence[Faul
         of = {"provider": name}
         draft.count("llm_requests_total", taken[name] * kept, status="success", **of)
         draft.count("llm_requests_total", taken[name] * (1 - kept), status="error", **of)
-        draft.flow("llm_request_duration_seconds", taken[name], model.latency.median * slower, model.latency.spread, **of)
+        draft.flow(
+            "llm_request_duration_seconds", taken[name], model.latency.median * slower, model.latency.spread, **of
+        )
         draft.flow("llm_time_to_first_token_seconds", taken[name] * kept, model.first_token * slower, _SPREAD, **of)
         draft.count("llm_tokens_total", taken[name] * kept * model.tokens * 0.7, kind="prompt", **of)
         draft.count("llm_tokens_total", taken[name] * kept * model.tokens * 0.3, kind="completion", **of)

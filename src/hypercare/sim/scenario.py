@@ -113,8 +113,8 @@ class Traffic(StrictModel):
     """
 
     rate: Rate = 10.0
-    hours: dict[Annotated[int, Field(ge=0, le=23)], Annotated[float, Field(ge=0)]] = {}
-    weekdays: dict[Day, Annotated[float, Field(ge=0)]] = {}
+    hours: dict[Annotated[int, Field(ge=0, le=23)], Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    weekdays: dict[Day, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     timezone: Timezone = "UTC"
     noise: Annotated[float, Field(ge=0, le=1)] = 0.05
 
@@ -222,7 +222,7 @@ class Service(StrictModel):
     cpu: Seconds = 0.005
     memory: Memory = Memory()
     queue: Queue | None = None
-    llm: dict[str, Provider] = {}
+    llm: dict[str, Provider] = Field(default_factory=dict)
     database: Database | None = None
     vector: Latency | None = None
     version: str = ""
@@ -332,7 +332,7 @@ class Expectation(StrictModel):
     service: str = ""
     severity: str = ""
     person: str = ""
-    where: dict[str, str] = {}
+    where: dict[str, str] = Field(default_factory=dict)
     count: Annotated[int, Field(ge=0)] | None = None
     tolerance: Annotated[int, Field(ge=0)] = 0
     never: bool = False
@@ -352,8 +352,8 @@ class Scenario(StrictModel):
     start: Instant = 1_767_600_000_000
     length: Duration = DAY
     seed: int = 1
-    services: dict[str, Service] = {}
-    people: dict[str, Person] = {}
+    services: dict[str, Service] = Field(default_factory=dict)
+    people: dict[str, Person] = Field(default_factory=dict)
     happens: tuple[Happening, ...] = ()
     expect: tuple[Expectation, ...] = ()
 

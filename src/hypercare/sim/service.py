@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import zoneinfo
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from hypercare.sim.scenario import DAYS, Fault, Hidden, Release, Service, Traffi
 from hypercare.sim.world import ok
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
     from hypercare.model.time import Ms
@@ -202,10 +202,8 @@ class SimService:
             variant.started, variant.leaked = now, 0.0
             if variant.page is not None:
                 variant.page.reset()
-        labels = {} if self._named else {"service": self.name}
-        for name, value in (("version", variant.version), ("color", variant.color)):
-            if value:
-                labels[name] = value
+        known = ("" if self._named else self.name, variant.version, variant.color)
+        labels = {name: value for name, value in zip(("service", "version", "color"), known, strict=True) if value}
         return truth_of(self.plan, holding, variant, arriving, labels, self._chance, seconds)
 
     def _arriving(self, now: Ms) -> float:

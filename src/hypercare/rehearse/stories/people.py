@@ -6,8 +6,8 @@ import zoneinfo
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hypercare.incidents.commands import AddLink, AddTask, EditPostmortem, MovePostmortem, PassMilestone
 from hypercare.incidents.commands import Acknowledge as Take
+from hypercare.incidents.commands import AddLink, AddTask, EditPostmortem, MovePostmortem, PassMilestone
 from hypercare.incidents.postmortem import load_postmortem
 from hypercare.incidents.store import load_incident
 from hypercare.model.events import EffectDelivered, IncidentAcknowledged, IncidentResolved
