@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, exists, func, or_, select
 
 from hypercare.incidents.store import OPEN, load_incident, load_incidents
+from hypercare.incidents.tables import incidents
 from hypercare.kernel.outbox import FAILED, PENDING, SENT
 from hypercare.kernel.tables import outbox, timers
 from hypercare.model.time import SECOND, format_duration, format_rfc3339
@@ -47,8 +48,23 @@ class Finding:
     avoid: tuple[str, ...] = ()
 
 
+_UNDER_WAY: Final = (store.RUNNING, store.EXHAUSTED, store.STOPPED)
+# Built once: in quiet times the look costs this one query, and building the others would cost more than asking them.
+_ANYTHING: Final = select(
+    or_(
+        exists().where(timers.c.due_at < bindparam("late")),
+        exists().where(outbox.c.state == PENDING, outbox.c.created_at < bindparam("waiting")),
+        exists().where(escalations.c.state.in_(_UNDER_WAY)),
+        exists().where(incidents.c.status == OPEN),
+    )
+)
+
+
 def look(db: Connection, audit: Audit, now: Ms) -> tuple[Finding, ...]:
     """All findings at an instant."""
+    since = {"late": now - audit.late_after, "waiting": now - min(audit.undelivered_after, audit.stuck_after)}
+    if not db.execute(_ANYTHING, since).scalar_one():
+        return ()
     return (
         *_late_steps(db, audit, now),
         *_late_timers(db, audit, now),
@@ -103,7 +119,7 @@ def _undelivered(db: Connection, audit: Audit, now: Ms) -> Iterator[Finding]:
 def _unreached(db: Connection) -> Iterator[Finding]:
     """Incidents whose every page was refused: nobody knows."""
     c, e = outbox.c, escalations.c
-    under_way = e.state.in_((store.RUNNING, store.EXHAUSTED, store.STOPPED))
+    under_way = e.state.in_(_UNDER_WAY)
     for row in db.execute(select(e.incident_id, e.opened_at).where(under_way).order_by(e.incident_id)).all():
         subject = f"{_INCIDENT}{row.incident_id}"
         mine = c.subject == subject, c.created_at >= row.opened_at

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import Integer, bindparam, select
 
 from hypercare.auditor.tables import audit_findings
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hypercare.model.time import Ms
+
+
+_C = audit_findings.c
+_ALL: Final = select(audit_findings).order_by(_C.found_at.desc(), _C.key).limit(bindparam("most", type_=Integer))
+_STANDING: Final = _ALL.where(_C.cleared_at.is_(None))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,7 +41,5 @@ class Found:
 
 def load_findings(db: Connection, *, all: bool = False, limit: int = 1000) -> tuple[Found, ...]:  # noqa: A002 - as in the API
     """What holds now, the newest first; ``all``: what is cleared too."""
-    query = select(audit_findings).order_by(audit_findings.c.found_at.desc(), audit_findings.c.key).limit(limit)
-    if not all:
-        query = query.where(audit_findings.c.cleared_at.is_(None))
-    return tuple(Found(*(getattr(row, field.name) for field in dataclasses.fields(Found))) for row in db.execute(query))
+    rows = db.execute(_ALL if all else _STANDING, {"most": limit})
+    return tuple(Found(*(getattr(row, field.name) for field in dataclasses.fields(Found))) for row in rows)

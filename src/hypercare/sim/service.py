@@ -56,14 +56,13 @@ class Variant:
         self.depth = 0.0
         self.leaked = 0.0
         self.page: Exposed | None = None
-        self.last = now
-        self.fresh_until = now
+        self.last = self.judged = self.fresh_until = now
 
     def restart(self, now: Ms) -> None:
         """New processes: counters at zero, memory as at the beginning, the queue is kept elsewhere."""
         self.started, self.leaked = now, 0.0
         self.page = None
-        self.last = self.fresh_until = now
+        self.last = self.judged = self.fresh_until = now
 
 
 class SimService:
@@ -180,20 +179,19 @@ class SimService:
         return ok(body.encode(), now, _LATENCY_OF_PAGE / 1000), _LATENCY_OF_PAGE
 
     def _page(self, variant: Variant, now: Ms) -> str:
-        seconds = (now - variant.last) / 1000
-        variant.last = now
-        if variant.page is None:
-            variant.page = Exposed(self._chance, self._truth(variant, now, seconds))
-            variant.fresh_until = now + MINUTE
-        elif now >= variant.fresh_until:
-            variant.page.take(self._truth(variant, now, seconds))
-            variant.fresh_until = now + MINUTE
-        variant.page.advance(seconds)
+        if variant.page is None or now >= variant.fresh_until:
+            truth = self._truth(variant, now, (now - variant.judged) / 1000)
+            variant.judged, variant.fresh_until = now, now + MINUTE
+            if variant.page is None:
+                variant.page = Exposed(self._chance, truth)
+            else:
+                variant.page.take(truth)
+        _pass(variant, now)
         return variant.page.text()
 
     def _truth(self, variant: Variant, now: Ms, seconds: float) -> Truth:
         holding = [a.fault for a in (*self.faults, *variant.hidden) if a.holds(now)]
-        arriving = self._arriving(now) * variant.share
+        arriving = 0.0 if any(fault.down for fault in holding) else self._arriving(now) * variant.share
         for fault in holding:
             arriving *= fault.traffic
         variant.leaked += (self.plan.memory.leak + sum(f.leak for f in holding)) * seconds
@@ -224,7 +222,15 @@ class SimService:
         now = self._world.clock.now()
         self.faults = [a for a in self.faults if a.until is None or a.until > now]
         for variant in self.variants:
+            _pass(variant, now)
             variant.fresh_until = now
+
+
+def _pass(variant: Variant, now: Ms) -> None:
+    """Count what came since the last time, by what has held since."""
+    if variant.page is not None:
+        variant.page.advance((now - variant.last) / 1000)
+    variant.last = now
 
 
 def by_hour(traffic: Traffic, when: dt.datetime) -> float:

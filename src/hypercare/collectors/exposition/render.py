@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from hypercare.collectors.exposition.parser import canonical_bound
@@ -39,18 +40,32 @@ def render(families: Iterable[Reading], *, openmetrics: bool = False) -> bytes:
     """
     lines: list[str] = []
     for family in families:
-        name, kind = _family(family.name, family.type) if openmetrics else (family.name, family.type)
-        if family.help:
-            text = family.help.replace("\\", r"\\").replace("\n", r"\n")
-            lines.append(f"# HELP {name} " + (text.replace('"', r"\"") if openmetrics else text))
-        lines.append(f"# TYPE {name} {kind}")
+        lines.append(_head(family.name, family.type, family.help, openmetrics))
         for pairs, value in family.samples:
-            suffix, labels = (pairs[0][1], pairs[1:]) if pairs and not pairs[0][0] else ("", pairs)
-            if openmetrics and suffix == "_bucket":
-                labels = tuple((n, canonical_bound(v) if n == "le" else v) for n, v in labels)
-            lines.append(f"{series_text(family.name + suffix, labels)} {format_value(value)}")
+            lines.append(f"{_series(family.name, pairs, openmetrics)} {format_value(value)}")
     lines += ["# EOF", ""] if openmetrics else [""]
     return "\n".join(lines).encode("utf-8", "replace")
+
+
+# The same at every scrape, and most of the work.
+@functools.lru_cache(maxsize=2048)
+def _head(name: str, kind: str, text: str, openmetrics: bool) -> str:  # noqa: FBT001 - a key of the cache
+    """The lines above a family's samples."""
+    shown, kind = _family(name, kind) if openmetrics else (name, kind)
+    line = f"# TYPE {shown} {kind}"
+    if not text:
+        return line
+    text = text.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {shown} " + (text.replace('"', r"\"") if openmetrics else text) + "\n" + line
+
+
+@functools.lru_cache(maxsize=8192)
+def _series(name: str, pairs: tuple[tuple[str, str], ...], openmetrics: bool) -> str:  # noqa: FBT001 - a key of the cache
+    """A sample's line up to its value."""
+    suffix, labels = (pairs[0][1], pairs[1:]) if pairs and not pairs[0][0] else ("", pairs)
+    if openmetrics and suffix == "_bucket":
+        labels = tuple((n, canonical_bound(v) if n == "le" else v) for n, v in labels)
+    return series_text(name + suffix, labels)
 
 
 def _family(name: str, kind: str) -> tuple[str, str]:
