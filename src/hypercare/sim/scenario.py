@@ -277,6 +277,14 @@ class Happening(Fault):
     say: str = ""
 
 
+class Action(StrictModel):
+    """What an action of the configuration does to this world, in place of the program it would start."""
+
+    does: Literal["roll_back", "restart", "repair", "nothing"] = "roll_back"
+    takes: Duration = 30_000
+    fails: bool = False
+
+
 class Person(StrictModel):
     """How somebody behaves.
 
@@ -354,6 +362,7 @@ class Scenario(StrictModel):
     seed: int = 1
     services: dict[str, Service] = Field(default_factory=dict)
     people: dict[str, Person] = Field(default_factory=dict)
+    actions: dict[str, Action] = Field(default_factory=dict)
     happens: tuple[Happening, ...] = ()
     expect: tuple[Expectation, ...] = ()
 

@@ -151,6 +151,11 @@ class SimService:
             variant.restart(now)
         self._away_until = now + self.plan.restarts_in
 
+    @property
+    def previous(self) -> str:
+        """The version before the last release, or nothing."""
+        return self._before[-1][0] if self._before else ""
+
     # -- what is seen of it -------------------------------------------------------------------------------------
 
     def health(self, now: Ms) -> PortError | None:

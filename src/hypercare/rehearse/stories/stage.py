@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hypercare.app import build
+from hypercare.deploys.commands import StartWatch
+from hypercare.model.events import ActionEnded, ActionWanted
 from hypercare.model.time import HOUR
 from hypercare.rehearse.stories.people import Crew
 from hypercare.sim import EventLog, Simulation, VirtualClock, World
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from hypercare.sim.scenario import Happening, Release
 
 _FAULT_FIELDS: Final = tuple(Fault.model_fields)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Ended:
+    """Message: an action that the scenario plays is through."""
+
+    event: ActionEnded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class Stage:
         self.app.kernel.observe(lambda at, event: self.events.append((at, event)))
         zones = {person.name: person.timezone for person in book.config.hypercare.people}
         self.crew = Crew(self.app, self.world, scenario.people, zones, self.seed, self.repair)
+        self.app.kernel.observe(self._on_event)
+        self.app.kernel.on_message(_Ended, lambda ctx, message: ctx.publish(message.event))
         self.sim = Simulation(self.app.kernel, self.world, self.clock)
         for happening in scenario.happens:
             self.world.at(scenario.start + happening.at, partial(self._happen, happening))
@@ -101,6 +112,27 @@ class Stage:
         self._tell(f"{by} repairs {service}" if mended else f"{by} finds nothing to repair", service)
         return mended
 
+    def _on_event(self, _at: Ms, event: DomainEvent) -> None:
+        if isinstance(event, ActionWanted) and event.action in self.book.scenario.actions:
+            self.world.after(self.book.scenario.actions[event.action].takes, partial(self._act, event))
+
+    def _act(self, event: ActionWanted) -> None:
+        """Do what an action that hypercare asked for does in this world."""
+        plan = self.book.scenario.actions[event.action]
+        name = dict(event.context).get("service", "")
+        service = self.services.get(name)
+        if service is not None and not plan.fails:
+            match plan.does:
+                case "roll_back":
+                    service.roll_back()
+                case "restart":
+                    service.restart()
+                case "repair":
+                    service.repair()
+        state, text = ("failed", "exit code 1") if plan.fails else ("done", "exit code 0")
+        self._tell(f"{event.action} of {name}: {text}", name)
+        self.app.kernel.post(_Ended(ActionEnded(event.request_id, event.action, state, text)))
+
     def _tell(self, text: str, service: str = "", *, fault: bool = False) -> None:
         self.told.append(Told(self.clock.now(), text, service, fault))
 
@@ -133,6 +165,10 @@ class Stage:
         service.deploy(release)
         color = f" as {release.color}" if release.color else ""
         self._tell(f"{service.name}: {release.version} goes out{color}", service.name)
+        deployments = self.book.config.hypercare.deployments
+        if release.watch and deployments.plan(release.plan, service.name) is not None:
+            watch = StartWatch(service.name, release.version, "scenario", plan=release.plan, color=release.color)
+            self.app.kernel.call(dataclasses.replace(watch, previous=service.previous, replace=True))
         if release.hides != Hidden():
             self.world.after(release.hides.after, partial(self._shows, service.name, release.hides))
 

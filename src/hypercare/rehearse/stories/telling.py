@@ -62,6 +62,8 @@ class _Fields(dict[str, str]):
 
 def _sentence(fact: Fact) -> str:
     """A fact in words, or nothing where it does not belong into a story."""
+    if fact.get("what") == "checkpoint":
+        return ""
     about = fact.get("service") or fact.get("instance") or "no service"
     shown = {name: value.rstrip() for name, value in fact.fields.items() if value}
     return _SENTENCES.get(fact.kind, "").format_map(_Fields(shown, about=about))
