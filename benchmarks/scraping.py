@@ -21,6 +21,7 @@ from hypercare.adapters.http import HttpClient
 from hypercare.adapters.ioloop import IoLoop
 from hypercare.adapters.mailer import SmtpMailer
 from hypercare.adapters.network import SystemNetwork
+from hypercare.adapters.processes import SystemProcesses
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
 from hypercare.collectors import CollectorsService, OwnMetrics
@@ -88,6 +89,7 @@ def main(targets: int = 1000, seconds: int = 60) -> None:
             SystemHost(),
             SystemFiles(),
             StreamConsole(),
+            SystemProcesses(),
         )
         kernel = Kernel(State.open(None), ports, Outbox(NoDeliveries()))
         own = OwnMetrics()

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 import hypercare.access.tables
+import hypercare.actions.tables
 import hypercare.auditor.tables
 import hypercare.channels.tables
 import hypercare.deploys.tables

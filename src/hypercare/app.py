@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare import __version__, selfwatch
 from hypercare.access.service import AccessService
+from hypercare.actions.service import ActionsService
 from hypercare.auditor.service import AuditorService
 from hypercare.backend import Backend, destinations_of
 from hypercare.channels.dispatcher import Dispatcher
@@ -121,6 +122,7 @@ class App:
         self.incidents = IncidentService(render_message, self._told_receivers, self._instruments())
         self.oncall = OnCallService(self.channels.render, self._page_receivers)
         self.auditor = AuditorService(lambda: self.oncall.plan, ports, self.rules)
+        self.actions = ActionsService(lambda: self.oncall.plan, ports)
         self.replica = hostname
         self.leader: Callable[[], str] = str
         self.standing: Callable[[], Standing] = Standing
@@ -143,6 +145,7 @@ class App:
             self.remote,
             self.auditor,
             self.deploys,
+            self.actions,
         )
         self._wire(keeper)
 

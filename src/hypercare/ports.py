@@ -351,6 +351,71 @@ class Console(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ProcessRequest:
+    """A program to run, in a process group of its own.
+
+    Attributes:
+        name: what it is run for; the simulator answers by it.
+        argv: program and arguments; no shell looks at them.
+        env: its environment beside the few variables that every program gets (PATH, HOME, locale, time zone).
+        pass_env: names of variables of our own environment that it gets, too.
+        cwd: where it runs; empty: where we do.
+        stdin: what it can read.
+        timeout: ms; then the whole group gets SIGTERM.
+        kill_after: ms after that the whole group gets SIGKILL.
+        max_output: bytes of its output that are kept: a quarter of them from its beginning, the rest from its end.
+
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = dataclasses.field(repr=False, default=())
+    pass_env: tuple[str, ...] = ()
+    cwd: str = ""
+    stdin: bytes = dataclasses.field(repr=False, default=b"")
+    timeout: Ms = 300_000
+    kill_after: Ms = 5_000
+    max_output: int = 64 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProcessResult:
+    """How a program ended.
+
+    Attributes:
+        exit_code: none where it did not start, or was ended by a signal.
+        signal: that ended it; 0: none did.
+        timed_out: we ended it, because its time was over.
+        head: the beginning of what it wrote (both streams, as they came), or all of it.
+        tail: the end of what it wrote, where that was more than is kept.
+        omitted: bytes between the two that are not kept.
+        duration: ms.
+        error: why it did not start, or why nobody knows how it ended; empty: it ran.
+
+    """
+
+    exit_code: int | None = None
+    signal: int = 0
+    timed_out: bool = False
+    head: bytes = b""
+    tail: bytes = b""
+    omitted: int = 0
+    duration: Ms = 0
+    error: str = ""
+
+
+ProcessReply: TypeAlias = "Callable[[ProcessResult], None]"
+
+
+class Processes(Protocol):
+    """Runs programs."""
+
+    def submit(self, request: ProcessRequest, reply: ProcessReply) -> None:
+        """Start a program; ``reply`` is called once, when it has ended."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Ports:
     """Everything outside, in one place; the simulator gives others."""
 
@@ -362,5 +427,6 @@ class Ports:
     host: Host
     files: Files
     console: Console
+    processes: Processes
     workers: Workers | None = None
     apprise: Apprise | None = None

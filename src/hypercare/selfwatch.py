@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hypercare.access.service import AccessService
+    from hypercare.actions.service import ActionsService
     from hypercare.auditor.service import AuditorService
     from hypercare.backend import Backend
     from hypercare.incidents.service import IncidentService
@@ -66,6 +67,10 @@ class Watched(Protocol):
         """What looks for things overdue."""
 
     @property
+    def actions(self) -> ActionsService:
+        """What acts on the platform."""
+
+    @property
     def tsdb(self) -> Tsdb:
         """The store."""
 
@@ -89,6 +94,7 @@ def readings(app: Watched) -> Iterator[Reading]:
     yield from app.remote.readings()
     yield from app.access.readings()
     yield from app.auditor.readings()
+    yield from app.actions.readings()
     if app.backend.settings is not None:
         yield from _backend(app.backend)
     yield _one(

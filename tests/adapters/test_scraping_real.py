@@ -14,6 +14,7 @@ from hypercare.adapters.host import SystemHost
 from hypercare.adapters.http import HttpClient
 from hypercare.adapters.mailer import SmtpMailer
 from hypercare.adapters.network import SystemNetwork
+from hypercare.adapters.processes import SystemProcesses
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
 from hypercare.collectors import CollectorsService, OwnMetrics
@@ -36,7 +37,7 @@ class Apply:
 def collect(io):
     ports = Ports(
         SystemClock(), SystemIds(), HttpClient(io), SmtpMailer(), SystemNetwork(io), SystemHost(), SystemFiles(),
-        StreamConsole(),
+        StreamConsole(), SystemProcesses(),
     )  # fmt: skip
     kernel = Kernel(State.open(None), ports, Outbox(None))
     service = CollectorsService(ports, Tsdb.open(None), OwnMetrics())

@@ -22,6 +22,7 @@ from hypercare.adapters.ioloop import IoLoop
 from hypercare.adapters.mailer import SmtpMailer
 from hypercare.adapters.memory import memory_limit
 from hypercare.adapters.network import SystemNetwork
+from hypercare.adapters.processes import SystemProcesses
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.sidelistener import SideListener
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
@@ -52,6 +53,7 @@ _KEEP_ALIVE = 90
 def real_ports() -> tuple[Ports, Callable[[], None]]:
     """The real outside, and how to close it: everybody who still waits gets one answer."""
     io, mailer, host, apprise = IoLoop(), SmtpMailer(), SystemHost(), AppriseLibrary()
+    processes = SystemProcesses()
     ports = Ports(
         clock=SystemClock(),
         ids=SystemIds(),
@@ -61,11 +63,13 @@ def real_ports() -> tuple[Ports, Callable[[], None]]:
         host=host,
         files=SystemFiles(),
         console=StreamConsole(),
+        processes=processes,
         workers=Threads(),
         apprise=apprise,
     )
 
     def close() -> None:
+        processes.close()
         mailer.close()
         apprise.close()
         host.close()

@@ -75,7 +75,7 @@ def _routes(node: Node | None, depth: int) -> Iterator[Node]:
 
 
 def check_hypercare(document: Document, receivers: list[str] | None) -> list[Problem]:
-    """Names that must exist: people, schedules, roles, calendars, procedures, services, receivers (where known)."""
+    """Names that must exist: people, schedules, roles, calendars, actions, services, receivers (where known)."""
     root, found = document.root, list["Problem"]()
     people = names(root, "people")
     known = {
@@ -85,7 +85,7 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
         "receiver": receivers,
         "channel": receivers,
         "calendar": names(root, "oncall", "calendars"),
-        "procedure": names(root, "procedures"),
+        "action": names(root, "actions"),
         "escalation": names(root, "escalations"),
         "service": names(root, "services"),
         "component": names(root, "status_page", "components"),
@@ -110,10 +110,12 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
         for what, path in (
             ("calendar", ("if", "business_hours")),
             ("calendar", ("if", "outside_business_hours")),
-            ("procedure", ("run",)),
+            ("action", ("run",)),
         ):
             if (named := step.at(*path)) is not None and named.scalar:
                 need(named, str(named.scalar), what)
+    for node in _actions_of(root.at("deployments")):
+        need(node, str(node.scalar), "action")
     for service in root.each("services"):
         if (named := service.at("escalation")) is not None and named.scalar:
             need(named, str(named.scalar), "escalation")
@@ -135,6 +137,8 @@ def _targets_of(root: Node) -> Iterator[Node]:
         if entry is not None:
             yield from (*texts(entry.at("warn")), *texts(entry.at("tell")))
     yield from texts(root.at("oncall", "auditor", "notify"))
+    for action in root.each("actions"):
+        yield from texts(action.at("tell"))
     for notice in root.each("incidents", "notify"):
         yield from texts(notice.at("to"))
 
@@ -146,3 +150,16 @@ def _people_of(schedule: Node) -> Iterator[Node]:
         for item in schedule.each(key):
             yield from texts(item.at(name))
     yield from texts(schedule.at("fallback"))
+
+
+def _actions_of(node: Node | None) -> Iterator[Node]:
+    """Every place below ``deployments`` where an action is named: of checks, and of plans at their verdict."""
+    if node is None:
+        return
+    for inner in node.elements or ():
+        yield from _actions_of(inner)
+    for key in node.items or ():
+        if key in {"actions", "rollback", "retire"}:
+            yield from (found for found in texts(node.at(key)) if found.scalar)
+        else:
+            yield from _actions_of(node.at(key))

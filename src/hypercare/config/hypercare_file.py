@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from hypercare.config.actions import Action
 from hypercare.config.base import FilePath, OneOrMany, PathText, StrictModel, hide_password, refuse
 from hypercare.config.channels import ChannelsConfig
 from hypercare.config.deployments import DeploymentsConfig
@@ -62,6 +63,7 @@ class HypercareConfig(StrictModel):
         alertmanager: an alertmanager.yml, or its content; empty: alerts go to the console.
         runbooks: a folder of Markdown files.
         status_page: a page for the public; none: there is no such page.
+        actions_dry_run: all actions only say what they would do.
         state: ``sqlite`` (in the data folder), or a ``postgresql://`` URL: then several replicas may share it.
         state_password_file: holds the password for that URL.
 
@@ -85,6 +87,8 @@ class HypercareConfig(StrictModel):
     heartbeat: Annotated[tuple[Heartbeat, ...], OneOrMany] = ()
     incidents: IncidentsConfig = IncidentsConfig()
     deployments: DeploymentsConfig = DeploymentsConfig()
+    actions: tuple[Action, ...] = ()
+    actions_dry_run: bool = False
     collect: CollectConfig = CollectConfig()
     metrics: MetricsConfig = MetricsConfig()
     storage: StorageConfig = StorageConfig()
@@ -98,7 +102,7 @@ class HypercareConfig(StrictModel):
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
-        for key in ("services", "people", "escalations", "heartbeat"):
+        for key in ("services", "people", "escalations", "heartbeat", "actions"):
             _check_unique([item.name for item in getattr(self, key)], key)
         return self
 

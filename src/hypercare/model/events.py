@@ -467,3 +467,15 @@ class ConfigReloaded(DomainEvent):
 
     kind: ClassVar[str] = "config.reloaded"
     config_hash: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ActionChanged(DomainEvent):
+    """A run of an action came into another state, or to its next step."""
+
+    kind: ClassVar[str] = "action.changed"
+    number: int
+    action: str
+    service: str
+    state: str
+    by: str

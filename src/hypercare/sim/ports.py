@@ -20,6 +20,7 @@ from hypercare.ports import (
     TcpProbe,
     TcpResult,
 )
+from hypercare.sim.processes import VirtualProcesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,4 +165,5 @@ def virtual_ports(clock: VirtualClock, world: World, seed: int = 0, files: Mappi
         host=VirtualHost(world),
         files=VirtualFiles(files),
         console=RecordingConsole(),
+        processes=VirtualProcesses(world),
     )
