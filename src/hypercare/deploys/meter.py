@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -102,9 +103,10 @@ class Meter:
         """
         wanted = tuple(dict.fromkeys(wanted))
         if self.elsewhere is None:
-            source, tick = self._tsdb.snapshot(), Tick()
+            source = self._tsdb.snapshot()
             # One instant at a time shares what the expressions have in common, as the rules of one tick do.
-            then(ctx, {each: self._own(source, each, tick) for each in wanted})
+            ticks: defaultdict[int, Tick] = defaultdict(Tick)
+            then(ctx, {each: self._own(source, each, ticks) for each in wanted})
             return
         self._tokens += 1
         token = self._tokens
@@ -114,13 +116,13 @@ class Meter:
         if kernel is not None:
             ctx.after_commit(lambda: server.ask(questions, lambda answers: kernel.post(_Arrived(token, answers))))
 
-    def _own(self, source: SampleSource, wanted: Wanted, tick: Tick) -> Curves:
+    def _own(self, source: SampleSource, wanted: Wanted, ticks: defaultdict[int, Tick]) -> Curves:
         times = wanted.times
         if not len(times):
             return Curves(times)
         try:
             if len(times) == 1:
-                return self._instant(source, wanted, tick)
+                return self._instant(source, wanted, ticks[int(times[0])])
             result = self._engine.range(source, wanted.expr, int(times[0]), int(times[-1]), wanted.step)
         except PromqlError as error:
             return Curves(times, error=str(error))

@@ -21,6 +21,7 @@ from hypercare.routing.store import load_silences
 from hypercare.web.access_pages import add_access_pages
 from hypercare.web.auth import TooManyTriesError
 from hypercare.web.channels_page import add_channels_page
+from hypercare.web.deploy_pages import add_deployment_pages
 from hypercare.web.escalation_pages import add_escalation_pages
 from hypercare.web.forms import ME, add_forms
 from hypercare.web.markdown import render, render_line
@@ -162,6 +163,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
         page(path, name)
     add_oncall_pages(router, pages)
     add_room_pages(router, pages)
+    add_deployment_pages(router, pages)
     add_status_pages(router, pages)
     add_channels_page(router, pages, sender)
     add_escalation_pages(router, pages)
