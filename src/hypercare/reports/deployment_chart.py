@@ -200,15 +200,17 @@ def _drawn(times: Any, values: Any, scale: _Scale) -> str:
     return "".join(found)
 
 
-def checkpoint_state(point: Checkpoint, now: Ms) -> str:
-    """signed, missed (nobody signed in time), taken, due (its time has come), or ahead."""
+def checkpoint_state(point: Checkpoint, story: Story) -> str:
+    """signed, missed (nobody signed in time), taken, due (its time has come), ahead, or skipped (the watch ended)."""
     if point.signed_at is not None:
         return "signed"
     if point.missed_at is not None:
         return "missed"
     if point.taken_at is not None:
         return "taken"
-    return "due" if point.due_at <= now else "ahead"
+    if not story.running:
+        return "skipped"
+    return "due" if point.due_at <= story.now else "ahead"
 
 
 def strip(story: Story) -> Markup:
@@ -240,7 +242,7 @@ def strip(story: Story) -> Markup:
             f"{escape(finding.reason)}</title></rect>"
         )
     for point in story.checkpoints:
-        state = checkpoint_state(point, story.now)
+        state = checkpoint_state(point, story)
         size = 7 if point.final else 5
         parts.append(
             f'<circle class="{state}" cx="{x(point.due_at)}" cy="40" r="{size}"><title>checkpoint {point.number} '

@@ -117,7 +117,7 @@ def facts(story: Story) -> dict[str, Any]:
         "checks": [_check_facts(story, found) for found in numbers(story)],
         "checkpoints": [
             {"number": p.number, "phase": p.phase, "due_at": _time(p.due_at), "taken_at": _time(p.taken_at),
-             "state": chart.checkpoint_state(p, story.now), "final": p.final, "issues": issues(p.readings),
+             "state": chart.checkpoint_state(p, story), "final": p.final, "issues": issues(p.readings),
              "notes": p.notes, "action": p.action, "signed_by": p.signed_by, "signed_at": _time(p.signed_at),
              "readings": p.readings}
             for p in story.checkpoints
