@@ -49,6 +49,11 @@ COMMANDS: Final = {
         "simulate",
         "Run a scenario under the virtual clock: the production program in a virtual world.",
     ),
+    "drill": (
+        "drill",
+        "drill",
+        "Score the response in a scenario: detection, pages, acknowledgement, escalation, repair, what follows.",
+    ),
     "tsdb": ("tsdb", "app", "The metrics store, without a server: check, analyze, list, export, import."),
     "config": ("config", "app", "Configuration: check, schema."),
     "demo": ("demo", "app", "A small real AI platform, watched by hypercare. Break it and see."),
