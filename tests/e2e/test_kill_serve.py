@@ -60,10 +60,10 @@ groups:
       - record: copy:kills_seq
         expr: kills_seq
       - alert: Fires
-        expr: kills_seq{{target="0"}} > 0
+        expr: max_over_time(kills_seq{{target="0"}}[1m]) > 0  # a scrape may time out on a busy machine
         for: 2s
       - alert: Waits
-        expr: kills_seq{{target="1"}} > 0
+        expr: max_over_time(kills_seq{{target="1"}}[1m]) > 0
         for: 1h
 """,
 }
@@ -204,7 +204,7 @@ def test_kill_9_of_a_whole_server_loses_a_second_at_most_and_no_value_is_wrong(s
     assert server.complaints() == []
     blocks = exported_as_told(server.folder)
     print(f"{len(judge.kills)} kills in {time.monotonic() - began:.0f} s (seed {SEED}), {judge.samples:,} samples judged, "
-          f"at most {judge.worst * 1000:.0f} ms lost, {judge.unanswered} scrapes timed out, {blocks} blocks at the end")  # fmt: skip
+          f"at most {judge.worst * 1000:.0f} ms lost, {judge.unanswered} scrapes timed out or came too late, {blocks} blocks at the end")  # fmt: skip
     assert judge.worst <= LOSS
 
 

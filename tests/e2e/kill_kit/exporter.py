@@ -16,12 +16,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from kill_kit.known import exposition
 
 numbers: defaultdict[int, int] = defaultdict(int)
-served: list[tuple[float, int, int]] = []
+served: list[tuple[float, int, int, float]] = []
+"""When, which target, its so-manieth answer, and since when the asking connection stood."""
 lock = threading.Lock()
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.since = time.time()
 
     def do_GET(self) -> None:
         place = urlsplit(self.path)
@@ -33,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
             numbers[target] += 1
             number = numbers[target]
         self._answer(exposition(target, number))
-        served.append((time.time(), target, number))
+        served.append((time.time(), target, number, self.since))
 
     def _answer(self, body: bytes) -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {len(body)}\r\n\r\n"
