@@ -78,6 +78,14 @@ def test_values_that_are_missing_or_no_names_are_refused(floor, context, why):
     assert f.ended[0][3].startswith(why)
 
 
+def test_a_value_that_is_no_name_harms_nothing_that_does_not_use_it(floor):
+    f = floor(ROLLBACK)
+    f.want("rollback", service="gateway", previous="v1", check="errors (5xx) > 5 %")
+    (started,) = f.started
+    assert "HYPERCARE_CHECK" not in dict(started.env)
+    assert dict(started.env)["HYPERCARE_SERVICE"] == "gateway"
+
+
 def test_an_action_that_does_not_exist_is_refused(floor):
     f = floor(ROLLBACK)
     f.want("roll-back", service="gateway")

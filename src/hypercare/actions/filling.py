@@ -21,21 +21,25 @@ class FillError(Exception):
     """A value that is missing, or must not be used; the text is for people."""
 
 
-def checked(context: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The values of places.
+class Values(dict[str, str]):
+    """Values of places that may be used; ``refused`` says of others why not, by their name."""
 
-    Raises:
-        FillError: one has characters that are not allowed.
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: dict[str, str] = {}
 
-    """
-    found: dict[str, str] = {}
+
+def checked(context: Iterable[tuple[str, str]]) -> Values:
+    """The values of places; one with characters that are not allowed refuses what uses it, and nothing else."""
+    found = Values()
     for name, value in context:
         if name not in PLACES or not value:
             continue
         if len(value) > _LONGEST or not _SAFE.fullmatch(value):
             shown = value if len(value) <= 60 else f"{value[:60]}…"
             msg = f"the value of ${name} is refused: {shown!r}; allowed are letters, digits and ._:/@+- (not first)"
-            raise FillError(msg)
+            found.refused[name] = msg
+            continue
         found[name] = value
     return found
 
@@ -53,8 +57,8 @@ def fill(text: str, values: Mapping[str, str], escape: Callable[[str], str] = st
             return "$"
         name = match[2]
         if name not in values:
-            msg = f"there is no value for ${name}"
-            raise FillError(msg)
+            refused = values.refused if isinstance(values, Values) else {}
+            raise FillError(refused.get(name, f"there is no value for ${name}"))
         return escape(values[name])
 
     return _SPOT.sub(put, text)

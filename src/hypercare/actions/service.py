@@ -151,10 +151,6 @@ class ActionsService:
     def _on_run(self, ctx: Context, command: RunAction) -> int:
         if self.action(command.action) is None:
             raise CommandError(f"there is no action {command.action!r} in the configuration", 404)
-        try:
-            checked(command.context)
-        except FillError as error:
-            raise CommandError(str(error)) from error
         run = self._want(
             ctx, f"run:{ctx.new_id()}", command.action, command.context, command.reason, command.by,
             command.incident_id, dry=command.dry_run,

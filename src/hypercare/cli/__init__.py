@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "statuspage": ("statuspage", "app", "The status page: show, post, maintenance, cancel."),
     "runbooks": ("runbooks", "app", "Runbooks: list, show, check."),
     "deploy": ("deploy", "app", "Deployments under watch: start, list, show, sign, answer, note, action, cancel."),
+    "actions": ("actions", "app", "Actions on the platform: list, show, run, approve, refuse."),
     "silences": ("silences", "app", "Silences: list, add, expire."),
     "users": ("users", "app", "Users: list, add, role, password, disable, enable, log-out."),
     "tokens": ("tokens", "app", "Tokens of programs: list, add, revoke."),

@@ -19,6 +19,7 @@ from hypercare.reports.overview import alert_lines, overview, target_lines
 from hypercare.reports.why import why_one
 from hypercare.routing.store import load_silences
 from hypercare.web.access_pages import add_access_pages
+from hypercare.web.action_pages import add_action_pages
 from hypercare.web.auth import TooManyTriesError
 from hypercare.web.channels_page import add_channels_page
 from hypercare.web.deploy_pages import add_deployment_pages
@@ -167,6 +168,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
     add_status_pages(router, pages)
     add_channels_page(router, pages, sender)
     add_escalation_pages(router, pages)
+    add_action_pages(router, pages)
 
     @router.get("/fragments/incident/{ref}")
     def incident_fragment(request: Request, ref: str) -> Response:

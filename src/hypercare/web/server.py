@@ -16,6 +16,7 @@ from hypercare.collectors.own import content_type
 from hypercare.model.errors import InputError
 from hypercare.web import errors
 from hypercare.web.api.access import access_router
+from hypercare.web.api.actions import actions_router
 from hypercare.web.api.alertmanager import alertmanager_router
 from hypercare.web.api.channels import channels_router
 from hypercare.web.api.deployments import deployments_router
@@ -84,6 +85,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         own_router(app, live, gate),
         response_router(app, gate),
         access_router(app, gate),
+        actions_router(app, gate),
         channels_router(app, gate, sender),
         deployments_router(app, gate),
         inbound_router(app),
