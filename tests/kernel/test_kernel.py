@@ -232,3 +232,30 @@ def test_the_timer_heap_agrees_with_a_plain_dict(changes):
     while timers.peek() is not None:
         order.append(timers.pop()[1])
     assert order == sorted(model, key=model.__getitem__)
+
+
+def test_timers_set_and_cancelled_within_one_step_are_stored_as_they_are_at_its_end(tmp_path):
+    house = House(tmp_path / "state.db").start()
+    house.do(lambda ctx: [ctx.set_timer(key, 10, "test") for key in "abc"])
+    house.do(lambda ctx: [ctx.cancel_timer("a"), ctx.set_timer("a", 20, "test"), ctx.set_timer("b", 30, "test")])
+    house.do(
+        lambda ctx: [
+            ctx.set_timer("c", 40, "test"),
+            ctx.cancel_timer("c"),
+            *map(ctx.cancel_timer, map(str, range(600))),
+        ]
+    )
+    with house.state.read() as db:
+        assert [(row.key, row.due_at) for row in db.execute(select(timers).order_by(timers.c.key))] == [
+            ("a", 20),
+            ("b", 30),
+        ]
+
+
+def test_effects_of_one_step_keep_their_order_and_a_key_that_is_there_is_not_recorded_again():
+    house = House().start()
+    house.do(lambda ctx: ctx.emit(effect("b")))
+    house.do(lambda ctx: [ctx.emit(effect(key, "lane")) for key in ("d", "b", "c", "d", "a")])
+    assert house.receiver.tries == ["b", "d", "c", "a"]
+    with house.state.read() as db:
+        assert list(db.execute(select(outbox.c.id).order_by(outbox.c.seq)).scalars()) == ["b", "d", "c", "a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hypercare.gotemplate import HTML, TEXT, Data, TemplateSet, alertmanager_functions, build_data
@@ -16,7 +17,13 @@ class Texts:
     def __init__(self, templates: TemplateSet, notification: Notification) -> None:
         self._templates = templates
         self._functions = alertmanager_functions(notification.now)
-        self.data: Data = build_data(
+        self._notification = notification
+
+    @cached_property
+    def data(self) -> Data:
+        """What templates see; made when it is first asked for, as not every channel has texts."""
+        notification = self._notification
+        return build_data(
             notification.receiver,
             notification.alerts,
             notification.now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.ports import Ids
     from hypercare.state import State
+
+_PART: Final = 500
+"""Keys of one statement: databases limit the number of parameters."""
 
 
 class Context:
@@ -37,6 +40,7 @@ class Context:
         "_ids",
         "_own",
         "_state",
+        "_timer_rows",
         "actions",
         "cancellations",
         "effects",
@@ -54,6 +58,8 @@ class Context:
         self._ids = ids
         self._connection: Connection | None = None
         self._own: Context | None = None
+        # Written all at once before the commit: hundreds of groups may set theirs in one step.
+        self._timer_rows: dict[str, dict[str, Any] | None] = {}
         self.events: list[DomainEvent] = []
         self.effects: list[Effect] = []
         self.actions: list[Callable[[], None]] = []
@@ -132,14 +138,13 @@ class Context:
 
         """
         if durable:
-            row = {"key": key, "kind": kind, "due_at": due_at}
-            upsert(self.db, timers, [row])
+            self._timer_rows[key] = {"key": key, "kind": kind, "due_at": due_at}
         self.timer_changes.append((key, kind, due_at, durable))
 
     def cancel_timer(self, key: str, *, durable: bool = True) -> None:
         """Forget a timer; one that is not set is no error."""
         if durable:
-            self.db.execute(delete(timers).where(timers.c.key == key))
+            self._timer_rows[key] = None
         self.timer_changes.append((key, "", None, durable))
 
     def new_id(self) -> str:
@@ -152,11 +157,20 @@ class Context:
 
     def commit(self) -> None:
         """Make the rows permanent (kernel only)."""
+        if self._timer_rows:
+            self._write_timers()
         if self._own is not None:
             self._own.commit()
         if self._connection is not None and self.leads:
             self._state.commit(self._connection, self.now)
         self._close()
+
+    def _write_timers(self) -> None:
+        upsert(self.db, timers, [row for row in self._timer_rows.values() if row is not None])
+        gone = [key for key, row in self._timer_rows.items() if row is None]
+        for first in range(0, len(gone), _PART):
+            self.db.execute(delete(timers).where(timers.c.key.in_(gone[first : first + _PART])))
+        self._timer_rows.clear()
 
     def rollback(self) -> None:
         """Void the rows (kernel only)."""

@@ -36,6 +36,8 @@ _RETRY_AFTER = 10 * SECOND
 _LOOK_AGAIN = 1 * SECOND
 _TAKE_UP = "kernel.take_up"
 _MOST_DEFERRED = 100_000
+_MOST_TOGETHER = 32
+"""Messages of one transaction: few enough that nobody else waits long."""
 
 
 class CommandError(Exception):
@@ -98,6 +100,7 @@ class Kernel:
         self._wake: Callable[[], None] = lambda: None
         self._on_timer: dict[str, Callable[[Context, str], None]] = {}
         self._on_message: dict[type, Callable[[Context, Any], Any]] = {}
+        self._together: dict[type, Callable[[Any], bool]] = {}
         self._subscribers: dict[type, list[Callable[[Context, Any], None]]] = {}
         self._observers: list[Callable[[Ms, DomainEvent], None]] = []
         self._auditor: Callable[[Context, Origin, object, str], None] | None = None
@@ -132,9 +135,24 @@ class Kernel:
         """Do this, within a step, whenever this replica begins or ceases to lead: memory is to follow the rows."""
         self._on_role = handler
 
-    def on_message(self, kind: type[_Message], handler: Callable[[Context, _Message], Any]) -> None:
-        """Handle messages (or commands, whose result the caller gets) of a type."""
+    def on_message(
+        self,
+        kind: type[_Message],
+        handler: Callable[[Context, _Message], Any],
+        together: Callable[[_Message], bool] | None = None,
+    ) -> None:
+        """Handle messages (or commands, whose result the caller gets) of a type.
+
+        Args:
+            kind: the type.
+            handler: what to do.
+            together: which messages of this type may share a transaction with others like them that wait right behind
+                them; none: each has its own. Not for commands.
+
+        """
         self._on_message[kind] = handler
+        if together is not None:
+            self._together[kind] = together
         if self._registering_everywhere:
             self._everywhere.add(kind)
 
@@ -210,23 +228,47 @@ class Kernel:
         """Handle the earliest due item, if there is one; returns whether there was."""
         now = self.ports.clock.now()
         timer = self.timers.peek()
-        with self._lock:
-            message = self._inbox[0] if self._inbox else None
-            if message is not None and (timer is None or message[:2] <= timer or timer[0] > now):
-                self._inbox.popleft()
-                timer = None
+        messages = self._take_messages(now, timer)
+        if messages:
+            first = messages[0]
+            if isinstance(first, _Lead):
+                self._take_role(now, first)
+            elif len(messages) > 1:
+                self._handle_together(now, messages)
             else:
-                message = None
-        if message is not None:
-            if isinstance(message[2], _Lead):
-                self._take_role(now, message[2])
-            else:
-                self._handle_message(now, message[2])
+                self._handle_message(now, first)
             return True
         if timer is None or timer[0] > now:
             return False
         self._handle_timer(now, *self.timers.pop())
         return True
+
+    def _take_messages(self, now: Ms, timer: tuple[Ms, int] | None) -> list[object]:
+        """Take the message whose turn it is, and those right behind it that may share its transaction."""
+        taken: list[object] = []
+        with self._lock:
+            while self._inbox and len(taken) < _MOST_TOGETHER:
+                at, seq, message = self._inbox[0]
+                if timer is not None and (at, seq) > timer and timer[0] <= now:
+                    break
+                together = self._together.get(type(message))
+                shares = self.leads and together is not None and together(message)
+                if taken and not (shares and type(message) is type(taken[0])):
+                    break
+                self._inbox.popleft()
+                taken.append(message)
+                if not shares:
+                    break
+        return taken
+
+    def _handle_together(self, now: Ms, messages: list[object]) -> None:
+        """Handle messages of one type in one transaction; if it fails, each in its own."""
+        kind = type(messages[0])
+        runs = [partial(_handle, self._on_message[kind], message) for message in messages]
+        error = self._transact(now, f"{len(runs)} of {kind.__name__}", *runs)
+        if error is not None:
+            for message in messages:
+                self._handle_message(now, message)
 
     def _handle_timer(self, now: Ms, kind: str, key: str, durable: bool) -> None:  # noqa: FBT001 - a heap entry
         handler = self._on_timer.get(kind)
@@ -243,7 +285,7 @@ class Kernel:
                 ctx.db.execute(delete(timer_rows).where(timer_rows.c.key == key))
             handler(ctx, key)
 
-        error = self._transact(now, run, f"timer {kind} {key}")
+        error = self._transact(now, f"timer {kind} {key}", run)
         if error is not None:
             # The deadline must not be lost with the failed step.
             again = now + (_LOOK_AGAIN if is_away(error) else _RETRY_AFTER)
@@ -274,36 +316,28 @@ class Kernel:
                 auditor(ctx, origin, command, "")
 
         name = type(command).__name__
-        error = self._transact(now, run, name)
+        error = self._transact(now, name, run)
         if call is None:
             if error is not None and is_away(error):
                 self._deferred.append(command)
             return
         if error is not None and not is_away(error) and auditor is not None and origin is not None:
             reason = str(error) if isinstance(error, CommandError) else "an error of hypercare"
-            self._transact(now, lambda ctx: auditor(ctx, origin, command, reason), f"audit of {name}")
+            self._transact(now, f"audit of {name}", lambda ctx: auditor(ctx, origin, command, reason))
         if error is not None:
             call.future.set_exception(CommandError(self._why_not(), 503) if is_away(error) else error)
         else:
             call.future.set_result(result[0])
 
-    def _transact(self, now: Ms, run: Callable[[Context], None], what: str) -> Exception | None:
+    def _transact(self, now: Ms, what: str, *runs: Callable[[Context], None]) -> Exception | None:
         """Run one step: all of it, or nothing."""
         self.steps += 1
         ctx = Context(now, self.state, self.ports.ids, leads=self.leads)
-        published = 0
         try:
-            run(ctx)
-            while self.leads and (published < len(ctx.events) or ctx.cancellations or ctx.settlements):
-                if published < len(ctx.events):
-                    event = ctx.events[published]
-                    published += 1
-                    for subscriber in self._subscribers.get(type(event), ()):
-                        subscriber(ctx, event)
-                elif ctx.cancellations:
-                    self.outbox.cancel(ctx, *ctx.cancellations.pop(0))
-                else:
-                    ctx.settlements.pop(next(iter(ctx.settlements)))(ctx)
+            for run in runs:
+                published = len(ctx.events)
+                run(ctx)
+                self._follow(ctx, published)
             if self.leads:
                 self.outbox.record(ctx)
             ctx.commit()
@@ -321,6 +355,19 @@ class Kernel:
             return error
         self._finish(ctx)
         return None
+
+    def _follow(self, ctx: Context, published: int) -> None:
+        """Do all that follows from a handler; so many events of the step were published before it."""
+        while self.leads and (published < len(ctx.events) or ctx.cancellations or ctx.settlements):
+            if published < len(ctx.events):
+                event = ctx.events[published]
+                published += 1
+                for subscriber in self._subscribers.get(type(event), ()):
+                    subscriber(ctx, event)
+            elif ctx.cancellations:
+                self.outbox.cancel(ctx, *ctx.cancellations.pop(0))
+            else:
+                ctx.settlements.pop(next(iter(ctx.settlements)))(ctx)
 
     def _finish(self, ctx: Context) -> None:
         """After the commit: move deadlines in memory, act outside, tell observers."""
@@ -355,7 +402,7 @@ class Kernel:
                 raise
             self._lose_state(now, "taking up the state", failed)
             return
-        error = self._transact(now, self._on_role, "taking up the state")
+        error = self._transact(now, "taking up the state", self._on_role)
         if error is not None:
             self._leads(leads=False)
             self.timers.set(_TAKE_UP, _TAKE_UP, now + _LOOK_AGAIN, self._next_seq(), durable=False)
@@ -388,3 +435,7 @@ class Kernel:
         except Exception:  # noqa: BLE001 - the same barrier as in _transact
             self.failures += 1
             _log.exception("an action after a step failed")
+
+
+def _handle(handler: Callable[[Context, Any], object], message: object, ctx: Context) -> None:
+    handler(ctx, message)

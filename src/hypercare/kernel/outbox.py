@@ -38,7 +38,7 @@ _KIND = "outbox.retry"
 _PURGE = "outbox.purge"
 _PURGE_EVERY: Ms = 1 * HOUR
 _PURGE_AT_ONCE = 5_000
-_PURGE_PART = 500
+_PART = 500
 
 
 class Deliverer(Protocol):
@@ -79,7 +79,8 @@ class Outbox:
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         self._kernel = kernel
-        kernel.on_message(_Outcome, self._on_outcome)
+        # What has arrived changes nothing for the others; a try that failed may be cancelled by what follows from them.
+        kernel.on_message(_Outcome, self._on_outcome, together=lambda m: isinstance(m.outcome, Delivered))
         kernel.on_timer(_KIND, self._on_retry)
         kernel.on_timer(_PURGE, self._on_purge)
 
@@ -118,11 +119,18 @@ class Outbox:
 
     def record(self, ctx: Context) -> None:
         """Write the step's effects as rows and hand them out after the commit (kernel only)."""
+        new: dict[str, Effect] = {}
         for effect in ctx.effects:
-            known = select(outbox.c.id).where(outbox.c.id == effect.key)
-            if effect.key in self._effects or ctx.db.execute(known).first():
-                continue
-            ctx.db.execute(insert(outbox).values(_row(effect, ctx.now)))
+            if effect.key not in self._effects:
+                new.setdefault(effect.key, effect)
+        keys = list(new)
+        for first in range(0, len(keys), _PART):
+            known = select(outbox.c.id).where(outbox.c.id.in_(keys[first : first + _PART]))
+            for key in ctx.db.execute(known).scalars().all():
+                del new[key]
+        if new:
+            ctx.db.execute(insert(outbox), [_row(effect, ctx.now) for effect in new.values()])
+        for effect in new.values():
             ctx.after_commit(partial(self._take, effect))
 
     def cancel(self, ctx: Context, cancel_key: str, reason: str) -> None:
@@ -173,8 +181,8 @@ class Outbox:
         c = outbox.c
         old = select(c.seq).where(c.done_at.is_not(None), c.done_at < ctx.now - self._retention)
         found: list[int] = list(ctx.db.execute(old.order_by(c.done_at).limit(_PURGE_AT_ONCE)).scalars())
-        for first in range(0, len(found), _PURGE_PART):
-            ctx.db.execute(delete(outbox).where(c.seq.in_(found[first : first + _PURGE_PART])))
+        for first in range(0, len(found), _PART):
+            ctx.db.execute(delete(outbox).where(c.seq.in_(found[first : first + _PART])))
         more = len(found) == _PURGE_AT_ONCE
         ctx.set_timer(key, ctx.now + (SECOND if more else _PURGE_EVERY), _PURGE, durable=False)
 

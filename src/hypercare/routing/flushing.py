@@ -33,7 +33,7 @@ def flush_group(ctx: Context, index: Index, settings: RoutingSettings, group: Gr
     if told_now:
         ctx.publish(_event(ctx, group, told_now))
     _remember(index, settings, group, outcome)
-    _write_journal(ctx, index, group, outcome)
+    _note(ctx, index, group, outcome)
     group.flushed_at = ctx.now
     index.put_group(group)
     _release(index, group, outcome.ended)
@@ -90,7 +90,7 @@ def _remember(index: Index, settings: RoutingSettings, group: Group, outcome: Fl
             index.set_told(key, dataclasses.replace(told, firing=told.firing - silent))
 
 
-def _write_journal(ctx: Context, index: Index, group: Group, outcome: Flush) -> None:
+def _note(ctx: Context, index: Index, group: Group, outcome: Flush) -> None:
     journal = Journal(index, group, ctx.now)
     for fingerprint, (stage, decision) in outcome.held_back.items():
         journal.about_alert(fingerprint, stage, decision)
@@ -99,7 +99,6 @@ def _write_journal(ctx: Context, index: Index, group: Group, outcome: Flush) -> 
             journal.about_alert(held.fingerprint, "pass", Decision(send=True, reason=Reason.NEW))
     for telling in outcome.tellings:
         journal.about_integration(telling.name, telling.decision)
-    journal.save(ctx.db)
 
 
 def _release(index: Index, group: Group, ended: Iterable[Held]) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from hypercare.model.decision import Decision, Reason
 from hypercare.model.labels import EMPTY, Labels
@@ -40,13 +40,12 @@ class Entry:
 
 
 class Journal:
-    """Collects the entries of one flush."""
+    """Collects the entries of one flush; they are written with the other changes of the index."""
 
     def __init__(self, index: Index, group: Group, now: Ms) -> None:
         self._index = index
         self._group = group
         self._now = now
-        self._rows: list[dict[str, Any]] = []
 
     def about_alert(self, fingerprint: str, stage: str, decision: Decision) -> None:
         """An alert was held back in this group, or passed after it had been (stage ``pass``)."""
@@ -67,7 +66,7 @@ class Journal:
         if self._index.decisions.get(key) == decision and not decision.send:
             return
         self._index.decisions[key] = decision
-        self._rows.append(
+        self._index.journal.append(
             {
                 "at": self._now,
                 "group_key": self._group.key,
@@ -78,13 +77,9 @@ class Journal:
                 "send": decision.send,
                 "reason": str(decision.reason),
                 "by": decision.by,
+                "labels": None,
             }
         )
-
-    def save(self, db: Connection) -> None:
-        """Write what was collected."""
-        if self._rows:
-            db.execute(insert(journal), self._rows)
 
 
 def purge(db: Connection, before: Ms) -> None:
