@@ -6,12 +6,14 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hypercare.channels.notification import alert_order
+from hypercare.model.alerts import Alert
 from hypercare.model.decision import Decision, Reason
 from hypercare.routing import dedup, intervals
 from hypercare.routing.dedup import Told
 
 if TYPE_CHECKING:
-    from hypercare.model.alerts import Alert
+    from collections.abc import Iterable
+
     from hypercare.model.time import Ms
     from hypercare.routing.index import Group, Held, Index
     from hypercare.routing.settings import Integration, RoutingSettings
@@ -44,8 +46,8 @@ class Flush:
     """The outcome of one flush.
 
     Attributes:
-        passed: alerts that no stage held back, in notification order.
-        held_back: per alert the stage and decision that did.
+        passed: alerts that no stage held back, in the order in which they came into the group.
+        held_back: per alert the stage and decision that did, in notification order.
         tellings: one per integration; none if no alert passed.
         ended: members that have ended; they leave the group.
 
@@ -78,13 +80,18 @@ def _as_told(alert: Alert, now: Ms) -> Alert:
     """A firing alert has no end yet, whatever its sender promised."""
     if alert.ends_at is None or alert.resolved_at(now):
         return alert
-    return dataclasses.replace(alert, ends_at=None)
+    return Alert(alert.labels, alert.annotations, alert.starts_at, None, alert.generator_url)
+
+
+def in_order(alerts: Iterable[Held]) -> list[Held]:
+    """Alerts in notification order; sorting takes long, so only what is told or noted is sorted."""
+    return sorted(alerts, key=lambda held: alert_order(held.alert))
 
 
 def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Flush:
     """Send a group's alerts through all stages: inhibition, time intervals, silences, deduplication."""
     route = group.route
-    members = sorted((index.alerts[f] for f in group.members), key=lambda h: alert_order(h.alert))
+    members = [index.alerts[fingerprint] for fingerprint in group.members]
     muted = intervals.decide(route.mute_time_intervals, route.active_time_intervals, settings.intervals, now)
     passed: list[Held] = []
     held_back: dict[str, tuple[str, Decision]] = {}
@@ -94,6 +101,8 @@ def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Fl
             passed.append(held)
         else:
             held_back[held.fingerprint] = suppression
+    if held_back:
+        held_back = {h.fingerprint: held_back[h.fingerprint] for h in in_order(members) if h.fingerprint in held_back}
     ended = tuple(h for h in members if h.alert.resolved_at(now))
     tellings = _tellings(group, index, settings, passed, now) if passed else ()
     return Flush(tuple(passed), held_back, tellings, ended)
@@ -104,7 +113,7 @@ def _tellings(
 ) -> tuple[Telling, ...]:
     firing = frozenset(h.fingerprint for h in passed if not h.alert.resolved_at(now))
     resolved = frozenset(h.fingerprint for h in passed if h.alert.resolved_at(now))
-    alerts = tuple(_as_told(h.alert, now) for h in passed)
+    alerts: tuple[Alert, ...] = ()
     receiver = group.route.receiver
     found: list[Telling] = []
     for name, integration in integrations_of(settings, receiver):
@@ -121,6 +130,7 @@ def _tellings(
             found.append(Telling(name, integration, decision))
             continue
         told = Told(firing, resolved, now)
+        alerts = alerts or tuple([_as_told(h.alert, now) for h in in_order(passed)])
         if send_resolved:
             found.append(Telling(name, integration, decision, alerts, told))
         elif firing:

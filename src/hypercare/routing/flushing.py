@@ -94,9 +94,8 @@ def _note(ctx: Context, index: Index, group: Group, outcome: Flush) -> None:
     journal = Journal(index, group, ctx.now)
     for fingerprint, (stage, decision) in outcome.held_back.items():
         journal.about_alert(fingerprint, stage, decision)
-    for held in outcome.passed:
-        if journal.was_held_back(held.fingerprint):
-            journal.about_alert(held.fingerprint, "pass", Decision(send=True, reason=Reason.NEW))
+    for held in stages.in_order(h for h in outcome.passed if journal.was_held_back(h.fingerprint)):
+        journal.about_alert(held.fingerprint, "pass", Decision(send=True, reason=Reason.NEW))
     for telling in outcome.tellings:
         journal.about_integration(telling.name, telling.decision)
 

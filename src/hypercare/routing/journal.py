@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.routing.index import Group, Held, Index
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
@@ -129,7 +131,7 @@ def load_received(db: Connection, limit: int = 20_000) -> Iterable[tuple[str, La
 
 def note_received(index: Index, held: Held, now: Ms) -> None:
     """An alert begins: one entry for each group it comes into, the first with its labels."""
-    labels: str | None = json.dumps(held.alert.labels.as_dict(), ensure_ascii=False)
+    labels: str | None = _encode(held.alert.labels.as_dict())
     for route, _, group_id in held.places:
         row = _row(now, index.groups[group_id].key, route.receiver, held.fingerprint, "received", held.source)
         index.journal.append({**row, "labels": labels})

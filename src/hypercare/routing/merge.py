@@ -32,4 +32,7 @@ def merge(old: Alert, new: Alert, now: Ms, *, guessed_end: bool) -> Alert:
     ends_at = new.ends_at
     if _end(old) > _end(new) and (old.resolved_at(now) if new.resolved_at(now) else not guessed_end):
         ends_at = old.ends_at
-    return dataclasses.replace(new, starts_at=min(old.starts_at, new.starts_at), ends_at=ends_at)
+    starts_at = min(old.starts_at, new.starts_at)
+    if starts_at == new.starts_at and ends_at == new.ends_at:
+        return new
+    return dataclasses.replace(new, starts_at=starts_at, ends_at=ends_at)

@@ -130,8 +130,7 @@ class RoutingService:
             if problem:
                 refused.append(problem)
             else:
-                starts_at = alert.starts_at or (alert.ends_at if alert.ends_at is not None else ctx.now)
-                taken.append(dataclasses.replace(alert, starts_at=starts_at))
+                taken.append(alert if alert.starts_at else _begun(alert, ctx.now))
         if taken:
             ctx.publish(AlertsReceived(tuple(taken), "api"))
         return tuple(refused)
@@ -327,12 +326,18 @@ def _save(ctx: Context, index: Index) -> None:
         rows.save(ctx.db, index)
 
 
+def _begun(alert: Alert, now: Ms) -> Alert:
+    """An alert whose sender named no start."""
+    return dataclasses.replace(alert, starts_at=alert.ends_at if alert.ends_at is not None else now)
+
+
 def _problem(alert: Alert) -> str:
     """What is wrong with an alert that came through the API, or nothing."""
     if not len(alert.labels):
         return "an alert must have at least one label with a value"
-    texts = (text for pair in (*alert.labels, *alert.annotations, (alert.generator_url,)) for text in pair)
-    if not all(silences.is_text(text) for text in texts):
+    # All at once: none is broken if the whole is not.
+    texts = [text for pair in (*alert.labels, *alert.annotations) for text in pair]
+    if not silences.is_text("".join([*texts, alert.generator_url])):
         return f"{alert.labels!r}: a text is not valid UTF-8"
     if alert.ends_at is not None and alert.starts_at and alert.ends_at < alert.starts_at:
         return f"{alert.labels}: the start time must be before the end time"

@@ -201,7 +201,7 @@ class Silencer:
         if found is None:
             found = tuple(s for s in self._silences.values() if s.matches(labels))
             self._matching[fingerprint] = found
-        return tuple(s.id for s in found if s.state(now) is SilenceState.ACTIVE)
+        return tuple(s.id for s in found if s.state(now) is SilenceState.ACTIVE) if found else ()
 
     def decide(self, fingerprint: str, labels: Labels, now: Ms) -> Decision | None:
         """Why an alert is not told, or none."""

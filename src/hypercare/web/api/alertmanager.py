@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -69,6 +70,7 @@ class PostedSilence(BaseModel):
     comment: str
 
 
+@lru_cache(1024)
 def _instant(text: str | None) -> Ms:
     if not text or text.startswith("0001-01-01"):
         return 0
