@@ -126,8 +126,8 @@ class Outbox:
         keys = list(new)
         for first in range(0, len(keys), _PART):
             known = select(outbox.c.id).where(outbox.c.id.in_(keys[first : first + _PART]))
-            for key in ctx.db.execute(known).scalars().all():
-                del new[key]
+            for row in ctx.db.execute(known).all():
+                del new[row.id]
         if new:
             ctx.db.execute(insert(outbox), [_row(effect, ctx.now) for effect in new.values()])
         for effect in new.values():
