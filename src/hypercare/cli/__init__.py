@@ -55,6 +55,7 @@ COMMANDS: Final = {
         "drill",
         "Score the response in a scenario: detection, pages, acknowledgement, escalation, repair, what follows.",
     ),
+    "judge": ("judge", "app", "Canaries and analyses judged as other tools do it: kayenta, argo."),
     "tsdb": ("tsdb", "app", "The metrics store, without a server: check, analyze, list, export, import."),
     "config": ("config", "app", "Configuration: check, schema."),
     "demo": ("demo", "app", "A small real AI platform, watched by hypercare. Break it and see."),

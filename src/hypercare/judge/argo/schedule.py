@@ -32,10 +32,12 @@ def _is_due(run: Run, metric: Metric, now: Ms) -> bool:
         if metric.initial_delay is None:
             return not metric.bad_delay
         return run.started_at is not None and run.started_at + metric.initial_delay <= now
-    if metric.bad_interval or _enough(metric, result):
+    if _enough(metric, result):
         return False
+    if last.phase is Phase.ERROR:
+        return now > last.finished_at + ERROR_RETRY
     interval = ERROR_RETRY if metric.interval is None else metric.interval
-    return now > last.finished_at + interval
+    return not metric.bad_interval and now > last.finished_at + interval
 
 
 def _enough(metric: Metric, result: MetricResult) -> bool:
