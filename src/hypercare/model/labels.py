@@ -37,6 +37,15 @@ class Labels:
         self.pairs = tuple([pool.setdefault(pair, pair) for pair in self.pairs])
 
     @classmethod
+    def _of_sorted(cls, pairs: tuple[tuple[str, str], ...]) -> Labels:
+        """Labels of pairs that came out of a label set in its order: nothing is to be sorted or left out."""
+        self = cls.__new__(cls)
+        self.pairs = pairs
+        self._hash = hash(pairs)
+        self._map = None
+        return self
+
+    @classmethod
     def of(cls, mapping: Mapping[str, str] | None = None, /, **labels: str) -> Labels:
         """Build from a mapping and keyword arguments: ``Labels.of(job="api")``."""
         return cls({**(mapping or {}), **labels}.items())
@@ -86,12 +95,12 @@ class Labels:
     def without(self, names: Iterable[str]) -> Labels:
         """A copy that lacks the given labels."""
         drop = frozenset(names)
-        return Labels((n, v) for n, v in self.pairs if n not in drop)
+        return self._of_sorted(tuple([pair for pair in self.pairs if pair[0] not in drop]))
 
     def keep(self, names: Iterable[str]) -> Labels:
         """A copy with only the given labels."""
         wanted = frozenset(names)
-        return Labels((n, v) for n, v in self.pairs if n in wanted)
+        return self._of_sorted(tuple([pair for pair in self.pairs if pair[0] in wanted]))
 
     def without_name(self) -> Labels:
         """A copy that lacks the metric name."""
