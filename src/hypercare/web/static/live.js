@@ -44,6 +44,16 @@
     const words = rest > 0 ? left(rest) : "now";
     if (e.textContent !== words) e.textContent = words;
   });
+  // The menu closes as menus do: by Escape, and by a press elsewhere.
+  const menu = document.querySelector("details.menu");
+  if (menu) {
+    document.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+    document.addEventListener("click", (e) => { if (!menu.contains(e.target)) menu.open = false; });
+  }
   tick();
   setInterval(tick, 1000);
   localise();
