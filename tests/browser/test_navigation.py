@@ -1,0 +1,38 @@
+"""The pages are reached by thumb and by keyboard, on a phone as on a desk."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.e2e]
+
+LONG = "AnAlert" * 12
+ALERT = [{"labels": {"alertname": LONG, "severity": "critical", "service": "shop", "instance": "host." * 20}}]
+MORE = ["Actions", "Targets", "Channels", "Status page", "API", "Users", "Audit log"]
+
+
+def test_the_menu_on_a_phone_opens_by_keyboard_and_nothing_is_wider_than_the_screen(serve, wait, chromium):
+    server = serve(second="60s").start()
+    server.post("/api/v2/alerts", ALERT)
+    wait(lambda: server.get("/api/hypercare/v1/incidents"), what="an incident")
+    server.post("/api/hypercare/v1/incidents/1/notes", {"by": "ben", "text": "/a/long/path" * 12})
+    page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
+    page.set_default_timeout(40_000)
+    page.goto(server.url + "/incidents/1")
+    page.get_by_text("/a/long/path").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    menu = page.locator("details.menu")
+    menu.locator("summary").focus()
+    page.keyboard.press("Enter")
+    for name in MORE:
+        assert menu.get_by_role("link", name=name, exact=True).is_visible(), name
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.keyboard.press("Escape")
+    assert menu.get_attribute("open") is None
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Targets").wait_for()
+    assert page.locator("details.menu summary").inner_text() == "Targets"
