@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypercare.deploys import store
 from hypercare.deploys.commands import StartWatch
-from hypercare.model.events import ActionEnded, ActionWanted
+from hypercare.ports import HttpResponse
 
 TEXT = """
 platform: shop
@@ -16,6 +16,7 @@ alertmanager: false
 services: [{name: api}]
 people: [{name: ana, contact: [{channel: console}]}]
 collect: {host: {enabled: false}}
+actions: [{name: roll-back, http: {url: "http://deployer/roll-back"}}]
 deployments:
   plans:
     - name: quick
@@ -23,7 +24,7 @@ deployments:
       baseline: {kind: BASELINE, length: 1h}
       rollback: roll-back
       evaluate_every: 30s
-      sample_every: 2m
+      sample_every: 1m
       sign_off: 5m
       phases: [{name: intensive, until: 20m, every: 10m}, {name: standard, until: 1h, every: 20m}]
       extensions: 0
@@ -50,11 +51,11 @@ class DeployShop:
         self.shop = make(text=TEXT.replace("BASELINE", baseline), rules="groups: []", **given)
         self.api = self.shop.targets[0]
         self.good()
-        self.shop.app.kernel.subscribe(ActionWanted, self._roll_back)
+        self.shop.world.host("deployer", self._roll_back)
 
-    def _roll_back(self, ctx, event):
+    def _roll_back(self, _, now):
         self.good()
-        ctx.publish(ActionEnded(event.request_id, event.action, "done", "exit code 0"))
+        return HttpResponse(200, {"content-type": "text/plain"}, b"rolled back", 0.02, now), 20
 
     def good(self):
         self.api.counter('http_requests_total{status="200"}', 20.0)

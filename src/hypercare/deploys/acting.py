@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Final
 
 from hypercare.deploys import rows, store
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 VERIFY: Final = "deploys.verify"
 BY_VERDICT: Final = ""
 _DONE: Final = "done"
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._:/@+-]+")
+"""What an action takes for no name; the names of checks are words for people: ``http errors`` is ``http-errors``."""
 
 
 class Actor:
@@ -67,7 +70,7 @@ class Actor:
             ("previous", watch.previous),
             ("color", watch.color),
             ("other_color", watch.other_color),
-            ("check", check),
+            ("check", _UNSAFE.sub("-", check).strip("-")),
             ("watch", str(watch.number)),
         )
         rows.tell(ctx, watch.id, "action", f"{action} is asked for: {reason}", by)
