@@ -79,6 +79,10 @@ def _alerts(ctx: Context, incident_id: str, within: Ms) -> int:
     return int(ctx.db.execute(query).scalar() or 0)
 
 
+DRILL: Final = "drill"
+"""The label of alerts that are none: steps of an escalation page people for them, and do nothing else."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
     """A procedure that a step asks for; ``taken_at`` is none until somebody runs it."""
@@ -123,6 +127,10 @@ class Actions:
         """Do what a step says; ``key`` tells one time from another."""
         action = step.action
         if action is None:
+            return
+        if subject.labels.get(DRILL):
+            # People are drilled, not the platform: nothing runs, and the public hears nothing.
+            _tell(ctx, subject, policy, f"left out, this is a drill: {action}", "drill")
             return
         request_id = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
         if action.kind == PROCEDURE:

@@ -21,6 +21,7 @@ from hypercare.web.api.alertmanager import alertmanager_router
 from hypercare.web.api.channels import channels_router
 from hypercare.web.api.deployments import deployments_router
 from hypercare.web.api.dispatch import Dispatcher
+from hypercare.web.api.drills import drills_router
 from hypercare.web.api.endpoint import describe
 from hypercare.web.api.inbound import inbound_router
 from hypercare.web.api.otlp import otlp_router
@@ -88,6 +89,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         actions_router(app, gate),
         channels_router(app, gate, sender),
         deployments_router(app, gate),
+        drills_router(app, gate),
         inbound_router(app),
         replica_router(app),
         link_router(pages),
