@@ -12,7 +12,7 @@ def test_a_drill_pages_is_taken_measured_and_ends(shop):
     assert (found["taken_by"], found["over"]) == ("", False)
     incident = shop.get(f"/api/hypercare/v1/incidents/{found['incident']}").json()
     assert incident["title"].startswith("[DRILL]")
-    assert [line["what"] for line in found["lines"]][0] == "incident opened"
+    assert found["lines"][0]["what"] == "incident opened"
     assert any(line["what"].startswith("step 1 reached") and line["in_time"] for line in found["lines"])
     assert found["lines"][-1]["what"] == "acknowledged"
     assert found["lines"][-1]["achieved_ms"] is None
