@@ -20,7 +20,7 @@ from hypercare.adapters.host import SystemHost, hostname
 from hypercare.adapters.http import HttpClient
 from hypercare.adapters.ioloop import IoLoop
 from hypercare.adapters.mailer import SmtpMailer
-from hypercare.adapters.memory import memory_limit
+from hypercare.adapters.memory import memory_limit, spare_collector
 from hypercare.adapters.network import SystemNetwork
 from hypercare.adapters.processes import SystemProcesses
 from hypercare.adapters.realtime import RealtimeDriver
@@ -122,6 +122,7 @@ def serve(
     web = create_web(app, lambda: load_config(config), exposed=not is_loopback(host))
     _log.info("watching %s, listening on http://%s:%d", loaded.hypercare.platform, host, port)
     status = _status_page(app)
+    spare_collector()
     try:
         _run_web(web, app, config, host, port)
     finally:
