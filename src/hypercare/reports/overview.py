@@ -161,11 +161,12 @@ def _failing_checks(app: App, now: Ms) -> dict[Labels, str]:
 def alert_lines(app: App, db: Connection, now: Ms) -> tuple[AlertLine, ...]:
     """All firing alerts, the worst first."""
     order = {"critical": 0, "warning": 1, "info": 2}
-    lines = [_alert_line(view) for view in load_alerts(db, app.routing_settings, now)]
+    lines = [alert_line(view) for view in load_alerts(db, app.routing_settings, now)]
     return tuple(sorted(lines, key=lambda a: (bool(a.suppressed_by), order.get(a.severity, 3), a.name, a.labels)))
 
 
-def _alert_line(view: AlertView) -> AlertLine:
+def alert_line(view: AlertView) -> AlertLine:
+    """One firing alert as people read it."""
     labels, annotations = view.alert.labels, view.alert.annotations
     reasons = [
         *(f"silenced ({i[:8]})" for i in view.silenced_by),

@@ -77,12 +77,15 @@ class RoutingService:
     def apply(self, ctx: Context, settings: RoutingSettings) -> None:
         """Take settings that are already in this room's words."""
         # A failed step leaves the old settings: the app does not replace a configuration that cannot be taken.
+        reloaded = self._loaded
         self.settings = settings
         self._index = None
         index = self._enter(ctx)
         for held in tuple(index.alerts.values()):
             if not held.alert.resolved_at(ctx.now):
                 self._place(ctx, index, held)
+        if reloaded:
+            _flush_soon(ctx, index)
         _save(ctx, index)
         self._watch_ends(ctx, index)
         suppression.judge(ctx, index)
@@ -311,6 +314,18 @@ class RoutingService:
         index.decisions = {k: v for k, v in index.decisions.items() if k[0] in index.groups}
         _save(ctx, index)
         journal.purge(ctx.db, ctx.now - JOURNAL_RETENTION)
+
+
+def _flush_soon(ctx: Context, index: Index) -> None:
+    """After a reload, what groups have to say is said at once, as in Alertmanager, whose groups begin anew then.
+
+    A group that still waits for its first flush goes on waiting as long as it would have: a reload delays nothing.
+    """
+    for group in index.groups.values():
+        if group.flushed_at is not None and group.next_flush > ctx.now:
+            group.next_flush = ctx.now
+            index.put_group(group)
+            ctx.set_timer(f"{FLUSH}:{group.id}", ctx.now, FLUSH)
 
 
 def _watch_silences(ctx: Context, index: Index) -> None:

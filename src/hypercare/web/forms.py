@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import Form
 from starlette.concurrency import run_in_threadpool
@@ -14,9 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from hypercare.access import Role
 from hypercare.incidents.commands import Acknowledge, AddNote, Resolve, Unacknowledge
 from hypercare.kernel import CommandError
-from hypercare.model.matchers import Matcher, MatchOp
-from hypercare.model.time import YEAR, parse_duration
-from hypercare.routing.commands import ExpireSilence, PutSilence
+from hypercare.routing.commands import ExpireSilence
 from hypercare.web.auth import COOKIE, SECURE_COOKIE, TooManyTriesError, address_of, session_secret
 from hypercare.web.calls import call
 from hypercare.web.notices import MESSAGE
@@ -88,27 +85,10 @@ def _incidents(router: APIRouter, pages: Pages) -> None:
 
 
 def _silences(router: APIRouter, pages: Pages) -> None:
-    @router.post("/silences")
-    async def silence(
-        request: Request, matchers: Annotated[str, Form(max_length=100_000)], duration: Annotated[str, Form()],
-        comment: Annotated[str, Form(max_length=200)],
-    ) -> Response:  # fmt: skip
-        now = pages.app.ports.clock.now()
-        try:
-            wanted = tuple(Matcher(str(n), MatchOp.EQUAL, str(v)) for n, v in json.loads(matchers))
-            lasts = parse_duration(duration)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise CommandError("that is no silence: expected pairs of label and value, and a duration", 400) from error
-        if not 0 < lasts <= YEAR:
-            raise CommandError("a silence lasts up to a year", 400)
-        by = pages.by(request, unquote(request.cookies.get(ME, "")))
-        await call(pages.app, PutSilence((wanted,), now, now + lasts, by, comment))
-        return _back(request, "/alerts", f"Silenced for {duration}.")
-
     @router.post("/silences/{silence_id}/expire")
     async def expire(request: Request, silence_id: str) -> Response:
         await call(pages.app, ExpireSilence(silence_id))
-        return _back(request, "/alerts")
+        return _back(request, "/silences", "The silence has ended.")
 
 
 def _log_in(router: APIRouter, pages: Pages) -> None:

@@ -17,9 +17,9 @@ from hypercare.model.time import DAY, MINUTE, SECOND, Ms, format_duration, forma
 from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.reports.overview import alert_lines, overview, target_lines
 from hypercare.reports.why import why_one
-from hypercare.routing.store import load_silences
 from hypercare.web.access_pages import add_access_pages
 from hypercare.web.action_pages import add_action_pages
+from hypercare.web.alert_pages import add_alert_pages
 from hypercare.web.auth import TooManyTriesError
 from hypercare.web.channels_page import add_channels_page
 from hypercare.web.deploy_pages import add_deployment_pages
@@ -128,14 +128,6 @@ def _views(app: App, db: Connection, now: Ms, name: str) -> dict[str, Any]:
             return {"o": o, "oncall": o.oncall}
         case "incidents":
             return {"incidents": load_incidents(db)}
-        case "alerts":
-            active = [s for s in load_silences(db) if s.state(now) != "expired"]
-            silences = [
-                {"id": s.id, "comment": s.comment, "created_by": s.created_by, "ends_at": s.ends_at,
-                 "text": " or ".join("{" + ", ".join(map(str, ms)) + "}" for ms in s.matcher_sets)}
-                for s in active
-            ]  # fmt: skip
-            return {"alerts": alert_lines(app, db, now), "silences": silences}
         case "targets":
             return {"targets": target_lines(app, now)}
         case _:
@@ -151,7 +143,7 @@ def _views(app: App, db: Connection, now: Ms, name: str) -> dict[str, Any]:
 def pages_router(pages: Pages, sender: Trials) -> APIRouter:
     """All pages, fragments and their forms; not part of the API's description."""
     router = APIRouter(include_in_schema=False)
-    fragments = {"overview": "f_overview.html", "incidents": "f_incident_list.html", "alerts": "f_alerts.html"}
+    fragments = {"overview": "f_overview.html", "incidents": "f_incident_list.html"}
     fragments |= {"targets": "f_targets.html", "oncall": "f_oncall.html"}
 
     def page(path: str, name: str) -> None:
@@ -160,8 +152,9 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
 
         router.add_api_route(path, show, methods=["GET"], name=f"page_{name}", response_model=None)
 
-    for path, name in (("/", "overview"), ("/incidents", "incidents"), ("/alerts", "alerts"), ("/targets", "targets")):
+    for path, name in (("/", "overview"), ("/incidents", "incidents"), ("/targets", "targets")):
         page(path, name)
+    add_alert_pages(router, pages)
     add_oncall_pages(router, pages)
     add_room_pages(router, pages)
     add_deployment_pages(router, pages)

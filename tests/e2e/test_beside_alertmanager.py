@@ -1,0 +1,119 @@
+"""Timed scenarios in a real Alertmanager 0.25 and a real hypercare beside it: the same notifications at the same times."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime as dt
+import shutil
+import time
+
+import pytest
+from beside_kit import Play, Step
+from beside_scenarios import INTERVALS, RELOAD_AT, RELOADED, RESTARTED, STEADY, STOP_AT
+
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("prometheus-alertmanager") is None,
+        reason="prometheus-alertmanager is not installed (apt install it)",
+    ),
+]
+TOLERANCE = 0.4
+"""Seconds between a notification of theirs and ours."""
+LENGTH = 31.0
+EVERY = {"steady": STEADY, "reloaded": RELOADED, "restarted": RESTARTED}
+APART = {"steady": 0.2, "reloaded": 0.04, "restarted": 0.04}
+"""Seconds between the beginnings of two scenarios; those of a reload have to be about the same."""
+CASES = [(group, name) for group, scenarios in EVERY.items() for name in scenarios]
+
+
+def _begin() -> float:
+    """When to begin so that a minute ends well within the scenarios, between two flushes (those are at odd seconds)."""
+    begin = time.time() + 2
+    minute = (begin // 60 + 1) * 60
+    # Flushes come at odd seconds after the beginning; the minute must end at an even one.
+    begin += (minute - begin) % 2
+    return begin if 4 <= minute - begin <= 26 else minute - 26 if minute - begin > 26 else minute + 34
+
+
+def _minutes(begun: float) -> list[dict]:
+    end = dt.datetime.fromtimestamp((begun // 60 + 1) * 60, dt.UTC)
+    this, following = f"{end - dt.timedelta(minutes=5):%H:%M}", f"{end + dt.timedelta(minutes=5):%H:%M}"
+    if this > f"{end:%H:%M}" or following < f"{end:%H:%M}":
+        pytest.skip("too close to midnight: the intervals of this test would span it")
+    return [
+        {"name": "this minute", "time_intervals": [{"times": [{"start_time": this, "end_time": f"{end:%H:%M}"}]}]},
+        {"name": "next minute", "time_intervals": [{"times": [{"start_time": f"{end:%H:%M}", "end_time": following}]}]},
+    ]
+
+
+def _play(group: str, play: Play, begun: float) -> None:
+    if group == "reloaded":
+        steps = (Step(RELOAD_AT, "call", action=play.reload),)
+    elif group == "restarted":
+        steps = (Step(STOP_AT, "call", action=lambda side: side.restart()),)
+    else:
+        steps = ()
+    play.play(begun, LENGTH, steps)
+
+
+def _play_all(folder) -> dict[str, Play]:
+    """All groups side by side, each in a pair of programs of its own."""
+    guess = _begin()
+    made = {group: Play(folder / group, scenarios, apart=APART[group]) for group, scenarios in EVERY.items()}
+    try:
+        for play in made.values():
+            play.intervals = (*INTERVALS, *_minutes(guess))
+        with concurrent.futures.ThreadPoolExecutor(len(made)) as pool:
+            list(pool.map(lambda p: p.start(), made.values()))
+            begun = _begin()
+            if begun // 60 != guess // 60:
+                for play in made.values():
+                    play.intervals = (*INTERVALS, *_minutes(begun))
+                    for side in play.sides:
+                        play.write(side, later=False)
+                        side.ask("POST", "/-/reload")
+            for future in [pool.submit(_play, group, play, begun) for group, play in made.items()]:
+                future.result()
+    finally:
+        for play in made.values():
+            play.close()
+    return made
+
+
+def _said(play: Play, side: str, name: str) -> list[str]:
+    return [str(h)[7:] for h in play.heard(side, name)]
+
+
+def _late(play: Play, name: str) -> float:
+    """The longest time between two notifications that should be at the same time."""
+    pairs = zip(play.heard("ours", name), play.heard("theirs", name), strict=False)
+    return max((abs(o.second - t.second) for o, t in pairs), default=0.0)
+
+
+@pytest.fixture(scope="module")
+def plays(tmp_path_factory):
+    """What was played; once more where a busy machine made times differ (one side may even miss a flush then)."""
+    made = _play_all(tmp_path_factory.mktemp("beside"))
+    if any(_late(made[g], n) > TOLERANCE or _said(made[g], "ours", n) != _said(made[g], "theirs", n) for g, n in CASES):
+        made = _play_all(tmp_path_factory.mktemp("again"))
+    return made
+
+
+@pytest.mark.parametrize(("group", "name"), CASES, ids=[f"{g}: {n}" for g, n in CASES])
+def test_the_same_notifications(plays, group, name):
+    play = plays[group]
+    ours, theirs = play.heard("ours", name), play.heard("theirs", name)
+    story = "ours:\n{}\ntheirs:\n{}".format("\n".join(map(str, ours)), "\n".join(map(str, theirs)))
+    assert _said(play, "ours", name) == _said(play, "theirs", name), story
+    assert [h.body for h in ours] == [h.body for h in theirs]
+    assert _late(play, name) <= TOLERANCE, story
+    assert play.statuses["ours", name] == play.statuses["theirs", name]
+
+
+def test_the_plays_say_something(plays):
+    """All but the few that are about nobody being told have notifications, and the reload that is not valid is refused."""
+    silent = [n for g, n in CASES if not plays[g].heard("theirs", n)]
+    assert sorted(silent) == ["muted always", "never active"]
+    assert 400 <= max(plays["reloaded"].statuses["theirs", "reloads"]) <= 599
