@@ -319,6 +319,7 @@ class Play:
         self.hooks = Hooks()
         self.sides = [Side(name, folder / name, self.hooks) for name in ("ours", "theirs")]
         self.statuses: dict[tuple[str, str], list[int]] = {}
+        self.reload_took = {"ours": 0.0, "theirs": 0.0}
         self.begun = 0.0
 
     def start(self) -> None:
@@ -332,7 +333,9 @@ class Play:
 
     def reload(self, side: Side) -> None:
         self.write(side, later=True)
+        begun = time.monotonic()
         side.ask("POST", "/-/reload")
+        self.reload_took[side.name] = time.monotonic() - begun
 
     @staticmethod
     def refused_reload(side: Side) -> None:

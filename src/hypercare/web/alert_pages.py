@@ -147,7 +147,7 @@ def add_alert_pages(router: APIRouter, pages: Pages) -> None:
 
     @router.get("/fragments/alerts")
     def alerts_fragment(request: Request) -> Response:
-        return pages.render(request, "f_alerts.html", **_alerts_view(pages, _Filter.of(request)))
+        return pages.render(request, "f_alert_groups.html", **_alerts_view(pages, _Filter.of(request)))
 
     @router.get("/silences")
     def silences(request: Request) -> Response:
