@@ -199,27 +199,27 @@ STEADY: dict[str, Scenario] = {
 RELOAD_AT = 8.4
 RELOADED: dict[str, Scenario] = {
     "reloads": Scenario(
-        (Step(4.4, "call", action=Play.refused_reload), fire(0, "Down/a"), resolve(12, "Down/a")),
+        (Step(4.4, "call", action=Play.refused_reload), fire(0, "Down/a"), resolve(13.2, "Down/a")),
     ),
-    "nothing changes": Scenario((fire(0, "Down/a"), fire(12, "Down/b"))),
-    "another receiver": Scenario((fire(0, "Down/a"), fire(12, "Down/b")), later={"receiver": "/other"}),
+    "nothing changes": Scenario((fire(0, "Down/a"), fire(13.2, "Down/b"))),
+    "another receiver": Scenario((fire(0, "Down/a"), fire(13.2, "Down/b")), later={"receiver": "/other"}),
     "a route more": Scenario(
         (fire(0, "Down/a", severity="critical"), fire(0, "Down/b")),
         later={"routes": [{"receiver": "/pager", "matchers": ["severity=critical"]}]},
     ),
     "a route less": Scenario(
-        (fire(0, "Down/a", severity="critical"), fire(0, "Slow/b"), resolve(12, "Down/a", severity="critical")),
+        (fire(0, "Down/a", severity="critical"), fire(0, "Slow/b"), resolve(13.2, "Down/a", severity="critical")),
         {"routes": [{"receiver": "/pager", "matchers": ["severity=critical"]}]}, {},
     ),
     "grouped otherwise": Scenario((fire(0, "Down/a", "Down/b"),), later={"group_by": ["instance"]}),
     "shorter intervals": Scenario(
-        (fire(0, "Down/a"), fire(12, "Down/b")), {"group_interval": "1h"}, {"group_interval": "2s"}
+        (fire(0, "Down/a"), fire(13.2, "Down/b")), {"group_interval": "1h"}, {"group_interval": "2s"}
     ),
     # (Two alerts of one group that wait here are no scenario: Alertmanager flushes its new group as soon as the first
     # of them is in it again, which one that is, is chance; we tell them together.)
     "repeats sooner": Scenario((fire(0, "Down/a"),), later={"repeat_interval": "5s"}),
     "a rule more": Scenario(
-        (fire(0, "Node", severity="critical"), fire(11, "Disk", severity="warning")), later_rules=(CRITICAL_MUTES_WARNING,)
+        (fire(0, "Node", severity="critical"), fire(11.3, "Disk", severity="warning")), later_rules=(CRITICAL_MUTES_WARNING,)
     ),
     "a rule less": Scenario(
         (fire(0, "Node", severity="critical"), fire(0.2, "Disk", severity="warning")),
@@ -227,19 +227,19 @@ RELOADED: dict[str, Scenario] = {
     ),
     "inhibited through the reload": Scenario(
         (fire(0, "Node", severity="critical"), fire(0.2, "Disk", severity="warning"),
-         resolve(13, "Node", severity="critical")),
+         resolve(13.2, "Node", severity="critical")),
         rules=(CRITICAL_MUTES_WARNING,),
     ),
     "silenced through the reload": Scenario(
-        (silence(0, "s", ("alertname", "=", "Down")), fire(0.4, "Down/a"), expire(13, "s"))
+        (silence(0, "s", ("alertname", "=", "Down")), fire(0.4, "Down/a"), expire(13.2, "s"))
     ),
     "an integration more": Scenario((fire(0, "Down/a"),), later_receivers={"": [{}, {}]}),
     "ends are told from now on": Scenario(
-        (fire(0, "Down/a"), resolve(12, "Down/a")), receivers={"": [NO_END]}, later_receivers={"": [{}]}
+        (fire(0, "Down/a"), resolve(13.2, "Down/a")), receivers={"": [NO_END]}, later_receivers={"": [{}]}
     ),
     "ended before the reload, not yet told": Scenario((fire(0, "Down/a"), resolve(5, "Down/a")), {"group_interval": "11s"}),
     "muted from the reload": Scenario(
-        (fire(0, "Down/a"), fire(11, "Down/b")), later={"mute_time_intervals": ["always"]}
+        (fire(0, "Down/a"), fire(11.3, "Down/b")), later={"mute_time_intervals": ["always"]}
     ),
 }  # fmt: skip
 

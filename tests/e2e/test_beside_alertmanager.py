@@ -86,6 +86,13 @@ def _said(play: Play, side: str, name: str) -> list[str]:
     return [str(h)[7:] for h in play.heard(side, name)]
 
 
+def _content(name: str, body: dict) -> dict:
+    """Everything that was sent; an end that nobody named is a millisecond of each side's own."""
+    if not name.endswith("without an end"):
+        return body
+    return {**body, "alerts": [{k: v for k, v in alert.items() if k != "endsAt"} for alert in body["alerts"]]}
+
+
 def _late(play: Play, name: str) -> float:
     """The longest time between two notifications that should be at the same time.
 
@@ -112,7 +119,7 @@ def test_the_same_notifications(plays, group, name):
     ours, theirs = play.heard("ours", name), play.heard("theirs", name)
     story = "ours:\n{}\ntheirs:\n{}".format("\n".join(map(str, ours)), "\n".join(map(str, theirs)))
     assert _said(play, "ours", name) == _said(play, "theirs", name), story
-    assert [h.body for h in ours] == [h.body for h in theirs]
+    assert [_content(name, h.body) for h in ours] == [_content(name, h.body) for h in theirs]
     assert _late(play, name) <= TOLERANCE, story
     # What they refuse we refuse (a configuration that is not valid: 500 there, 400 here).
     ours_took, theirs_took = ([code < 400 for code in play.statuses[side, name]] for side in ("ours", "theirs"))
