@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -36,3 +39,25 @@ def test_the_menu_on_a_phone_opens_by_keyboard_and_nothing_is_wider_than_the_scr
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Targets").wait_for()
     assert page.locator("details.menu summary").inner_text() == "Targets"
+
+
+def test_somebody_logs_in_and_silences_an_alert_that_arrives_live(serve, chromium):
+    server = serve(more="web: {token: open-sesame}\n").start()
+    page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
+    page.set_default_timeout(40_000)
+    page.goto(server.url + "/alerts")
+    page.get_by_label("Password or token").fill("open-sesame")
+    page.get_by_label("Password or token").press("Enter")
+    page.get_by_text("Nothing fires").wait_for()
+    head = {"Authorization": "Bearer open-sesame", "Content-Type": "application/json"}
+    alert = urllib.request.Request(server.url + "/api/v2/alerts", json.dumps(ALERT).encode(), head)
+    urllib.request.urlopen(alert, timeout=10).close()
+    page.get_by_text(LONG).first.wait_for()
+    page.get_by_text("labels", exact=True).first.click()
+    page.get_by_label("because").fill("we <b>know</b>")
+    page.get_by_label("because").press("Enter")
+    page.locator(".badge.suppressed").wait_for()
+    page.get_by_text("we <b>know</b>").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Expire").click()
+    page.locator(".badge.suppressed").wait_for(state="detached")
