@@ -9,6 +9,7 @@ from hypercare.deploys.commands import AnswerCriterion, CancelWatch, SignCheckpo
 from hypercare.kernel import CommandError
 from hypercare.model.events import ActionEnded, ActionWanted, IncidentWanted, WatchFound
 from hypercare.model.time import HOUR, MINUTE, SECOND
+from hypercare.ports import HttpResponse
 
 CONFIG = """
 platform: shop
@@ -17,6 +18,7 @@ alertmanager: false
 services: [{name: api}]
 people: [{name: ana, contact: [{channel: webhook, url: "http://phone/"}]}]
 collect: {host: {enabled: false}}
+actions: [{name: roll-back, http: {url: "http://deployer/roll-back"}}]
 deployments:
   plans:
     - name: default
@@ -70,18 +72,21 @@ class House:
     def _prepare(self):
         self.api = self.stage.target("api:80")
         self.good()
+        self.stage.world.host("deployer", self._roll_back)
         kernel = self.stage.app.kernel
         kernel.subscribe(ActionWanted, self._on_wanted)
         kernel.subscribe(WatchFound, lambda _, event: self.found.append(event))
         kernel.subscribe(IncidentWanted, lambda _, event: self.wanted.append(event.title))
         self.stage.start()
 
-    def _on_wanted(self, ctx, event):
+    def _on_wanted(self, _, event):
         self.wanted.append(event.action)
+
+    def _roll_back(self, _, now):
         if self.rollback == "done":
             self.good()
-        if self.rollback:
-            ctx.publish(ActionEnded(event.request_id, event.action, self.rollback, "exit code 0"))
+        status = 500 if self.rollback == "failed" else 200
+        return HttpResponse(status, {"content-type": "text/plain"}, b"", 0.02, now), 20
 
     def good(self, rate=20.0):
         self.api.counter('http_requests_total{status="200"}', rate)
