@@ -64,8 +64,10 @@ class Actor:
         request_id = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         if not rows.put_request(ctx, watch.id, request_id, action, check, reason):
             return
+        observed = self._observed.get(watch.id)
+        seen = observed.seen.get(check) if observed is not None and check else None
         context = (
-            ("service", watch.service),
+            ("service", watch.service if seen is None else seen.row.service),
             ("version", watch.version),
             ("previous", watch.previous),
             ("color", watch.color),
