@@ -148,7 +148,7 @@ def test_a_slow_leak_ends_in_concerns_and_then_in_a_roll_back(release):
     r.run(16 * HOUR)
     assert [name for name, _ in r.runs()] == ["restart", "roll-back"]
     assert (r.watch.status, r.watch.verdict) == ("done", "FAILURE")
-    assert [a.state for a in r.of(store.load_requests)] == ["in vain", "helped"]
+    assert [a.state for a in r.of(store.load_requests)] == ["in vain", "helped"], r.of(store.load_journal)[-12:]
     assert r.world.machine.exposition(r.stage.clock.now()).count(b"agents") == 2
 
 

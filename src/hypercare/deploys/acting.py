@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from hypercare.deploys import rows, store
-from hypercare.judge.findings import Level
+from hypercare.judge.findings import Level, Method
 from hypercare.model.events import ActionEnded, ActionWanted, IncidentWanted
 from hypercare.model.severity import Severity
 from hypercare.model.time import format_duration
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 VERIFY: Final = "deploys.verify"
 BY_VERDICT: Final = ""
 _DONE: Final = "done"
+_IMMEDIATE: Final = frozenset({Method.LIMIT, Method.EXCURSION})
+"""Drift and trends look back over hours: they cannot have passed a few minutes later, whatever was done."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._:/@+-]+")
 """What an action takes for no name; the names of checks are words for people: ``http errors`` is ``http-errors``."""
 
@@ -103,7 +105,12 @@ class Actor:
                 ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
             return
         checks = [request.check] if request.check else list(observed.seen)
-        still = [k.check for check in checks for k in observed.book.open(check) if k.level is Level.CRITICAL]
+        still = [
+            k.check
+            for check in checks
+            for k in observed.book.open(check)
+            if k.level is Level.CRITICAL and (k.method in _IMMEDIATE or observed.far_out(check))
+        ]
         waited = format_duration(watch.plan.verify)
         if still:
             text = f"{request.action} did not help: {', '.join(dict.fromkeys(still))} still critical {waited} later"

@@ -12,6 +12,7 @@ from hypercare.deploys.checks import rows_of
 from hypercare.deploys.crossing import Crossing
 from hypercare.deploys.meter import Wanted
 from hypercare.judge.burn import burning
+from hypercare.judge.drift import SEVERE
 from hypercare.judge.findings import Level, Method
 from hypercare.judge.panel import Panel
 from hypercare.judge.reference import understand
@@ -253,6 +254,17 @@ class Observation:
             if row.check.slo is not None:
                 burnt = burning(seen.coarse.newest(1_000_000), row.check.slo / 100, ctx.now)
                 self.book.now(ctx, row, Method.BURN, burnt, whole, ctx.now)
+
+    def far_out(self, check: str) -> bool:
+        """Whether a check's newest value is as far from its baseline as a critical finding would have it."""
+        seen = self.seen[check]
+        newest = seen.fine.newest(1)
+        if seen.reference is None or not len(newest) or not np.isfinite(newest.values[0]):
+            return True
+        reference = seen.reference
+        change = reference.change(float(reference.compare(newest.values)[0]))
+        signs = reference.measure.direction.signs
+        return max(sign * change for sign in signs) >= SEVERE * reference.measure.tolerance
 
     def unknown(self, seen: Seen, since: Ms, now: Ms) -> str:
         """Why a row cannot be judged over a period; empty where it can."""

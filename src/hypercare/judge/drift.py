@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
 
 WINDOWS: Final[tuple[Ms, ...]] = (HOUR, 4 * HOUR, 12 * HOUR)
-_SEVERE: Final = 3.0
+SEVERE: Final = 3.0
+"""So many times the tolerance is critical."""
 _LEAST: Final = 8
 _HALF: Final = 0.5
 
@@ -79,7 +80,7 @@ def _held(
     if probability >= chance:
         return None
     change = reference.change(reference.centre + mean - reference.mean)
-    severe = probability < chance / 5 and abs(change) >= _SEVERE * reference.measure.tolerance
+    severe = probability < chance / 5 and abs(change) >= SEVERE * reference.measure.tolerance
     value = math.exp(mean) if reference.logarithmic else mean
     bound = math.exp(reference.mean) if reference.logarithmic else reference.mean
     finding = Finding(
