@@ -35,11 +35,16 @@ LLM = "gremlinsai_llm_response_duration_seconds"
 BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0)
 # Alert: where, what breaks it, what heals it.
 SCENARIOS = {
-    "HighApiErrorRate": (BACKEND, ("counter", "gremlinsai_api_errors_total", 4), ("counter", "gremlinsai_api_errors_total", 0.2)),
-    "HighLLMLatency": (BACKEND, ("histogram", LLM, 'provider="ollama"', 3, 8.0), ("histogram", LLM, 'provider="ollama"', 3, 1.0)),
+    "HighApiErrorRate": (
+        BACKEND, ("counter", "gremlinsai_api_errors_total", 4),
+        ("counter", "gremlinsai_api_errors_total", 0.2)),
+    "HighLLMLatency": (
+        BACKEND, ("histogram", LLM, 'provider="ollama"', 3, 8.0),
+        ("histogram", LLM, 'provider="ollama"', 3, 1.0)),
     "WeaviateDown": ("weaviate:2112", None, None),
     "HighMemoryUsage": (
-        BACKEND, ("gauge", "process_resident_memory_bytes", 2.4 * GIB), ("gauge", "process_resident_memory_bytes", 0.8 * GIB)),
+        BACKEND, ("gauge", "process_resident_memory_bytes", 2.4 * GIB),
+        ("gauge", "process_resident_memory_bytes", 0.8 * GIB)),
     "DatabaseConnectionFailure": (
         BACKEND, ("counter", "gremlinsai_database_connection_errors_total", 0.5),
         ("counter", "gremlinsai_database_connection_errors_total", 0)),
