@@ -159,7 +159,7 @@ class Baseline(StrictModel):
     """
 
     kind: Literal["before", "week", "other_color", "fixed"] = "before"
-    length: Annotated[Duration, Field(ge=HOUR)] = DAY
+    length: Annotated[Duration, Field(ge=MINUTE)] = DAY
 
 
 def _baseline(value: Any) -> Any:

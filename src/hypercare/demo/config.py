@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from hypercare.demo.layout import HOST, RunDirectory
@@ -17,13 +18,13 @@ _PLACE = re.compile(r"__([a-z-]+)__")
 
 
 def render(name: str, ports: Mapping[str, int]) -> str:
-    """One file with ``__process__`` replaced by the process' host:port.
+    """One file with ``__process__`` replaced by the process' host:port, and ``__python__`` by our interpreter.
 
     Raises:
         KeyError: the file names a process that ``ports`` does not have.
     """
     template = importlib.resources.files("hypercare.demo").joinpath("files", name).read_text(encoding="utf-8")
-    return _PLACE.sub(lambda found: f"{HOST}:{ports[found[1]]}", template)
+    return _PLACE.sub(lambda found: sys.executable if found[1] == "python" else f"{HOST}:{ports[found[1]]}", template)
 
 
 def write(directory: RunDirectory, ports: Mapping[str, int]) -> Path:

@@ -60,6 +60,11 @@ class Actor:
         if actions and not tried:
             self.want(ctx, watch, actions[0], check, reason, rows.MACHINE)
 
+    def under_way(self, ctx: Context, watch: Watch, action: str) -> bool:
+        """Whether an action was asked for already and has not failed."""
+        asked = store.load_requests(ctx.db, watch.id)
+        return any(request.action == action and request.state in {"asked", "done", "helped"} for request in asked)
+
     def want(self, ctx: Context, watch: Watch, action: str, check: str, reason: str, by: str) -> None:
         """Ask for an action once; what was asked before stays as it is."""
         text = f"{watch.id}:{action}:{check}" + ("" if by == rows.MACHINE else f":{ctx.now}")

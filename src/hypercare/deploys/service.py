@@ -337,7 +337,7 @@ class DeploysService:
 
     def _on_failure(self, ctx: Context, watch: Watch, why: str, *, last: bool) -> None:
         self._actor.page(ctx, watch, f"{watch.title} fails: {why}", "failure")
-        if watch.plan.rollback:
+        if watch.plan.rollback and not self._actor.under_way(ctx, watch, watch.plan.rollback):
             self._actor.want(ctx, watch, watch.plan.rollback, BY_VERDICT, why, rows.MACHINE)
         if last or not watch.plan.rollback:
             self._end(ctx, watch, store.DONE, f"{watch.verdict}: {why}", rows.MACHINE)
