@@ -149,7 +149,7 @@ def test_policies_by_severity():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        ("run: restart", "unknown procedure 'restart'"),
+        ("run: restart", "unknown action 'restart'"),
         ("{notify: bob, after: 5m, if: {business_hours: offce}}", "unknown calendar 'offce'"),
         ("notify: role:lead", "unknown role 'lead'"),
         ("notify: bob", "each step must come later than the one before"),
