@@ -10,7 +10,9 @@ import typer
 from hypercare.cli.client import DEFAULT_URL, By, Json, Url, request, whoami
 from hypercare.cli.show import as_json, clean, local, table
 
-app = typer.Typer(help="Deployments under watch: start, list, show, sign, answer, note, action, cancel.", no_args_is_help=True)
+app = typer.Typer(
+    help="Deployments under watch: start, list, show, sign, answer, note, action, cancel.", no_args_is_help=True
+)
 Ref = Annotated[str, typer.Argument(help="Number, id, or the service: its newest.")]
 _BASE = "/api/hypercare/v1/deployments"
 _EXIT = {"SUCCESS": 0, "CONCERNS": 1, "FAILURE": 2, "INCONCLUSIVE": 3, "": 0}
