@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from hypercare.config.deployments import DeployPlan
-from hypercare.deploys.crossing import Crossing
 from hypercare.deploys.meter import Wanted, _placed, _question
 from hypercare.deploys.schedule import checkpoints, extended, phase_at
 from hypercare.judge.findings import Level
-from hypercare.judge.limits import Limit
+from hypercare.judge.limits import Crossing, Limit
 from hypercare.model.labels import Labels
 from hypercare.model.samples import SampleMatrix
 from hypercare.model.time import HOUR, MINUTE

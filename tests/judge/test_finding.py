@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypercare.judge.burn import burning
 from hypercare.judge.drift import Look, drift
 from hypercare.judge.excursion import Budget, excursions
 from hypercare.judge.findings import Level, Method
-from hypercare.judge.limits import Limit, crossings
+from hypercare.judge.limits import Crossing, Limit
 from hypercare.judge.reference import ENOUGH, Measure, understand
 from hypercare.judge.series import Direction, Scale
 from hypercare.judge.tails import fit_tail
@@ -185,6 +186,22 @@ def test_nothing_in_the_numbers_makes_it_fall_over(before, after, direction):
             assert found.since <= found.at
             assert found.until is None or found.until > found.at
         drift(watched, reference, Look(60 * STEP, 0, 0.01))
+
+
+def crossings(found_in, limit, gap):
+    """The stretches in which one limit is crossed, as findings with their ends."""
+    crossing, found = Crossing((limit,), gap // 5), []
+    for at, value in zip(found_in.times.tolist(), found_in.values.tolist(), strict=True):
+        now = crossing.feed(at, value, None)
+        lasts = bool(found) and found[-1].until is None
+        if now and lasts and now.since == found[-1].since:
+            worse = max if limit.above else min
+            found[-1] = dataclasses.replace(found[-1], value=worse(found[-1].value, now.value))
+        elif now:
+            found.append(now)
+        elif lasts:
+            found[-1] = dataclasses.replace(found[-1], until=at)
+    return found
 
 
 def test_limits_hold_for_their_time():

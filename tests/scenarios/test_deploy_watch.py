@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hypercare.deploys import store
@@ -287,3 +289,49 @@ def test_a_restart_between_checkpoints_repeats_and_loses_nothing(house, tmp_path
     points = h.of(store.load_checkpoints)
     assert all(p.taken_at is not None for p in points if p.due_at <= h.stage.clock.now())
     assert len({p.number for p in points}) == 11
+
+
+def test_a_new_value_of_the_version_label_starts_a_watch(stage, tmp_path):
+    (tmp_path / "hypercare.yml").write_text(
+        "platform: shop\nprometheus: prometheus.yml\nalertmanager: false\ncollect: {host: {enabled: false}}\n"
+        "deployments: {version_label: version, plans: [{name: p, checks: [{name: up, expr: min(up), critical: 2}]}]}\n"
+    )
+    (tmp_path / "prometheus.yml").write_text(
+        "global: {scrape_interval: 10s}\nscrape_configs:\n"
+        "  - job_name: api\n    file_sd_configs: [{files: [targets.json], refresh_interval: 10s}]\n"
+    )
+    listed = tmp_path / "targets.json"
+
+    def out(version):
+        labels = {"service": "api", "version": version}
+        one.ports.files.write(listed, json.dumps([{"targets": ["api:80"], "labels": labels}]).encode())
+
+    listed.write_text("[]")
+    one = stage(tmp_path / "hypercare.yml")
+    out("v1")
+    one.target("api:80").gauge("x", 1)
+    one.start()
+
+    def watched():
+        with one.app.state.read() as db:
+            return [(w.version, w.status, w.by) for w in store.load_watches(db)]
+
+    one.sim.run_for(3 * MINUTE)
+    assert watched() == []
+    out("v2")
+    one.sim.run_for(3 * MINUTE)
+    assert watched() == [("v2", "running", "hypercare")]
+    out("v3")
+    one.sim.run_for(8 * MINUTE)
+    assert watched() == [("v3", "running", "hypercare"), ("v2", "cancelled", "hypercare")]
+
+
+def test_a_verdict_does_not_ask_for_a_roll_back_that_is_under_way(house):
+    h = house(rollback="")
+    h.run(3 * HOUR + 10 * MINUTE)
+    h.deploy()
+    h.run(2 * HOUR + 54 * MINUTE)
+    h.api.counter('http_requests_total{status="500"}', 3.0)
+    h.run(7 * MINUTE)
+    assert h.of(store.load_verdicts)[-1].verdict == "FAILURE"
+    assert h.wanted.count("roll-back") == 1

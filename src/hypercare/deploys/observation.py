@@ -9,11 +9,11 @@ import numpy as np
 
 from hypercare.deploys import baseline
 from hypercare.deploys.checks import rows_of
-from hypercare.deploys.crossing import Crossing
 from hypercare.deploys.meter import Wanted
 from hypercare.judge.burn import burning
 from hypercare.judge.drift import SEVERE
 from hypercare.judge.findings import Level, Method
+from hypercare.judge.limits import Crossing
 from hypercare.judge.panel import Panel
 from hypercare.judge.reference import understand
 from hypercare.judge.series import Samples

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from hypercare.judge.findings import Finding, Level, Method
+from hypercare.judge.findings import Finding, Method
 from hypercare.model.time import format_duration
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from hypercare.judge.series import Samples
+    from hypercare.judge.findings import Level
     from hypercare.model.time import Ms
+
+_HOLE: Final = 5
+"""So many steps without a usable sample end a stretch: nobody knows what was in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +41,53 @@ class Limit:
         return value > self.bound if self.above else value < self.bound
 
 
-def crossings(samples: Samples, limit: Limit, gap: Ms) -> list[Finding]:
-    """The times the limit was crossed, oldest first; the last has `until` None while it lasts.
+class Crossing:
+    """The limits of one row, the gravest first."""
 
-    A hole of more than `gap` ms between usable samples ends a stretch: nobody knows what was in it.
-    """
-    usable = samples.usable(limit.minimum_traffic)
-    past = usable.values > limit.bound if limit.above else usable.values < limit.bound
-    found: list[Finding] = []
-    for first, last in _stretches(past, usable.times, gap):
-        established = int(np.searchsorted(usable.times, usable.times[first] + limit.lasting))
-        if established > last:
-            continue
-        stretch = usable.values[first : last + 1]
-        worst = float(stretch.max() if limit.above else stretch.min())
-        ended = last + 1 < len(usable)
-        side = "above" if limit.above else "below"
-        lasted = f" for {format_duration(limit.lasting)}" if limit.lasting else ""
-        found.append(
-            Finding(
-                method=Method.LIMIT,
-                level=limit.level,
-                since=int(usable.times[first]),
-                at=int(usable.times[established]),
-                until=int(usable.times[last + 1]) if ended else None,
-                value=worst,
-                bound=limit.bound,
-                change=None,
-                reason=f"{worst:.4g} is {side} the {limit.level} limit of {limit.bound:.4g}{lasted}",
+    __slots__ = ("_last", "_limits", "_since", "_step")
+
+    def __init__(self, limits: tuple[Limit, ...], step: Ms) -> None:
+        self._limits = limits
+        self._since: list[Ms | None] = [None] * len(limits)
+        self._step = step
+        self._last: Ms | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is any limit."""
+        return bool(self._limits)
+
+    def feed(self, at: Ms, value: float, traffic: float | None) -> Finding | None:
+        """Take one sample; the gravest limit that is crossed for long enough by now, or None.
+
+        A sample without a value, or with too little traffic, changes nothing until the hole is too long.
+        """
+        limits = self._limits
+        usable = not math.isnan(value) and (traffic is None or traffic >= limits[0].minimum_traffic)
+        if not usable:
+            if self._last is not None and at - self._last > _HOLE * self._step:
+                self._since = [None] * len(limits)
+            return self._gravest(at, value)
+        if self._last is not None and at - self._last > _HOLE * self._step:
+            self._since = [None] * len(limits)
+        self._last = at
+        for index, limit in enumerate(limits):
+            if not limit.broken(value):
+                self._since[index] = None
+            elif self._since[index] is None:
+                self._since[index] = at
+        return self._gravest(at, value)
+
+    def _gravest(self, at: Ms, value: float) -> Finding | None:
+        last = self._last
+        for limit, since in zip(self._limits, self._since, strict=True):
+            if since is None or last is None or last - since < limit.lasting:
+                continue
+            side = "above" if limit.above else "below"
+            lasted = f" for {format_duration(limit.lasting)}" if limit.lasting else ""
+            shown = "the last value" if math.isnan(value) else f"{value:.4g}"
+            reason = f"{shown} is {side} the {limit.level} limit of {limit.bound:.4g}{lasted}"
+            bound = limit.bound
+            return Finding(
+                Method.LIMIT, limit.level, since, at, None, bound if math.isnan(value) else value, bound, None, reason
             )
-        )
-    return found
-
-
-def _stretches(past: NDArray[np.bool_], times: NDArray[np.int64], gap: Ms) -> list[tuple[int, int]]:
-    stretches: list[tuple[int, int]] = []
-    for at in np.flatnonzero(past).tolist():
-        if stretches and stretches[-1][1] == at - 1 and times[at] - times[at - 1] <= gap:
-            stretches[-1] = (stretches[-1][0], at)
-        else:
-            stretches.append((at, at))
-    return stretches
+        return None

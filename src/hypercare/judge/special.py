@@ -70,11 +70,6 @@ def counts_tail(count: float, exposure: float, seen: float, seen_exposure: float
     return beta_fraction(exposure / (exposure + seen_exposure), count, seen + 0.5)
 
 
-def normal_tail(z: float) -> float:
-    """P(Z > z) of the standard normal distribution."""
-    return 0.5 * math.erfc(z / math.sqrt(2))
-
-
 def normal_quantile(p: float) -> float:
     """The z with P(Z <= z) = p, for 0 < p < 1."""
     return _NORMAL.inv_cdf(p)
