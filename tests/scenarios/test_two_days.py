@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from hypercare.deploys.commands import StartWatch
 from hypercare.incidents.commands import Acknowledge
 from hypercare.model.time import HOUR, MINUTE, SECOND
 from hypercare.ports import HttpResponse
 
 SERVICES = [f"service-{n:02d}" for n in range(28)]
+WATCHED = SERVICES[0]
+FAILED = 'http_requests_total{code="500",status="500"}'
 ROOT = Path("/virtual")
 
 HYPERCARE = """
@@ -33,6 +36,11 @@ escalations:
       - {{notify: ["schedule:primary"], after: 0s}}
       - {{notify: ["schedule:secondary"], after: 10m}}
 collect: {{host: {{enabled: false}}}}
+"""
+# The default phases of 48 hours; the checks are those that are ready made.
+WATCH = """
+deployments:
+  plans: [{name: default, use: [http, process], baseline: {kind: before, length: 2h}}]
 """
 PROMETHEUS = """
 global: {{scrape_interval: 30s, evaluation_interval: 30s}}
@@ -100,11 +108,11 @@ def rule_file():
     return json.dumps({"groups": [{"name": "platform", "rules": rules}]})
 
 
-def files():
+def files(more=""):
     services = "\n".join(f"  - {{name: {s}, tier: 2, owner: team}}" for s in SERVICES)
     targets = "\n".join(f"      - {{targets: ['{s}:80'], labels: {{service: {s}}}}}" for s in SERVICES)
     texts = {
-        "hypercare.yml": HYPERCARE.format(services=services),
+        "hypercare.yml": HYPERCARE.format(services=services) + more,
         "prometheus.yml": PROMETHEUS.format(targets=targets),
         "alertmanager.yml": ALERTMANAGER,
         "rules.yml": rule_file(),
@@ -113,8 +121,8 @@ def files():
 
 
 def healthy(target, n):
-    target.counter('http_requests_total{code="200"}', 20 + n)
-    target.counter('http_requests_total{code="500"}', 0.01)
+    target.counter('http_requests_total{code="200",status="200"}', 20 + n)
+    target.counter(FAILED, 0.01)
     target.histogram("http_request_duration_seconds", "", 20 + n, 0.2)
     target.gauge("process_resident_memory_bytes", 3e8, noise=5e6)
     target.counter("process_cpu_seconds_total", 0.3)
@@ -144,19 +152,29 @@ class Phone:
         return HttpResponse(200, {}, b"", 0.05, now), 50
 
 
-def two_days(stage, inbox, hours):
-    house = stage(ROOT / "hypercare.yml", seed=7, files=files())
+def operations(target, series):
+    """Counters of what such a process does, until its page has so many series."""
+    now = target.exposition(0).count(b"\n")
+    for n in range(series - now):
+        target.counter(f'app_operations_total{{operation="operation-{n:03d}"}}', 0.5 + n % 7)
+
+
+def platform(stage, inbox, series=0, more="", lead=0):
+    """The platform, its people, and what happens to it: so many ms after the start."""
+    house = stage(ROOT / "hypercare.yml", seed=7, files=files(more))
     for n, service in enumerate(SERVICES):
         healthy(house.target(f"{service}:80"), n)
+        if series:
+            operations(house.target(f"{service}:80"), series)
     chat = inbox(house.world, "chat")
     ana, ben = Phone(house, "ana", 3 * MINUTE), Phone(house, "ben", None)
-    start = house.clock.now()
+    start = house.clock.now() + lead
     at = lambda hour, act: house.world.at(start + int(hour * HOUR), act)  # noqa: E731 - reads as a plan
     t = house.target
     at(1, lambda: setattr(t("service-03:80"), "up", False))
     at(1.5, lambda: setattr(t("service-03:80"), "up", True))
-    at(4, lambda: t("service-07:80").counter('http_requests_total{code="500"}', 9))
-    at(5, lambda: t("service-07:80").counter('http_requests_total{code="500"}', 0.01))
+    at(4, lambda: t("service-07:80").counter(FAILED, 9))
+    at(5, lambda: t("service-07:80").counter(FAILED, 0.01))
     at(10, lambda: t("service-11:80").histogram("http_request_duration_seconds", "", 31, 4.0))
     at(12, lambda: t("service-11:80").histogram("http_request_duration_seconds", "", 31, 0.2))
     at(20, lambda: t("service-20:80").gauge("process_resident_memory_bytes", 3e8, slope=5e4))
@@ -164,8 +182,21 @@ def two_days(stage, inbox, hours):
     at(26, lambda: setattr(t("service-15:80"), "junk", b"<html>502</html>"))
     at(27, lambda: setattr(t("service-15:80"), "junk", None))
     house.start()
-    house.sim.run_for(hours * HOUR)
     return house, chat, ana, ben
+
+
+def two_days(stage, inbox, hours):
+    house, *others = platform(stage, inbox)
+    house.sim.run_for(hours * HOUR)
+    return house, *others
+
+
+def deployed(stage, inbox, lead):
+    """The platform with a hundred series a service; what is deployed now is held against the time before."""
+    house, *_ = platform(stage, inbox, 100, WATCH, lead)
+    house.sim.run_for(lead)
+    house.call(StartWatch(WATCHED, "v2", "ci"))
+    return house
 
 
 @pytest.mark.slow
