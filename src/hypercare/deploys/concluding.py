@@ -53,13 +53,18 @@ def concluded(
         answers: what people said.
 
     """
-    outcomes = [_check(observed, seen, since, now) for seen in observed.seen.values()]
+    outcomes = list(checks(observed, since, now))
     for criterion in asked(observed.watch, now):
         if criterion.expr:
             outcomes.append(_value(criterion, measured, _wanted(observed.watch, criterion, now)))
         else:
             outcomes.append(_answer(criterion, answers.get(criterion.name)))
     return conclude(outcomes), tuple(outcomes)
+
+
+def checks(observed: Observation, since: Ms, now: Ms) -> tuple[Outcome, ...]:
+    """How all checks stand over a period, without criteria."""
+    return tuple(_check(observed, seen, since, now) for seen in observed.seen.values())
 
 
 def _check(observed: Observation, seen: Seen, since: Ms, now: Ms) -> Outcome:
@@ -77,7 +82,8 @@ def _check(observed: Observation, seen: Seen, since: Ms, now: Ms) -> Outcome:
     if grave:
         worst = next((k for k in grave if k.level is Level.CRITICAL), grave[0])
         lasted = "lasts" if worst.until is None else f"lasted {format_duration(_whole(worst.until - worst.since))}"
-        text = f"{len(grave)} findings; {worst.level} by {worst.method}, {lasted}"
+        count = "1 finding" if len(grave) == 1 else f"{len(grave)} findings"
+        text = f"{count}; {worst.level} by {worst.method}, {lasted}"
         return Outcome(row.id, State.CONCERN, text, required)
     if unknown:
         return Outcome(row.id, State.UNKNOWN, unknown, required)

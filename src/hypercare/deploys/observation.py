@@ -266,6 +266,12 @@ class Observation:
         signs = reference.measure.direction.signs
         return max(sign * change for sign in signs) >= SEVERE * reference.measure.tolerance
 
+    def seen_until(self, check: str) -> Ms:
+        """When a check's newest sample was that says something: it has a value, and enough traffic; -1: none yet."""
+        seen = self.seen[check]
+        newest = seen.fine.newest(1_000_000).usable(seen.row.minimum_traffic if seen.row.traffic else 0.0)
+        return int(newest.times[-1]) if len(newest) else -1
+
     def unknown(self, seen: Seen, since: Ms, now: Ms) -> str:
         """Why a row cannot be judged over a period; empty where it can."""
         if seen.away:

@@ -247,7 +247,8 @@ class DeploysService:
                 key = f"{_SIGN}:{watch.id}:{point.number}"
                 ctx.set_timer(key, ctx.now + watch.plan.sign_off, _SIGN)
             final = final or point.final
-            rows.tell(ctx, watch.id, "checkpoint", f"checkpoint {point.number} ({point.phase})")
+            text = f"checkpoint {point.number} ({point.phase}) taken: {_lasting(observed)}"
+            rows.tell(ctx, watch.id, "checkpoint", text)
         self._changed(ctx, watch, "checkpoint")
         if final:
             self._conclude(ctx, observed, watch, measured)
@@ -337,9 +338,10 @@ class DeploysService:
 
     def _on_failure(self, ctx: Context, watch: Watch, why: str, *, last: bool) -> None:
         self._actor.page(ctx, watch, f"{watch.title} fails: {why}", "failure")
-        if watch.plan.rollback and not self._actor.under_way(ctx, watch, watch.plan.rollback):
-            self._actor.want(ctx, watch, watch.plan.rollback, BY_VERDICT, why, rows.MACHINE)
-        if last or not watch.plan.rollback:
+        rollback = watch.plan.rollback
+        if rollback and not self._actor.under_way(ctx, watch, rollback):
+            self._actor.want(ctx, watch, rollback, BY_VERDICT, why, rows.MACHINE)
+        if not rollback or (last and not self._actor.awaited(ctx, watch, rollback)):
             self._end(ctx, watch, store.DONE, f"{watch.verdict}: {why}", rows.MACHINE)
 
     def _at_the_end(self, ctx: Context, watch: Watch, verdict: Verdict, why: str) -> None:
@@ -356,13 +358,23 @@ class DeploysService:
             self._actor.want(ctx, watch, watch.plan.retire, BY_VERDICT, "the watch ended in SUCCESS", rows.MACHINE)
         self._end(ctx, watch, store.DONE, f"{verdict}: {why}", rows.MACHINE)
 
-    def _rolled_back(self, ctx: Context, watch: Watch, why: str) -> None:
+    def _rolled_back(self, ctx: Context, watch: Watch, helped: str) -> None:
+        """A roll-back has helped, or not; a watch that only waited for it ends in either case."""
         if watch.status != store.RUNNING:
             return
-        outcome = Outcome("rolled back", State.FAIL, why)
-        rows.put_verdict(ctx, watch.id, str(Verdict.FAILURE), [outcome], final=True)
+        if not helped:
+            if ctx.now >= watch.ends_at and not self._actor.awaited(ctx, watch, watch.plan.rollback):
+                self._end(ctx, watch, store.DONE, "the roll-back did not help", rows.MACHINE)
+            return
+        outcomes = [Outcome("rolled back", State.FAIL, helped)]
+        observed = self.observed.get(watch.id)
+        if observed is not None:
+            outcomes += concluding.checks(observed, watch.started_at, ctx.now)
+        rows.put_verdict(ctx, watch.id, str(Verdict.FAILURE), outcomes, final=True)
         rows.change(ctx, watch.id, verdict=str(Verdict.FAILURE))
-        self._end(ctx, _found(ctx, watch.id), store.DONE, f"rolled back: {why}", rows.MACHINE)
+        watch = _found(ctx, watch.id)
+        self._teller.tell(ctx, watch, "verdict", f"{watch.title} was rolled back", helped)
+        self._end(ctx, watch, store.DONE, f"rolled back: {helped}", rows.MACHINE)
 
     def _end(self, ctx: Context, watch: Watch, status: str, why: str, by: str) -> None:
         rows.change(ctx, watch.id, status=status, ended_at=ctx.now)
@@ -450,6 +462,12 @@ class DeploysService:
         reason = command.reason or f"asked for by {command.by}"
         self._actor.want(ctx, watch, command.action, BY_VERDICT, reason, command.by)
         return watch
+
+
+def _lasting(observed: Observation) -> str:
+    """What lasts now, in words."""
+    found = {k.check: str(k.level) for k in observed.book.kept if k.until is None and k.level is not Level.NOTE}
+    return ", ".join(f"{check} {level}" for check, level in found.items()) or "nothing is wrong"
 
 
 def _because(outcomes: Sequence[Outcome]) -> str:

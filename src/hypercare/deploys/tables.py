@@ -119,7 +119,8 @@ requests = Table(
     Column("check", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("asked_at", BigInteger, nullable=False),
-    # asked, done, failed, helped, in vain
+    # asked, done (then looked at), unknown (cut short, then looked at), helped, in vain, unclear (nothing was seen
+    # since), failed, refused
     Column("state", String(16), nullable=False),
     Column("text", Text, nullable=False),
     Column("ended_at", BigInteger),

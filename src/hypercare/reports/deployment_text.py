@@ -80,7 +80,7 @@ def _because(verdict: StoredVerdict) -> str:
         return f": all {len(verdict.outcomes)} criteria are met" if verdict.outcomes else ""
     named = ", ".join(str(o["name"]) for o in wrong[:5])
     more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-    return f" because of {named}{more}"
+    return f": {named}{more}"
 
 
 def moment(at: Ms | None) -> str:

@@ -116,8 +116,14 @@ def _line(s: Story, n: CheckNumbers, missing: str, source: str) -> dict[str, Any
         "row": n.row, "state": s.state_of(n.row.id), "now": _newest(s, n.row.id), "n": n, "missing": missing,
         "change": shown_change(n.change, n.row), "trend": shown_trend(n) if n.certain else "", "source": source,
         "usual": n.before.median if n.before else reading.get("baseline"),
-        "picture": None, "with_other": False,
+        "picture": None, "with_other": False, "passed": _passed(s, n.row.id),
     }  # fmt: skip
+
+
+def _passed(s: Story, check: str) -> bool:
+    """Whether the worst that a watch which has ended saw of a check was over by then."""
+    found = [f for f in s.findings_of(check) if f.level in _WRONG]
+    return bool(found) and not s.running and all(f.until is not None for f in found)
 
 
 def _newest(s: Story, check: str) -> float | None:
