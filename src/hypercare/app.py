@@ -17,6 +17,7 @@ from hypercare.channels.memory import recall
 from hypercare.channels.message import render_message
 from hypercare.channels.service import ChannelsService
 from hypercare.collectors import CollectorsService, OwnMetrics
+from hypercare.config.schedule_refs import name_problems
 from hypercare.conversations.service import ConversationsService
 from hypercare.deploys.service import DeploysService
 from hypercare.incidents.evidence import Instruments
@@ -33,6 +34,7 @@ from hypercare.model.ingest import MetricMetadata
 from hypercare.model.time import DAY, MINUTE, SECOND, Ms
 from hypercare.oncall.plan import Receiver
 from hypercare.oncall.service import OnCallService
+from hypercare.oncall.stored import load_stored
 from hypercare.promql import Engine, Features, Limits
 from hypercare.remote import RemoteWriteService
 from hypercare.routing.from_config import settings_from
@@ -198,6 +200,7 @@ class App:
         """
         try:
             config = load()
+            self.check_names(config)
         except InputError as error:
             self.last_reload_error = str(error)
             _log.error("the new configuration is refused, the old one goes on:\n%s", error)
@@ -205,6 +208,19 @@ class App:
         taken = self.kernel.call(_Apply(config))
         taken.add_done_callback(self._taken)
         return taken
+
+    def check_names(self, config: Config) -> None:
+        """Hold the schedules of a configuration against those that people made.
+
+        Raises:
+            InputError: both have one of the same name, or it names one that neither has.
+
+        """
+        with self.state.read() as db:
+            made = [stored.name for stored in load_stored(db)]
+        problems = name_problems(config.schedules_written, config.schedules_named, made)
+        if problems:
+            raise InputError(problems)
 
     def close(self) -> None:
         """Write what is in memory and close the stores."""
@@ -221,6 +237,11 @@ class App:
             self.kernel.call(_Apply(self.config, self.last_reload_error))
 
     def _apply(self, ctx: Context, command: _Apply) -> None:
+        if not (command.refused or command.again):
+            # Once more: since the files were read a schedule may have been made.
+            twice = name_problems(command.config.schedules_written, (), [s.name for s in load_stored(ctx.db)])
+            if twice:
+                raise CommandError("\n".join(map(str, twice)), 409)
         self.dispatcher.configure(command.config)
         self.engine.configure(*_query_settings(command.config))
         self.tsdb.accept_out_of_order(_out_of_order_window(command.config))

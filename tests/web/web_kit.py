@@ -110,7 +110,7 @@ class Shop:
             _LOOP.append(_Loop())
 
     def load(self):
-        return load(self.file, self.ports.files, {}, INTEGRATIONS, check_template)
+        return load(self.file, self.ports.files, {}, INTEGRATIONS, check_template, open_schedules=True)
 
     def run(self, seconds):
         self.sim.run_for(seconds * 1000)

@@ -26,6 +26,11 @@ def check(file: Annotated[Path, typer.Argument(help="hypercare.yml")] = Path("hy
         raise typer.Exit(2) from error
     for announcement in config.announcements:
         print(announcement)
+    written = {place.name for place in config.schedules_written}
+    for place in config.schedules_named:
+        if place.name not in written:
+            at = f"{place.file}:{place.line}:{place.column}"
+            print(f"{at}: schedule:{place.name}: not in this file; a schedule of this name must be made on the page")
     rules = sum(len(group.rules) for rule_file in config.rules for group in rule_file.groups)
     jobs, services = len(config.prometheus.scrape_configs), len(config.hypercare.services)
     print(f"{file}: good: {len(config.paths)} files, {services} services, {jobs} scrape jobs, {rules} rules, "

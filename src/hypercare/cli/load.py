@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def load_config(file: Path) -> Config:
-    """Read hypercare.yml and all it names.
+    """Read hypercare.yml and all it names, but for schedules that were made on the page: the App knows these.
 
     Raises:
         InputError: all problems at once.
 
     """
     files = SystemFiles()
-    config = load(Path(file), files, os.environ, INTEGRATIONS, check_template)
+    config = load(Path(file), files, os.environ, INTEGRATIONS, check_template, open_schedules=True)
     problems = template_problems(config.alertmanager, files)
     if problems:
         raise InputError(list(problems))

@@ -107,6 +107,7 @@ def serve(
     ports, close_ports = real_ports()
     app = _build(loaded, ports, data)
     try:
+        _check_names(app)
         _demand_log_in(host, app, data)
     except typer.Exit:
         close_ports()
@@ -180,6 +181,16 @@ def _build(loaded: Config, ports: Ports, data: Path) -> App:
     for problem in app.tsdb.problems:
         _log.error("metrics store: %s", problem)
     return app
+
+
+def _check_names(app: App) -> None:
+    """Refuse to start with a schedule that was made on the page under a name of the file."""
+    try:
+        app.check_names(app.config)
+    except InputError as error:
+        app.close()
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -74,13 +74,16 @@ def _routes(node: Node | None, depth: int) -> Iterator[Node]:
         yield from _routes(inner, depth + 1)
 
 
-def check_hypercare(document: Document, receivers: list[str] | None) -> list[Problem]:
-    """Names that must exist: people, schedules, roles, calendars, actions, services, receivers (where known)."""
+def check_hypercare(document: Document, receivers: list[str] | None, *, open_schedules: bool = False) -> list[Problem]:
+    """Names that must exist: people, schedules, roles, calendars, actions, services, receivers (where known).
+
+    ``open_schedules``: schedules may also be kept elsewhere; whoever knows these looks for them.
+    """
     root, found = document.root, list["Problem"]()
     people = names(root, "people")
     known = {
         "person": people,
-        "schedule": names(root, "oncall", "schedules"),
+        "schedule": None if open_schedules else names(root, "oncall", "schedules"),
         "role": [*names(root, "oncall", "roles"), ASSIGNEE],
         "receiver": receivers,
         "channel": receivers,
@@ -100,7 +103,7 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
     for schedule in root.each("oncall", "schedules"):
         for node in _people_of(schedule):
             need(node, str(node.scalar), "person")
-    for node in _targets_of(root):
+    for _, node in targets_of(root):
         kind, colon, name = str(node.scalar).partition(":")
         if not colon and kind != EVERYONE:
             need(node, kind, "person")
@@ -125,22 +128,45 @@ def check_hypercare(document: Document, receivers: list[str] | None) -> list[Pro
     return found
 
 
-def _targets_of(root: Node) -> Iterator[Node]:
-    """Every place where a person, schedule, role or receiver is named as one to tell."""
+def targets_of(root: Node) -> Iterator[tuple[str, Node]]:
+    """Every place where a person, schedule, role or receiver is named as one to tell, with the place in words."""
     for escalation in root.each("escalations"):
-        for step in escalation.each("steps"):
-            yield from texts(step.at("notify"))
+        for number, step in enumerate(escalation.each("steps"), 1):
+            yield from _told(f"step {number} of the escalation {_name(escalation)}", step, "notify")
     for role in root.each("oncall", "roles"):
-        yield from texts(role.at("is"))
+        yield from _told(f"the role {_name(role)}", role, "is")
     clocks = root.at("oncall", "clocks")
     for entry in root.each("oncall", "clocks") if clocks is not None and clocks.elements else [clocks]:
         if entry is not None:
-            yield from (*texts(entry.at("warn")), *texts(entry.at("tell")))
-    yield from texts(root.at("oncall", "auditor", "notify"))
+            yield from (*_told("the clocks", entry, "warn"), *_told("the clocks", entry, "tell"))
+    yield from _told("the auditor", root, "oncall", "auditor", "notify")
     for action in root.each("actions"):
-        yield from texts(action.at("tell"))
+        yield from _told(f"the action {_name(action)}", action, "tell")
     for notice in root.each("incidents", "notify"):
-        yield from texts(notice.at("to"))
+        yield from _told("the notices of incidents", notice, "to")
+    yield from _notified(root.at("deployments"))
+
+
+def _told(what: str, node: Node, *path: str) -> Iterator[tuple[str, Node]]:
+    return ((what, found) for found in texts(node.at(*path)))
+
+
+def _name(node: Node) -> str:
+    found = node.at("name")
+    return str(found.scalar) if found is not None and found.scalar else "without a name"
+
+
+def _notified(node: Node | None) -> Iterator[tuple[str, Node]]:
+    """``notify`` anywhere below ``deployments``."""
+    if node is None:
+        return
+    for inner in node.elements or ():
+        yield from _notified(inner)
+    for key in node.items or ():
+        if key == "notify":
+            yield from _told("the notices of deployments", node, key)
+        else:
+            yield from _notified(node.at(key))
 
 
 def _people_of(schedule: Node) -> Iterator[Node]:

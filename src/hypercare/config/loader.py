@@ -22,6 +22,7 @@ from hypercare.config.reading import Reading
 from hypercare.config.rule_check import TemplateCheck, check_rules
 from hypercare.config.rule_files import RuleFile, RuleGroups
 from hypercare.config.runbooks import read_runbooks
+from hypercare.config.schedule_refs import Place, schedules_named, schedules_written
 from hypercare.config.source import Document, Plain
 from hypercare.config.walk import Announcement, dump
 from hypercare.model.errors import InputError
@@ -47,6 +48,8 @@ class Config:
         paths: all YAML files that were read, in reading order.
         runbooks: of the folder that ``runbooks`` names.
         texts: templates of notices and post-mortems that replace the built-in ones, by use.
+        schedules_written: where hypercare.yml writes schedules down.
+        schedules_named: where it names one, as ``schedule:NAME``.
 
     """
 
@@ -59,6 +62,8 @@ class Config:
     paths: tuple[str, ...]
     runbooks: tuple[Runbook, ...] = ()
     texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    schedules_written: tuple[Place, ...] = ()
+    schedules_named: tuple[Place, ...] = ()
 
     def as_yaml(self) -> str:
         """All of it as YAML text, with secrets as ``<secret>``."""
@@ -76,6 +81,7 @@ def load(
     check_template: TemplateCheck | None = None,
     *,
     check_files: bool = True,
+    open_schedules: bool = False,
 ) -> Config:
     """Read hypercare.yml and every file that it names.
 
@@ -86,6 +92,8 @@ def load(
         integrations: receiver keys (``slack_configs``) and their models; kinds that nobody delivers are known anyway.
         check_template: checks the templates in rules.
         check_files: whether password files, certificates and the like must exist.
+        open_schedules: let schedules be named that the file does not hold; whoever knows those made while hypercare
+            runs has to look for them (``schedule_refs.name_problems``).
 
     Raises:
         InputError: all problems of all files.
@@ -100,7 +108,7 @@ def load(
     features = None if hypercare is None else Features.of(hypercare.metrics.query.enable_features)
     prometheus, rules = _prometheus(run, document, check_template, features)
     alertmanager, receivers = _alertmanager(run, document, integrations or {})
-    run.problems += check_hypercare(document, receivers)
+    run.problems += check_hypercare(document, receivers, open_schedules=open_schedules)
     runbooks: tuple[Runbook, ...] = ()
     texts: dict[str, str] = {}
     if hypercare is not None:
@@ -120,6 +128,8 @@ def load(
         paths=tuple(run.opened),
         runbooks=runbooks,
         texts=texts,
+        schedules_written=schedules_written(document),
+        schedules_named=schedules_named(document),
     )
 
 

@@ -62,3 +62,40 @@ class ImportShifts:
     schedule: str
     events: tuple[Imported, ...]
     by: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SaveSchedule:
+    """Keep a schedule as its next version; answers with the ``StoredSchedule``.
+
+    Attributes:
+        content: JSON with the keys of hypercare.yml (``config.schedule_doc``); it names the schedule.
+        base: the version that was looked at when it was written, 0: there was none; None: whatever there is.
+        name: of the schedule; equal to that in the content.
+
+    """
+
+    name: str
+    content: str
+    by: str
+    base: int | None = None
+    comment: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RestoreSchedule:
+    """Let an earlier version, also of a deleted schedule, be the newest; answers with the ``StoredSchedule``."""
+
+    name: str
+    version: int
+    by: str
+    comment: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeleteSchedule:
+    """Let a schedule be no more; its versions stay and can be restored. Answers with the ``StoredSchedule``."""
+
+    name: str
+    by: str
+    comment: str = ""

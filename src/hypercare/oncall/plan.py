@@ -192,6 +192,7 @@ class Plan:
         external_url: where people reach hypercare; may be empty.
         high: severities whose pages are of high urgency; empty: all.
         clocks: the first that fits an incident counts; none: it has no clocks.
+        away: of everybody, by override's form.
 
     """
 
@@ -204,6 +205,7 @@ class Plan:
     high: tuple[str, ...] = ()
     clocks: tuple[ClockRule, ...] = ()
     audit: Audit = Audit()
+    away: tuple[Override, ...] = ()
 
     def person(self, name: str) -> Person | None:
         """A person by name."""

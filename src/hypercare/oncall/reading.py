@@ -57,7 +57,7 @@ def plan_of(config: HypercareConfig, receivers: tuple[Receiver, ...] = ()) -> Pl
     calendars = {calendar.name: _hours(calendar) for calendar in config.oncall.calendars}
     return Plan(
         people=tuple(_person(p) for p in config.people),
-        schedules=tuple(_schedule(schedule, away) for schedule in config.oncall.schedules),
+        schedules=tuple(schedule_of(schedule, away) for schedule in config.oncall.schedules),
         policies=tuple(_policy(escalation, calendars) for escalation in config.escalations),
         receivers=receivers,
         external_url=config.web.external_url,
@@ -65,6 +65,7 @@ def plan_of(config: HypercareConfig, receivers: tuple[Receiver, ...] = ()) -> Pl
         high=tuple(map(str, config.oncall.high_urgency)),
         clocks=_clock_rules(config.oncall),
         audit=_audit(config.oncall),
+        away=away,
     )
 
 
@@ -124,7 +125,8 @@ def _person(person: people.Person) -> Person:
     )
 
 
-def _schedule(schedule: model.Schedule, away: tuple[Override, ...]) -> Schedule:
+def schedule_of(schedule: model.Schedule, away: tuple[Override, ...] = ()) -> Schedule:
+    """A schedule in this room's words; ``away``: the absences of everybody."""
     zone = schedule.timezone
     lower = () if schedule.rotation is None else (schedule.rotation,)
     layers = [_layer(rotation, zone, number) for number, rotation in enumerate((*lower, *schedule.layers))]

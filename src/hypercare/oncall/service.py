@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, update
@@ -24,16 +25,21 @@ from hypercare.oncall import later, pages, store
 from hypercare.oncall.acting import Actions, judge
 from hypercare.oncall.changes import Changes, load_changes, with_changes
 from hypercare.oncall.clocks import Clocks
+from hypercare.oncall.editing import Editing
 from hypercare.oncall.plan import Plan
 from hypercare.oncall.policy import STOP, WAIT
-from hypercare.oncall.reading import plan_of
+from hypercare.oncall.reading import plan_of, schedule_of
+from hypercare.oncall.stored import Shelf, load_stored
 from hypercare.oncall.tables import escalations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sqlalchemy import Connection
+
     from hypercare.channels.notification import Page
     from hypercare.config import Config
+    from hypercare.config.schedules import Schedule as Definition
     from hypercare.kernel import Context, Kernel
     from hypercare.oncall.acting import Verdict
     from hypercare.oncall.plan import Receiver
@@ -50,7 +56,7 @@ class OnCallService:
     """Keeps the escalations.
 
     Attributes:
-        plan: what applies now, overrides and swaps that people made included; immutable and
+        plan: what applies now, schedules, overrides and swaps that people made included; immutable and
             replaced as a whole, may be read from any thread.
 
     """
@@ -68,7 +74,11 @@ class OnCallService:
 
         """
         self.plan = Plan()
+        # Of the file alone, and with the schedules that people made.
+        self._file = Plan()
         self._told = Plan()
+        self._config: Config | None = None
+        self._shelf = Shelf()
         self._configured = False
         self._receivers = receivers
         self._pager = later.Pager(lambda: self.plan, lambda: self._configured, render)
@@ -85,6 +95,7 @@ class OnCallService:
         kernel.subscribe(IncidentFires, self._on_fires)
         kernel.on_timer(_KIND, self._on_due)
         Changes(lambda: self._told, self._replace).register(kernel)
+        Editing(lambda: self._told, lambda: self._config, self.catch_up).register(kernel)
         self._pager.register(kernel)
         self._actions.register(kernel)
         self._clocks.register(kernel)
@@ -92,6 +103,7 @@ class OnCallService:
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload."""
         self.apply(ctx, plan_of(config.hypercare, self._receivers(config)))
+        ctx.after_commit(lambda: self._know(config))
 
     def apply(self, ctx: Context, plan: Plan) -> None:
         """Work by this plan from now on.
@@ -100,8 +112,9 @@ class OnCallService:
         the steps as they were when it began.
         """
         # Only with the commit: a reload that another room refuses leaves everything as it was.
-        changed = with_changes(plan, load_changes(ctx.db))
-        ctx.after_commit(lambda: self._take(plan, changed))
+        told = self._shelf.lay(plan, load_stored(ctx.db))
+        changed = with_changes(told, load_changes(ctx.db))
+        ctx.after_commit(lambda: self._take(plan, told, changed))
         self._pager.resume(ctx)
         self._clocks.resume(ctx)
         for escalation in store.load_escalations(ctx.db, limit=100_000):
@@ -118,14 +131,31 @@ class OnCallService:
             _save(ctx, escalation.incident_id, snapshot=policy.dump(), step=step, next_at=next_at)
 
     def catch_up(self, ctx: Context) -> None:
-        """See the overrides and swaps that another replica was given."""
-        changed = with_changes(self._told, load_changes(ctx.db))
-        ctx.after_commit(lambda: self._replace(changed))
+        """See the schedules, overrides and swaps in the rows: another replica may have been given them."""
+        told = self._shelf.lay(self._file, load_stored(ctx.db))
+        changed = with_changes(told, load_changes(ctx.db))
+        ctx.after_commit(lambda: self._lay(told, changed))
 
-    def _take(self, told: Plan, plan: Plan) -> None:
+    def drafted(self, db: Connection, draft: Definition) -> Plan:
+        """The plan as it would be with one schedule as drafted, changes by people laid over; from any thread."""
+        told = self._told
+        schedule = schedule_of(draft, told.away)
+        schedules = tuple(schedule if s.name == draft.name else s for s in told.schedules)
+        if schedule not in schedules:
+            schedules = (*schedules, schedule)
+        return with_changes(dataclasses.replace(told, schedules=schedules), load_changes(db))
+
+    def _take(self, file: Plan, told: Plan, plan: Plan) -> None:
+        self._file = file
+        self._lay(told, plan)
+        self._configured = True
+
+    def _lay(self, told: Plan, plan: Plan) -> None:
         self._told = told
         self._replace(plan)
-        self._configured = True
+
+    def _know(self, config: Config) -> None:
+        self._config = config
 
     def _replace(self, plan: Plan) -> None:
         self.plan = plan

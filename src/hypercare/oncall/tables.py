@@ -115,3 +115,19 @@ clocks = Table(
     Column("run", Integer, nullable=False),
     Index("ix_oncall_clocks_met_at", "met_at"),
 )
+
+# Schedules that people made while hypercare runs: every save adds a row, nothing is changed or taken away.
+schedule_versions = Table(
+    "oncall_schedule_versions",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    # From 1; the highest counts.
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    # JSON, with the keys of hypercare.yml.
+    Column("content", Text, nullable=False),
+    # saved, restored or deleted.
+    Column("how", String(16), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("saved_by", Text, nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+)

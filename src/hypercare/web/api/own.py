@@ -20,6 +20,7 @@ from hypercare.web.api.incident_room import add_incident_lists, add_incident_roo
 from hypercare.web.api.oncall import add_oncall, instant
 from hypercare.web.api.postmortems import add_postmortems, add_status_page
 from hypercare.web.api.response import clocks_json
+from hypercare.web.api.schedules import add_schedules
 from hypercare.web.api.timed import timed, timed_values
 from hypercare.web.calls import call
 
@@ -101,6 +102,7 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
     add_postmortems(router, app, gate)
     add_status_page(router, app, gate)
     add_oncall(router, app, gate)
+    add_schedules(router, app, gate)
 
     @router.get("/deliveries", operation_id="deliveries")
     def deliveries(
