@@ -169,6 +169,14 @@ def test_silences(server):
     time.sleep(0.01)
     assert server("silences", "list").stdout == "No silences.\n"
     assert one in server("silences", "list", "--expired").stdout
+    every = ("--every", "mon-fri 02:00-04:00", "--every", "sun", "--zone", "Europe/Madrid")
+    assert server("silences", "add", "a=b", "-c", "backup", *every).returncode == 0
+    assert "mon-fri 02:00-04:00 Europe/Madrid; sun Europe/Madrid (" in " ".join(
+        server("silences", "list", COLUMNS="300").stdout.split()
+    )
+    assert "recurrence" in json.loads(server("silences", "list", "--json").stdout)[0]
+    wrong = server("silences", "add", "a=b", "-c", "backup", "--every", "someday")
+    assert (wrong.returncode, "at character 1: 'someday'" in wrong.stderr) == (2, True)
 
 
 def test_an_incident(server, target):

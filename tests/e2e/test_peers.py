@@ -52,6 +52,13 @@ def test_amtool_silences(serve, outside, wait):
         *amtool, "silence", "add", "alertname=Broken", "--comment=known", "--author=ana", "--duration=1h"
     ).strip()
     assert silence in run(*amtool, "silence", "query")
+    # A field that amtool does not know is there, and it goes on.
+    recurring = json.loads(server.post("/api/v2/silences", {
+        "matchers": [{"name": "a", "value": "b", "isRegex": False}], "startsAt": "2026-01-01T00:00:00Z",
+        "endsAt": "2999-01-01T00:00:00Z", "createdBy": "ana", "comment": "backup",
+        "recurrence": [{"times": [{"start_time": "02:00", "end_time": "04:00"}]}],
+    }))  # fmt: skip
+    assert recurring["silenceID"] in run(*amtool, "silence", "query")
     outside.metrics = "up_truth 0\n"
     wait(lambda: "suppressed" in json.dumps(server.get("/api/v2/alerts")), what="a silenced alert")
     assert run(*amtool, "alert", "query", "--silenced").count("Broken") == 1

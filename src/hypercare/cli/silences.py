@@ -12,7 +12,7 @@ from hypercare.adapters.system import SystemClock
 from hypercare.cli.client import DEFAULT_URL, Json, ServerError, Url, request, whoami
 from hypercare.cli.show import as_json, local, table
 from hypercare.model.matchers import MatchOp
-from hypercare.model.time import format_rfc3339, parse_duration
+from hypercare.model.time import format_rfc3339, parse_duration, parse_rfc3339
 
 app = typer.Typer(help="Silences: list, add, expire.", no_args_is_help=True)
 Author = Annotated[str, typer.Option("--by", "--author", envvar="HYPERCARE_USER", help="Who you are.")]
@@ -34,27 +34,55 @@ def list_(
     if json:
         as_json(found)
         return
-    rows = [
+    heads: tuple[str, ...] = ("id", "state", "matchers", "ends", "by", "comment")
+    rows: list[tuple[str, ...]] = [
         (s["id"], s["status"]["state"], _matchers(s), local(s["endsAt"]), s["createdBy"], s["comment"]) for s in found
     ]
-    table(("id", "state", "matchers", "ends", "by", "comment"), rows, "No silences.")
+    if any(s.get("every") for s in found):
+        heads = (*heads, "every")
+        rows = [(*row, _recurs(s)) for row, s in zip(rows, found, strict=True)]
+    table(heads, rows, "No silences.")
+
+
+def _recurs(silence: dict[str, Any]) -> str:
+    """When it is silent, and its window now or next."""
+    every, window = str(silence.get("every", "")), silence.get("window")
+    if not window:
+        return every
+    active = silence["status"]["state"] == "active"
+    when = f"now until {local(window['endsAt'])}" if active else f"next {local(window['startsAt'])}"
+    return f"{every} ({when})"
 
 
 @app.command()
 def add(
     matchers: Annotated[list[str], typer.Argument(help='Such as alertname=Foo or service=~"a|b".')],
     comment: Annotated[str, typer.Option("--comment", "-c", help="Why.")],
-    duration: Annotated[str, typer.Option("--duration", "-d", help="How long.")] = "1h",
+    duration: Annotated[
+        str, typer.Option("--duration", "-d", help="How long; 1h, or 365d where it recurs.", show_default=False)
+    ] = "",
+    every: Annotated[
+        list[str] | None, typer.Option("--every", help="Silent only then, such as 'mon-fri 02:00-04:00'; repeat it.")
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", help="The zone of --every, such as Europe/Madrid.")] = "UTC",
+    start: Annotated[str, typer.Option("--start", help="When it begins: RFC 3339; now.", show_default=False)] = "",
     by: Author = "",
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Silence the alerts that fit all matchers; prints the id."""
+    """Silence the alerts that fit all matchers, at once or again and again; prints the id.
+
+    What --every takes: weekdays (mon-fri, sat,sun), times (22:00-06:00), days of the month (days 1-7,last), months
+    (dec-feb), years, in any order; times over midnight belong to the day on which they begin.
+    """
     from hypercare.config import parse_matchers
+    from hypercare.routing.recurrence_text import as_json, read_every
 
     now = SystemClock().now()
     try:
         parsed = [m for text in matchers for m in parse_matchers(text)]
-        end = now + parse_duration(duration)
+        begin = parse_rfc3339(start) if start else now
+        end = max(begin, now) + parse_duration(duration or ("365d" if every else "1h"))
+        recurrence = as_json(read_every("; ".join(every or ()), zone))
     except ValueError as error:
         print(f"hypercare: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -64,9 +92,9 @@ def add(
              "isEqual": m.op in {MatchOp.EQUAL, MatchOp.REGEX}}
             for m in parsed
         ],
-        "startsAt": format_rfc3339(now), "endsAt": format_rfc3339(end),
+        "startsAt": format_rfc3339(begin), "endsAt": format_rfc3339(end),
         "createdBy": whoami(by), "comment": comment,
-    }  # fmt: skip
+    } | ({"recurrence": recurrence} if recurrence else {})  # fmt: skip
     print(request(url, "/api/v2/silences", body)["silenceID"])
 
 

@@ -13,6 +13,7 @@ from hypercare.kernel.tables import outbox
 from hypercare.model.matchers import matches_all
 from hypercare.model.time import format_duration, format_rfc3339
 from hypercare.routing.journal import load_received
+from hypercare.routing.recurrence_text import window_text
 from hypercare.routing.store import load_alerts, load_journal, load_silences
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class _Teller:
         if view is None:
             return "It does not fire now."
         said = [f"It fires since {format_rfc3339(view.alert.starts_at)}"]
-        said += [f"silenced by {self._silence(i)}" for i in view.silenced_by]
+        said += [f"silenced by {self._silence(i, self._now)}" for i in view.silenced_by]
         said += [f"inhibited by {self._alert(f)}" for f in view.inhibited_by]
         said += [f"muted by the time interval {name}" for name in view.muted_by]
         if view.state == "unprocessed":
@@ -132,17 +133,18 @@ class _Teller:
             case stage:
                 by = decision.by
                 if stage == "silence":
-                    by = ", ".join(self._silence(i) for i in by.split(", "))
+                    by = ", ".join(self._silence(i, entry.at) for i in by.split(", "))
                 elif stage == "inhibit":
                     by = self._alert(by)
                 return f"receiver {entry.receiver} is not told: {_HELD.get(stage, stage)} {by}"
 
-    def _silence(self, silence_id: str) -> str:
+    def _silence(self, silence_id: str, at: Ms) -> str:
         silence = self._silences.get(silence_id)
         if silence is None:
             return f"silence {silence_id}"
         until = format_rfc3339(silence.ends_at)
-        return f'silence {silence_id} of {silence.created_by or "nobody"} until {until} ("{silence.comment}")'
+        window = f" in its window {window_text(silence, at)}" if silence.recurrence and silence.is_silent(at) else ""
+        return f'silence {silence_id} of {silence.created_by or "nobody"}{window} until {until} ("{silence.comment}")'
 
     def _alert(self, fingerprint: str) -> str:
         entries = load_journal(self._db, fingerprint=fingerprint)

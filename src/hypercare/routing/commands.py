@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hypercare.model.alerts import Alert
     from hypercare.model.time import Ms
+    from hypercare.routing.recurrence import Recurrence
     from hypercare.routing.silences import MatcherSets
 
 
@@ -28,6 +29,8 @@ class PutSilence:
     Attributes:
         starts_at: 0 for now.
         ends_at: an instant to come.
+        recurrence: between both it is silent only then; none: as it was, or all the time where it is new.
+        always: it does not recur (any more).
 
     """
 
@@ -37,6 +40,8 @@ class PutSilence:
     created_by: str = ""
     comment: str = ""
     id: str = ""
+    recurrence: Recurrence | None = None
+    always: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

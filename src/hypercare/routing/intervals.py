@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import calendar
 import dataclasses
+import datetime as dt
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hypercare.model.decision import Decision, Reason
-from hypercare.model.time import to_datetime
+from hypercare.model.time import from_datetime, to_datetime
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from hypercare.model.time import Ms
+
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 Ranges = tuple[tuple[int, int], ...]
 """Inclusive ranges (begin, end)."""
@@ -42,17 +45,71 @@ class TimeInterval:
 
     def contains(self, at: Ms) -> bool:
         """Whether the instant lies within."""
-        local = to_datetime(at)
-        if self.location:
-            local = local.astimezone(_zone(self.location))
+        local = self.local(at)
         minute = local.hour * 60 + local.minute
+        return (not self.times or any(begin <= minute < end for begin, end in self.times)) and self.has_day(local)
+
+    def local(self, at: Ms) -> dt.datetime:
+        """The instant on the clocks of the place."""
+        local = to_datetime(at)
+        return local.astimezone(_zone(self.location)) if self.location else local
+
+    def has_day(self, day: dt.date) -> bool:
+        """Whether any time of a local day may lie within."""
         return (
-            (not self.times or any(begin <= minute < end for begin, end in self.times))
-            and (not self.days_of_month or _day_within(self.days_of_month, local))
-            and _within(self.months, local.month)
-            and _within(self.weekdays, local.isoweekday() % 7)
-            and _within(self.years, local.year)
+            (not self.days_of_month or _day_within(self.days_of_month, day))
+            and _within(self.months, day.month)
+            and _within(self.weekdays, day.isoweekday() % 7)
+            and _within(self.years, day.year)
         )
+
+    def edges(self, day: dt.date) -> Iterator[Ms]:
+        """The instants of a local day at which ``contains`` may change: no others, ascending, some twice.
+
+        These are midnights, the ends of ``times`` (each of both where clocks show them twice), and the instant at
+        which clocks are put forward or back.
+        """
+        zone = _zone(self.location or "UTC")
+        midnight = dt.datetime.combine(day, dt.time())
+        found: set[Ms] = set()
+        for minute in {0, 24 * 60, *(end for pair in self.times for end in pair)}:
+            local = midnight + dt.timedelta(minutes=minute)
+            found |= {from_datetime(local.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)}
+        first, last = min(found), max(found)
+        if self.local(first).utcoffset() != self.local(last).utcoffset():
+            found.add(self._offset_change(first, last))
+        yield from sorted(found)
+
+    def _offset_change(self, before: Ms, after: Ms) -> Ms:
+        old = self.local(before).utcoffset()
+        while after - before > 1:
+            middle = (before + after) // 2
+            if self.local(middle).utcoffset() == old:
+                before = middle
+            else:
+                after = middle
+        return after
+
+    def __str__(self) -> str:
+        """As ``recurrence_text.read_every`` reads it, e.g. ``mon-fri 02:00-04:00 Europe/Madrid``."""
+        parts = [
+            _ranges_text(self.weekdays, lambda n: _WEEKDAYS[n]),
+            _ranges_text(self.months, lambda n: _MONTHS[n - 1]),
+            f"days {_ranges_text(self.days_of_month, str)}" if self.days_of_month else "",
+            _ranges_text(self.years, lambda n: f"{n:04d}"),
+            ",".join(f"{clock_text(begin)}-{clock_text(end)}" for begin, end in self.times),
+        ]
+        said = " ".join(part for part in parts if part) or "always"
+        return f"{said} {self.location or 'UTC'}"
+
+
+def clock_text(minute: int) -> str:
+    """A minute of the day as ``HH:MM``."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _ranges_text(ranges: Ranges, name: Callable[[int], str]) -> str:
+    return ",".join(name(begin) if begin == end else f"{name(begin)}-{name(end)}" for begin, end in ranges)
 
 
 @lru_cache(maxsize=256)
@@ -64,7 +121,7 @@ def _within(ranges: Ranges, value: int) -> bool:
     return not ranges or any(begin <= value <= end for begin, end in ranges)
 
 
-def _day_within(ranges: Ranges, local: dt.datetime) -> bool:
+def _day_within(ranges: Ranges, local: dt.date) -> bool:
     last = calendar.monthrange(local.year, local.month)[1]
     for begin, end in ranges:
         first = last + begin + 1 if begin < 0 else begin

@@ -14,6 +14,7 @@ from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.routing import tables
 from hypercare.routing.dedup import Told
 from hypercare.routing.index import Held, Index, ToldKey
+from hypercare.routing.recurrence_text import as_json, read_json
 from hypercare.routing.silences import MatcherSets, Silence
 from hypercare.state import upsert
 
@@ -61,11 +62,19 @@ def _held(row: Row[Any]) -> Held:
 def load_silences(db: Connection) -> tuple[Silence, ...]:
     """All stored silences in the order in which they were made."""
     table = tables.silences
-    return tuple(
-        Silence(
-            row.id, read_matchers(row.matchers), row.starts_at, row.ends_at, row.updated_at, row.created_by, row.comment
-        )
-        for row in db.execute(select(table).order_by(table.c.seq))
+    return tuple(_silence(row) for row in db.execute(select(table).order_by(table.c.seq)))
+
+
+def _silence(row: Row[Any]) -> Silence:
+    return Silence(
+        row.id,
+        read_matchers(row.matchers),
+        row.starts_at,
+        row.ends_at,
+        row.updated_at,
+        row.created_by,
+        row.comment,
+        read_json(json.loads(row.recurrence)) if row.recurrence else None,
     )
 
 
@@ -179,6 +188,7 @@ def save_silences(db: Connection, silences: Iterable[Silence]) -> None:
                 "updated_at": silence.updated_at,
                 "created_by": silence.created_by,
                 "comment": silence.comment,
+                "recurrence": json.dumps(as_json(silence.recurrence)) if silence.recurrence else None,
             }
         )
     upsert(db, table, rows)

@@ -257,6 +257,9 @@ class RoutingService:
         index = self._look(ctx)
         if command.ends_at and command.ends_at < ctx.now:
             raise CommandError("invalid silence: end time can't be in the past")
+        old = index.silencer.get(command.id) if command.id else None
+        # Who knows nothing of recurrences (amtool) must not make a silence of two hours one of all day.
+        kept = None if old is None or command.always else old.recurrence
         wanted = Silence(
             command.id,
             command.matcher_sets,
@@ -264,8 +267,8 @@ class RoutingService:
             command.ends_at,
             created_by=command.created_by,
             comment=command.comment,
+            recurrence=command.recurrence or kept,
         )
-        old = index.silencer.get(command.id) if command.id else None
         try:
             stored = silences.put(wanted, old, ctx.new_id(), ctx.now)
         except LookupError as err:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from hypercare.model.decision import Decision, Reason
 from hypercare.model.matchers import Matcher, MatchOp, matches_all
 from hypercare.model.time import SECOND
+from hypercare.routing.recurrence import FAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hypercare.model.labels import Labels
     from hypercare.model.time import Ms
+    from hypercare.routing.recurrence import Recurrence, Window
 
 MatcherSets = tuple[tuple[Matcher, ...], ...]
 """Sets are or-ed, matchers within a set and-ed."""
@@ -33,7 +35,12 @@ class SilenceState(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Silence:
-    """One silence; 0 as an instant means that it was not given."""
+    """One silence; 0 as an instant means that it was not given.
+
+    Attributes:
+        recurrence: between its ends it is silent only then; none: all the time.
+
+    """
 
     id: str
     matcher_sets: MatcherSets
@@ -42,12 +49,39 @@ class Silence:
     updated_at: Ms = 0
     created_by: str = ""
     comment: str = ""
+    recurrence: Recurrence | None = None
 
     def state(self, at: Ms) -> SilenceState:
-        """Pending, active (both ends included) or expired."""
+        """Pending, active (both ends included) or expired; a recurrence does not count."""
         if at < self.starts_at:
             return SilenceState.PENDING
         return SilenceState.EXPIRED if at > self.ends_at else SilenceState.ACTIVE
+
+    def shown_state(self, at: Ms) -> SilenceState:
+        """As ``state``, but pending where a recurrence waits for its next window."""
+        state = self.state(at)
+        waits = state is SilenceState.ACTIVE and not self.is_silent(at)
+        return SilenceState.PENDING if waits else state
+
+    def is_silent(self, at: Ms) -> bool:
+        """Whether it holds notifications back."""
+        if not self.starts_at <= at <= self.ends_at:
+            return False
+        return self.recurrence is None or self.recurrence.contains(at)
+
+    def window(self, at: Ms) -> Window | None:
+        """For one that recurs: the window that holds the instant, or the next; none if no other comes."""
+        if self.recurrence is None or at > self.ends_at:
+            return None
+        return self.recurrence.window(at, self.starts_at, self.ends_at + 1)
+
+    def next_change(self, after: Ms) -> Ms | None:
+        """When it begins or ceases to be silent, after an instant; it may be a change of ``state`` alone."""
+        ends = [at for at in (self.starts_at, self.ends_at + 1) if at > after]
+        if self.recurrence is not None and after <= self.ends_at:
+            change = self.recurrence.next_change(max(after, self.starts_at), self.ends_at)
+            ends += [] if change is None else [change]
+        return min(ends, default=None)
 
     def matches(self, labels: Labels) -> bool:
         """Whether any of the sets fits."""
@@ -114,6 +148,13 @@ def validate(silence: Silence) -> None:
         raise ValueError("invalid zero end timestamp")
     if silence.ends_at < silence.starts_at:
         raise ValueError("end time must not be before start time")
+    if silence.recurrence is None:
+        return
+    if not 0 <= silence.starts_at <= FAR:
+        raise ValueError("a recurring silence must not start before 1970 or in thousands of years")
+    if silence.window(silence.starts_at) is None:
+        msg = f"its recurrence ({silence.recurrence}) never comes between start time and end time"
+        raise ValueError(msg)
 
 
 def can_update(old: Silence, new: Silence, now: Ms) -> bool:
@@ -121,6 +162,9 @@ def can_update(old: Silence, new: Silence, now: Ms) -> bool:
     if old.matcher_sets != new.matcher_sets:
         return False
     match old.state(now):
+        # What was silent in which window stands in journals.
+        case SilenceState.ACTIVE if old.recurrence != new.recurrence:
+            return False
         case SilenceState.ACTIVE:
             # Clients send times in whole seconds.
             return new.starts_at // SECOND == old.starts_at // SECOND and new.ends_at >= now
@@ -201,7 +245,7 @@ class Silencer:
         if found is None:
             found = tuple(s for s in self._silences.values() if s.matches(labels))
             self._matching[fingerprint] = found
-        return tuple(s.id for s in found if s.state(now) is SilenceState.ACTIVE) if found else ()
+        return tuple(s.id for s in found if s.is_silent(now)) if found else ()
 
     def decide(self, fingerprint: str, labels: Labels, now: Ms) -> Decision | None:
         """Why an alert is not told, or none."""

@@ -54,10 +54,11 @@ def matching(index: Index, silences: Iterable[Silence]) -> list[str]:
 
 def changed_between(index: Index, after: Ms, until: Ms) -> list[Silence]:
     """Silences that began or ended in ``after < t <= until``; the last instant of one still counts as silent."""
-    return [s for s in index.silencer.all() if after < s.starts_at <= until or after < s.ends_at + 1 <= until]
+    changes = ((s, s.next_change(after)) for s in index.silencer.all())
+    return [s for s, change in changes if change is not None and change <= until]
 
 
 def next_change(index: Index, now: Ms) -> Ms | None:
-    """When the next silence begins or ends."""
-    instants = (at for s in index.silencer.all() for at in (s.starts_at, s.ends_at + 1) if at > now)
-    return min(instants, default=None)
+    """When the next silence, or the next window of one, begins or ends."""
+    instants = (s.next_change(now) for s in index.silencer.all())
+    return min((at for at in instants if at is not None), default=None)

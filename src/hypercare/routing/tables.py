@@ -58,6 +58,8 @@ silences = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("comment", Text, nullable=False),
+    # Time intervals in Alertmanager's words, as JSON.
+    Column("recurrence", Text),
 )
 
 journal = Table(

@@ -18,8 +18,10 @@ from hypercare.model.matchers import Matcher, MatchOp, matches_all
 from hypercare.model.time import DAY, SECOND, YEAR, format_duration, parse_duration
 from hypercare.reports.overview import alert_line, alert_lines
 from hypercare.routing.commands import PutSilence
+from hypercare.routing.recurrence_text import window_text
 from hypercare.routing.silences import SilenceState
 from hypercare.routing.store import load_groups, load_silence, load_silences
+from hypercare.web.api.recurring import read_text
 from hypercare.web.calls import call
 from hypercare.web.forms import ME
 from hypercare.web.notices import MESSAGE
@@ -99,9 +101,11 @@ def _alerts_view(pages: Pages, wanted: _Filter) -> dict[str, Any]:
 
 
 def _silence_line(silence: Silence, now: Ms) -> dict[str, Any]:
-    return {"id": silence.id, "state": str(silence.state(now)), "comment": silence.comment,
+    return {"id": silence.id, "state": str(silence.shown_state(now)), "comment": silence.comment,
             "created_by": silence.created_by, "starts_at": silence.starts_at, "ends_at": silence.ends_at,
-            "text": _text(silence), "editable": len(silence.matcher_sets) == 1}  # fmt: skip
+            "text": _text(silence), "editable": len(silence.matcher_sets) == 1,
+            "every": "" if silence.recurrence is None else str(silence.recurrence),
+            "window": silence.window(now), "window_text": window_text(silence, now)}  # fmt: skip
 
 
 def _text(silence: Silence) -> str:
@@ -159,10 +163,11 @@ def add_alert_pages(router: APIRouter, pages: Pages) -> None:
 
     @router.get("/silences/new")
     def new(request: Request, matchers: str = "", edit: str = "") -> Response:
-        values = {"matchers": matchers, "duration": "1h", "comment": "", "id": "", "begins": ""}
+        values = {"matchers": matchers, "duration": "1h", "comment": "", "id": "", "begins": "", "every": ""}
         if edit:
             values = _to_edit(pages, edit)
-        return pages.render(request, "silence.html", s=values, **_preview(pages, values["matchers"]))
+        zones = sorted({person.timezone for person in pages.app.config.hypercare.people})
+        return pages.render(request, "silence.html", s=values, zones=zones, **_preview(pages, values["matchers"]))
 
     @router.get("/fragments/silence-preview")
     def preview(request: Request, matchers: str = "") -> Response:
@@ -185,6 +190,7 @@ def _to_edit(pages: Pages, silence_id: str) -> dict[str, str]:
         "comment": silence.comment,
         # What has ended is not changed any more: the same begins anew.
         "id": "" if expired else silence.id,
+        "every": "" if silence.recurrence is None else str(silence.recurrence),
         "begins": format_duration((silence.starts_at - now) // SECOND * SECOND) if silence.starts_at > now else "",
     }
 
@@ -195,9 +201,11 @@ def _post(router: APIRouter, pages: Pages) -> None:
         request: Request, matchers: Annotated[str, Form(max_length=100_000)], duration: Annotated[str, Form()],
         comment: Annotated[str, Form(max_length=200)], begins: Annotated[str, Form(max_length=40)] = "",
         id: Annotated[str, Form(max_length=64)] = "",  # noqa: A002 - the field's name in the form
+        every: Annotated[str, Form(max_length=1000)] = "", zone: Annotated[str, Form(max_length=100)] = "",
     ) -> Response:  # fmt: skip
         now = pages.app.ports.clock.now()
         wanted, lasts, wait = _read(matchers, duration, begins)
+        recurrence = read_text(every, zone)
         starts = now + wait
         if id and not wait:
             with pages.app.state.read() as db:
@@ -205,9 +213,11 @@ def _post(router: APIRouter, pages: Pages) -> None:
             if old is not None and old.state(now) is SilenceState.ACTIVE:
                 starts = old.starts_at
         by = pages.by(request, unquote(request.cookies.get(ME, "")))
-        await call(pages.app, PutSilence((wanted,), starts, max(now, starts) + lasts, by, comment, id))
+        ends, always = max(now, starts) + lasts, recurrence is None
+        await call(pages.app, PutSilence((wanted,), starts, ends, by, comment, id, recurrence, always))
         answer = RedirectResponse("/silences", 303)
-        text = f"Silenced for {duration}{f', in {begins}' if wait else ''}."
+        often = "" if recurrence is None else f", only {recurrence}"
+        text = f"Silenced for {duration}{f', in {begins}' if wait else ''}{often}."
         answer.set_cookie(MESSAGE, quote(text[:500]), max_age=60, samesite="strict", httponly=True)
         return answer
 

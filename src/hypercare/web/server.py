@@ -30,6 +30,7 @@ from hypercare.web.api.prometheus import prometheus_endpoints
 from hypercare.web.api.push import push_router
 from hypercare.web.api.refusals import describe_refusals
 from hypercare.web.api.response import response_router
+from hypercare.web.api.silences import silences_router
 from hypercare.web.api.why import why_router
 from hypercare.web.api.write import write_router
 from hypercare.web.auth import Gate
@@ -83,6 +84,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         otlp_router(app),
         push_router(app),
         why_router(app),
+        silences_router(app, gate),
         own_router(app, live, gate),
         response_router(app, gate),
         access_router(app, gate),

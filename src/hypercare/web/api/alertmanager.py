@@ -20,6 +20,7 @@ from hypercare.model.time import format_rfc3339, parse_rfc3339
 from hypercare.routing.commands import ExpireSilence, PutSilence, ReceiveAlerts
 from hypercare.routing.silences import make_matcher
 from hypercare.routing.store import AlertStatus, AlertView, load_alerts, load_groups, load_silence, load_silences
+from hypercare.web.api.recurring import Intervals, read_intervals, recurrence_json
 from hypercare.web.calls import call
 from hypercare.web.errors import sendable
 from hypercare.web.roles import needs
@@ -68,6 +69,7 @@ class PostedSilence(BaseModel):
     endsAt: str  # noqa: N815 - the name of the API
     createdBy: str  # noqa: N815 - the name of the API
     comment: str
+    recurrence: Intervals | None = None
 
 
 @lru_cache(1024)
@@ -112,9 +114,10 @@ def matcher_json(matcher: Matcher) -> dict[str, Any]:
 
 
 def _silence_json(silence: Silence, now: Ms) -> dict[str, Any]:
-    return {
+    # Nothing but the fields of Alertmanager, unless it recurs, which Alertmanager does not know.
+    return recurrence_json(silence, now) | {
         "id": silence.id,
-        "status": {"state": str(silence.state(now))},
+        "status": {"state": str(silence.shown_state(now))},
         "updatedAt": format_rfc3339(silence.updated_at),
         "comment": silence.comment,
         "createdBy": silence.created_by,
@@ -263,14 +266,15 @@ def _silences(router: APIRouter, app: App) -> None:
         with app.state.read() as db:
             found = [s for s in load_silences(db) if _silence_fits(s, wanted)]
         order = {"active": 0, "pending": 1, "expired": 2}
-        return [_silence_json(s, now) for s in sorted(found, key=lambda s: (order[str(s.state(now))], s.ends_at))]
+        return [_silence_json(s, now) for s in sorted(found, key=lambda s: (order[str(s.shown_state(now))], s.ends_at))]
 
     @router.post("/silences", operation_id="am_post_silence")
     async def post_silence(posted: PostedSilence) -> Any:
-        """Create a silence, or change one."""
+        """Create a silence, or change one; left out, ``recurrence`` (unknown to Alertmanager) stays as it was."""
         matchers = tuple(_posted(i, m) for i, m in enumerate(posted.matchers))
         start, end = _instant(posted.startsAt), _instant(posted.endsAt)
-        put = PutSilence((matchers,), start, end, posted.createdBy, posted.comment, posted.id)
+        recurrence, always = read_intervals(posted.recurrence), posted.recurrence == []
+        put = PutSilence((matchers,), start, end, posted.createdBy, posted.comment, posted.id, recurrence, always)
         return {"silenceID": await call(app, put)}
 
     @router.get("/silence/{silence_id}", operation_id="am_silence")
