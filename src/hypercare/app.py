@@ -278,7 +278,8 @@ class App:
             self.oncall.catch_up(ctx)
 
     def _routing_settings(self, config: Config) -> RoutingSettings:
-        return settings_from(config.alertmanager, self.dispatcher.integrations, config.hypercare.web.external_url)
+        own = config.hypercare
+        return settings_from(config.alertmanager, self.dispatcher.integrations, own.web.external_url, own.silences)
 
     def _metadata(self) -> dict[str, MetricMetadata]:
         """What targets and senders told of metrics."""

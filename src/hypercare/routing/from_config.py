@@ -9,6 +9,7 @@ from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.routing.inhibition import InhibitRule
 from hypercare.routing.intervals import TimeInterval
 from hypercare.routing.settings import Integration, RoutingSettings
+from hypercare.routing.silence_limits import SilenceLimits
 from hypercare.routing.tree import RouteSpec, build_tree
 
 if TYPE_CHECKING:
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
     from hypercare.config import alertmanager as am
     from hypercare.config import time_intervals as ti
+    from hypercare.config.alerting import SilencesConfig
 
 
 def settings_from(
-    config: am.AlertmanagerConfig, receivers: Mapping[str, tuple[Integration, ...]], external_url: str = ""
+    config: am.AlertmanagerConfig,
+    receivers: Mapping[str, tuple[Integration, ...]],
+    external_url: str = "",
+    silences: SilencesConfig | None = None,
 ) -> RoutingSettings:
     """Routing's settings.
 
@@ -27,6 +32,7 @@ def settings_from(
         config: a checked alertmanager.yml.
         receivers: the integrations of each receiver, ready to render.
         external_url: where people reach us; templates show it.
+        silences: limits of silences; none: no limits.
 
     """
     return RoutingSettings(
@@ -39,7 +45,12 @@ def settings_from(
         inhibit_rules=tuple(inhibit_rule(rule) for rule in config.inhibit_rules),
         resolve_timeout=config.global_.resolve_timeout,
         external_url=external_url,
+        limits=SilenceLimits() if silences is None else _limits(silences),
     )
+
+
+def _limits(config: SilencesConfig) -> SilenceLimits:
+    return SilenceLimits(config.max_silences, config.max_per_silence_bytes)
 
 
 def route_spec(route: am.Route) -> RouteSpec:

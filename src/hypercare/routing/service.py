@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hypercare.model.alerts import Alert
     from hypercare.model.time import Ms
     from hypercare.routing.settings import RoutingSettings
+    from hypercare.routing.silence_limits import SilenceLimits
 
 _log = logging.getLogger(__name__)
 
@@ -271,6 +272,7 @@ class RoutingService:
         )
         try:
             stored = silences.put(wanted, old, ctx.new_id(), ctx.now)
+            self._limits.check(stored[0], len(index.silencer.all()), fresh=stored[0].id != command.id)
         except LookupError as err:
             raise CommandError(str(err), 404) from err
         except ValueError as err:
@@ -278,6 +280,11 @@ class RoutingService:
         self._enter(ctx)
         self._change_silences(ctx, index, stored)
         return stored[0].id
+
+    @property
+    def _limits(self) -> SilenceLimits:
+        assert self.settings is not None  # noqa: S101 - _look checks it
+        return self.settings.limits
 
     def _on_expire_silence(self, ctx: Context, command: ExpireSilence) -> None:
         index = self._look(ctx)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hypercare.model.time import MINUTE
+from hypercare.routing.silence_limits import SilenceLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,3 +62,4 @@ class RoutingSettings:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     resolve_timeout: Ms = 5 * MINUTE
     external_url: str = ""
+    limits: SilenceLimits = dataclasses.field(default_factory=SilenceLimits)
