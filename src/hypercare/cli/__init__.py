@@ -50,6 +50,11 @@ COMMANDS: Final = {
         "simulate",
         "Run a scenario under the virtual clock: the production program in a virtual world.",
     ),
+    "replay": (
+        "replay",
+        "replay",
+        "Let recorded metrics (CSV, a Prometheus range) pass again: rules, alerts, pages and a watch judge them.",
+    ),
     "drill": (
         "drill",
         "drill",

@@ -39,7 +39,7 @@ def drill(
 
     Exit code 0: everything was in time; 1: something was late or did not happen; 2: the input is wrong.
     """
-    from hypercare.cli.simulate import open_scenario
+    from hypercare.cli.simulate import opened
     from hypercare.rehearse.measure import as_table
     from hypercare.rehearse.stories import facts, scoring
     from hypercare.rehearse.stories.stage import Stage
@@ -49,10 +49,11 @@ def drill(
     if (scenario is None) != example:
         raise typer.BadParameter("name a scenario, or write --example")
     named = scenario or Path(facts.__file__).with_name("example") / "drill.yml"
-    stage = Stage(open_scenario(named, config), seed)
-    stage.run()
-    lines = scoring.score(stage, facts.facts_of(stage.events))
-    stage.close()
+    with opened(named, config) as book:
+        stage = Stage(book, seed)
+        stage.run()
+        lines = scoring.score(stage, facts.facts_of(stage.events))
+        stage.close()
     if json:
         as_json(scoring.as_json(lines))
     else:

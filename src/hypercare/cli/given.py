@@ -8,7 +8,6 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import typer
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.ports import HttpRequest, HttpResponse, PortError
     from hypercare.rehearse.history import History
+    from hypercare.rehearse.remote import Send
 
 
 def instant(text: str, now: Ms, option: str) -> Ms:
@@ -114,30 +114,39 @@ def history(source: str, step: Ms) -> Iterator[tuple[History, str]]:
 
 @contextmanager
 def _remote(url: str, step: Ms) -> Iterator[tuple[History, str]]:
+    from hypercare.rehearse.remote import RemoteHistory, logged_in
+
+    with asking() as send:
+        bare, logged = logged_in(url, send)
+        yield RemoteHistory(bare, logged, step=step), bare
+
+
+@contextmanager
+def asking() -> Iterator[Send]:
+    """What makes one exchange with a server and waits for the answer; a token in HYPERCARE_TOKEN logs in."""
+    import dataclasses
     from queue import SimpleQueue
 
     from hypercare.adapters.http import HttpClient
     from hypercare.adapters.ioloop import IoLoop
-    from hypercare.ports import BasicAuth
-    from hypercare.rehearse.remote import RemoteHistory
 
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    bare = urlunsplit((parts.scheme, host, parts.path.removesuffix("/"), "", ""))
-    auth = BasicAuth(unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
     token = os.environ.get("HYPERCARE_TOKEN", "").strip()
-    headers = (("Authorization", f"Bearer {token}"),) if token and auth is None else ()
-    io = IoLoop()
-    client = HttpClient(io)
+    headers = (("Authorization", f"Bearer {token}"),) if token else ()
+    loops: list[tuple[IoLoop, HttpClient]] = []
 
     def send(request: HttpRequest) -> HttpResponse | PortError:
-        import dataclasses
-
+        if not loops:
+            # Only now: most commands that might ask a server do not.
+            io = IoLoop()
+            loops.append((io, HttpClient(io)))
         answers: SimpleQueue[HttpResponse | PortError] = SimpleQueue()
-        client.submit(dataclasses.replace(request, basic_auth=auth), answers.put)
+        if request.basic_auth is None:
+            request = dataclasses.replace(request, headers=(*request.headers, *headers))
+        loops[0][1].submit(request, answers.put)
         return answers.get()
 
     try:
-        yield RemoteHistory(bare, send, headers, step), bare
+        yield send
     finally:
-        io.close()
+        for io, _ in loops:
+            io.close()

@@ -71,7 +71,8 @@ class Reading:
             self.problems.append(self.unreadable(path, err, _at(named_by, node)))
             return None
         self.opened.append(normal)
-        self.mix(normal)
+        # Not where the folder lies: a copy of it is the same configuration.
+        self.mix(posixpath.relpath(normal, posixpath.dirname(self.opened[0]) or "."))
         self.digest.update(data)
         try:
             document = read_yaml(data, path, posixpath.dirname(path))

@@ -6,17 +6,18 @@ and a marker is put back.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
 from hypercare.model.labels import Labels
 from hypercare.model.samples import STALE, SampleMatrix
 from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
-from hypercare.ports import HttpRequest, HttpResponse, PortError
+from hypercare.ports import BasicAuth, HttpRequest, HttpResponse, PortError
 from hypercare.promql.limits import Limits
 from hypercare.rehearse.history import SourceError
 
@@ -37,6 +38,20 @@ _MAX_POINTS: Final = 10_000
 _TOO_MUCH: Final = frozenset((413, 422, 503))
 
 
+Send: TypeAlias = "Callable[[HttpRequest], HttpResponse | PortError]"
+"""Makes one exchange and waits for it."""
+
+
+def logged_in(url: str, send: Send) -> tuple[str, Send]:
+    """An address without the user and password in it, and a ``send`` that logs in with them where there are some."""
+    parts = urlsplit(url)
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.removesuffix("/"), "", ""))
+    if not parts.username:
+        return bare, send
+    auth = BasicAuth(unquote(parts.username), unquote(parts.password or ""))
+    return bare, lambda request: send(dataclasses.replace(request, basic_auth=auth))
+
+
 class RemoteHistory:
     """A server's history.
 
@@ -51,7 +66,7 @@ class RemoteHistory:
     def __init__(
         self,
         url: str,
-        send: Callable[[HttpRequest], HttpResponse | PortError],
+        send: Send,
         headers: tuple[tuple[str, str], ...] = (),
         step: Ms = 15 * SECOND,
     ) -> None:
@@ -85,6 +100,20 @@ class RemoteHistory:
         if need.current:
             self._mark_ends(need, whole, start, end)
         return [SampleMatrix((n,), t, v.reshape(-1, 1), dense=False) for n, (t, v) in whole.items() if len(t)], ()
+
+    def steps(self, need: Need, first: Ms, last: Ms, step: Ms) -> list[SampleMatrix]:
+        """What the series yield at the whole multiples of a step from ``first`` to ``last``, both included.
+
+        Raises:
+            SourceError: the server is away or refuses.
+        """
+        low = -(-first // step) * step
+        if low > last:
+            return []
+        return [
+            SampleMatrix((labels,), times, values.reshape(-1, 1), dense=False)
+            for labels, times, values in self._at_steps(need, low, last, step)
+        ]
 
     def alive(self, start: Ms, end: Ms) -> tuple[Ms, Ms] | None:
         """See ``history.History``."""
@@ -139,23 +168,29 @@ class RemoteHistory:
 
     def _presence(self, need: Need, low: Ms, high: Ms) -> dict[Labels, Ints]:
         """At which steps of a window the selector yields each series."""
-        found: dict[Labels, Ints] = {}
         first = -(-low // self._step) * self._step
+        found: dict[Labels, Ints] = {}
+        for labels, times, _ in self._at_steps(need, first, high, self._step) if first <= high else ():
+            found[labels] = np.concatenate([found.get(labels, np.empty(0, dtype=np.int64)), times])
+        return found
+
+    def _at_steps(self, need: Need, first: Ms, high: Ms, step: Ms) -> list[tuple[Labels, Ints, Floats]]:
+        """What a selector yields at ``first`` and each step behind it, in as many requests as servers want."""
+        found: list[tuple[Labels, Ints, Floats]] = []
         while first <= high:
-            last = min(high, first + self._step * _MAX_POINTS)
+            last = min(high, first + step * _MAX_POINTS)
             fields = {
                 "query": need.text,
                 "start": f"{first / 1000:.3f}",
                 "end": f"{last / 1000:.3f}",
-                "step": f"{self._step / 1000:.3f}",
+                "step": f"{step / 1000:.3f}",
             }
             body = self._ask("/api/v1/query_range", fields)
             if body is None:
                 msg = f"{self._url} refuses to say when {need.text} was there"
                 raise SourceError(msg)
-            for labels, times, _ in read_matrix(body):
-                found[labels] = np.concatenate([found.get(labels, np.empty(0, dtype=np.int64)), times])
-            first = last + self._step
+            found += read_matrix(body)
+            first = last // step * step + step
         return found
 
     def _ask(self, path: str, fields: dict[str, str]) -> bytes | None:

@@ -1,11 +1,11 @@
 """A scenario file: a platform, what happens to it, who answers, and what is to come of it."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from hypercare.config.base import Duration, Size, StrictModel, Timezone, refuse
+from hypercare.config.base import Duration, OneOrMany, Size, StrictModel, Timezone, refuse
 from hypercare.model.time import DAY, MINUTE, parse_duration, parse_rfc3339
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -240,9 +240,16 @@ class Service(StrictModel):
 
 
 class Release(StrictModel):
-    """A version goes out; with a colour it serves beside the other one and takes ``share`` of the traffic."""
+    """A version goes out; with a colour it serves beside the other one and takes ``share`` of the traffic.
+
+    Attributes:
+        previous: the version before it; empty: the one that runs, or that of the last watch that succeeded.
+        watch: whether hypercare is told of it.
+
+    """
 
     version: str
+    previous: str = ""
     color: str = ""
     share: Ratio = 1.0
     hides: Hidden = Hidden()
@@ -352,14 +359,86 @@ class Expectation(StrictModel):
         return self
 
 
+class Table(StrictModel):
+    """How recorded tables (CSV) are to be understood; what is not said is found by the usual words.
+
+    Attributes:
+        time: header of the column of times, where it is none of the usual ones.
+        metric: the same for names of metrics (one sample a line).
+        value: the same for values (one sample a line).
+        timezone: of times that are written without an offset.
+        columns: what a column (or a metric, one sample a line) is called: ``latency{service="api"}``; empty: left out.
+        rename: labels by other names.
+        labels: labels that all series get.
+
+    """
+
+    time: str = ""
+    metric: str = ""
+    value: str = ""
+    timezone: Timezone | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    rename: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Replay(Table):
+    """Recorded samples that take the place of services.
+
+    Attributes:
+        files: CSV, OpenMetrics text, or data folders of hypercare; relative to the scenario.
+        from_: a server with Prometheus' HTTP API.
+        match: which series of the server; none: all.
+        begin: earlier samples are left out (of a server: not asked for).
+        end: the same for later ones.
+        step: ask the server for values at these steps, instead of for the samples as they are.
+        shift_to: the first sample is taken as if it were of that time, and so on.
+
+    """
+
+    key_hints: ClassVar[dict[str, str]] = {
+        "file": "the key is called files",
+        "url": "the key is called from",
+        "start": "the key is called begin",
+    }
+
+    files: Annotated[tuple[str, ...], OneOrMany] = ()
+    from_: str = Field(default="", alias="from")
+    match: Annotated[tuple[str, ...], OneOrMany] = ()
+    begin: Instant | None = None
+    end: Instant | None = None
+    step: Annotated[Duration, Field(gt=0)] | None = None
+    shift_to: Instant | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if not self.files and not self.from_:
+            raise refuse("one of files, from is required")
+        if self.files and self.from_:
+            raise refuse("at most one of files, from may be set", "from", hint="both are set; remove one")
+        if self.begin is not None and self.end is not None and self.end <= self.begin:
+            raise refuse("the end is not after the beginning", "end")
+        for key in ("match", "step"):
+            if getattr(self, key) and not self.from_:
+                msg = f"{key} is for a server: it needs from"
+                raise refuse(msg, key)
+        return self
+
+
 class Scenario(StrictModel):
-    """A whole scenario; ``config`` is the hypercare.yml that is rehearsed, relative to the scenario."""
+    """A whole scenario; ``config`` is the hypercare.yml that is rehearsed, relative to the scenario.
+
+    With ``replay`` the recording says when it begins and how long it is; ``length`` may make it shorter or longer.
+    """
+
+    exclusive = (("services", "replay"),)
 
     title: str = ""
     config: str = "hypercare.yml"
     start: Instant = 1_767_600_000_000
     length: Duration = DAY
     seed: int = 1
+    replay: Replay | None = None
     services: dict[str, Service] = Field(default_factory=dict)
     people: dict[str, Person] = Field(default_factory=dict)
     actions: dict[str, Action] = Field(default_factory=dict)
@@ -368,6 +447,11 @@ class Scenario(StrictModel):
 
     @model_validator(mode="after")
     def _within(self) -> Self:
+        if self.replay is not None:
+            if "start" in self.model_fields_set:
+                raise refuse("a recording says itself when it begins", "start", hint="write replay: {shift_to: …}")
+            if "length" not in self.model_fields_set:
+                return self
         for key in ("happens", "expect"):
             for number, entry in enumerate(getattr(self, key)):
                 if (entry.at or 0) > self.length:

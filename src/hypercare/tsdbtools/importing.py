@@ -73,13 +73,19 @@ def import_file(file: Path, directory: Path, now: Ms, source: str = "import") ->
         OSError: the file cannot be read or the store not written.
     """
     with tempfile.TemporaryDirectory(prefix="hypercare-import-") as scratch:
-        reader = _Reader(file, Path(scratch))
+        reader = Reader(file, Path(scratch))
         reader.read()
         return _store(reader, directory, now, source)
 
 
-class _Reader:
-    """Checks a file and lays its samples down by span."""
+class Reader:
+    """Checks a file and lays its samples down by span.
+
+    Attributes:
+        labels: of all series; samples name them by number.
+        samples: how many there are; ``first`` and ``last``: the times of the oldest and the newest.
+
+    """
 
     def __init__(self, file: Path, scratch: Path) -> None:
         self._file = file
@@ -107,7 +113,7 @@ class _Reader:
         at = 0
         line = b""
         try:
-            with _opened(self._file) as lines:
+            with opened(self._file) as lines:
                 for at, line in enumerate(lines, 1):
                     self._line(line.removesuffix(b"\n"), at)
             self._parser.finish()
@@ -201,7 +207,8 @@ def _columns(found: np.ndarray[tuple[int], np.dtype[np.void]]) -> tuple[Ints, Fl
     return np.ascontiguousarray(found["at"]), np.ascontiguousarray(found["value"])
 
 
-def _opened(file: Path) -> BinaryIO:
+def opened(file: Path) -> BinaryIO:
+    """A file for reading, gzip or plain."""
     raw = file.open("rb")
     compressed = raw.read(2) == _GZIP
     raw.seek(0)
@@ -211,7 +218,7 @@ def _opened(file: Path) -> BinaryIO:
         return cast("BinaryIO", gzip.open(file))
 
 
-def _store(reader: _Reader, directory: Path, now: Ms, source: str) -> ImportReport:
+def _store(reader: Reader, directory: Path, now: Ms, source: str) -> ImportReport:
     stored = already = 0
     refused: dict[str, None] = {}
     db = Tsdb.open(directory, Options(retention=_EVER, out_of_order_window=_EVER, seal_budget=_EVER))

@@ -11,6 +11,8 @@ from hypercare.config import load
 from hypercare.config.problems import did_you_mean, validate
 from hypercare.config.source import Document, read_yaml
 from hypercare.model.errors import InputError, Problem
+from hypercare.model.time import SECOND, format_duration
+from hypercare.rehearse.recording.reading import open_recording
 from hypercare.rules import check_template
 from hypercare.sim.scenario import Scenario
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypercare.config import Config
+    from hypercare.model.time import Ms
     from hypercare.ports import Files
+    from hypercare.rehearse.recording.piece import Recording
+    from hypercare.rehearse.remote import Send
+    from hypercare.sim.scenario import Replay
 
 ANYBODY = "anybody"
 
@@ -40,14 +46,24 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Book:
-    """A scenario that fits its configuration."""
+    """A scenario that fits its configuration.
+
+    Attributes:
+        recording: what is replayed in place of services, open; or none.
+        shift: added to its times, ms.
+
+    """
 
     scenario: Scenario
     config: Config
     places: Mapping[str, Place]
+    recording: Recording | None = None
+    shift: Ms = 0
 
 
-def read(path: Path, files: Files, env: Mapping[str, str], config: Path | None = None) -> Book:
+def read(
+    path: Path, files: Files, env: Mapping[str, str], config: Path | None = None, send: Send | None = None
+) -> Book:
     """Read a scenario.
 
     Args:
@@ -55,9 +71,11 @@ def read(path: Path, files: Files, env: Mapping[str, str], config: Path | None =
         files: the port that reads it, and all that the configuration names.
         env: environment variables of the configuration.
         config: a hypercare.yml instead of the one that the scenario names.
+        send: asks the server that a replay comes from, and waits for its answer.
 
     Raises:
         InputError: everything that is wrong, in the order of reading.
+        SourceError: the server of a replay is away, or refuses.
 
     """
     try:
@@ -71,18 +89,41 @@ def read(path: Path, files: Files, env: Mapping[str, str], config: Path | None =
         raise InputError(_sorted(problems))
     named = config or path.parent / scenario.config
     loaded = load(named, files, env, INTEGRATIONS, check_template, check_files=False)
+    recorded, shift = None, 0
+    if scenario.replay is not None:
+        try:
+            scenario, recorded, shift = recorded_by(scenario, scenario.replay, path.parent, send)
+        except InputError as error:
+            problems += error.problems
     places = {name: _place(loaded, name, service.targets) for name, service in scenario.services.items()}
     problems += _unplaced(document, places)
     problems += _people(document, scenario, loaded)
     problems += _happenings(document, scenario)
     problems += _expectations(document, scenario, loaded)
     if problems:
+        if recorded is not None:
+            recorded.close()
         raise InputError(_sorted(problems))
-    return Book(scenario, loaded, places)
+    return Book(scenario, loaded, places, recorded, shift)
+
+
+def recorded_by(scenario: Scenario, replay: Replay, base: Path, send: Send | None) -> tuple[Scenario, Recording, Ms]:
+    """The recording that a scenario replays: the scenario with its times, the recording, what is added to its times.
+
+    Raises:
+        InputError: everything that is wrong with it.
+        SourceError: the server is away or refuses.
+
+    """
+    recording = open_recording(replay, base, send)
+    shift = 0 if replay.shift_to is None else replay.shift_to - recording.first
+    length = scenario.length if "length" in scenario.model_fields_set else recording.last - recording.first
+    times = {"start": recording.first + shift, "length": max(length, SECOND)}
+    return scenario.model_copy(update=times), recording, shift
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(problems, key=lambda p: (p.line, p.column, p.message))
+    return sorted(problems, key=lambda p: (p.file, p.line, p.column, p.message))
 
 
 def _place(config: Config, name: str, given: tuple[str, ...]) -> Place:
@@ -138,6 +179,14 @@ def _happenings(document: Document, scenario: Scenario) -> list[Problem]:
     for number, happening in enumerate(scenario.happens):
         at = ("happens", number)
         fitting = [name for name in scenario.services if fnmatchcase(name, happening.service)]
+        if scenario.replay is not None and happening.service:
+            if happening.at > scenario.length:
+                text = "this is after the end of the recording"
+                found.append(_problem(document, (*at, "at"), text, f"it is {format_duration(scenario.length)} long"))
+            if happening.deploy is None:
+                text = "what was recorded has happened: only a deploy can be told here"
+                found.append(_problem(document, (*at, "service"), text, key=True))
+            continue
         if happening.service and not fitting:
             message = f"no service of the scenario is called {happening.service!r}"
             found.append(_problem(document, (*at, "service"), message, _near(happening.service, scenario.services)))
@@ -158,6 +207,9 @@ def _expectations(document: Document, scenario: Scenario, config: Config) -> lis
         "alert": [rule.alert for rule in rules if rule.alert],
         "service": [*scenario.services, *(service.name for service in config.hypercare.services)],
     }
+    if scenario.replay is not None:
+        # The recording may know more of them than the configuration.
+        del known["service"]
     words = {"page": "person", "notified": "receiver"}
     found = []
     for number, expectation in enumerate(scenario.expect):

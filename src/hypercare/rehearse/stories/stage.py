@@ -11,6 +11,7 @@ from hypercare.app import build
 from hypercare.deploys.commands import StartWatch
 from hypercare.model.events import ActionEnded, ActionWanted
 from hypercare.model.time import HOUR
+from hypercare.rehearse.recording.feed import Feeder, unscraped, written_by_rules
 from hypercare.rehearse.stories.people import Crew
 from hypercare.sim import EventLog, Simulation, VirtualClock, World
 from hypercare.sim.outside import outside_ports
@@ -52,6 +53,7 @@ class Stage:
         log: the events, as lines.
         events: the same as objects.
         told: what happened in the world.
+        feeder: gives the App what was recorded; none where nothing is replayed.
 
     """
 
@@ -68,7 +70,8 @@ class Stage:
             )
             for name, plan in scenario.services.items()
         }
-        self.app = build(book.config, ports, hostname="hypercare")
+        config = book.config if book.recording is None else unscraped(book.config)
+        self.app = build(config, ports, hostname="hypercare")
         self.log = EventLog()
         self.events: list[tuple[Ms, DomainEvent]] = []
         self.told: list[Told] = []
@@ -79,6 +82,10 @@ class Stage:
         self.app.kernel.observe(self._on_event)
         self.app.kernel.on_message(_Ended, lambda ctx, message: ctx.publish(message.event))
         self.sim = Simulation(self.app.kernel, self.world, self.clock)
+        self.feeder: Feeder | None = None
+        if book.recording is not None:
+            written, end = written_by_rules(book.config), scenario.start + scenario.length
+            self.feeder = Feeder(book.recording, self.app, self.world, book.shift, written, end)
         for happening in scenario.happens:
             self.world.at(scenario.start + happening.at, partial(self._happen, happening))
 
@@ -104,6 +111,8 @@ class Stage:
     def close(self) -> None:
         """End it."""
         self.app.close()
+        if self.book.recording is not None:
+            self.book.recording.close()
 
     def repair(self, service: str, by: str) -> bool:
         """Somebody ends what is wrong with a service; whether anything was."""
@@ -146,6 +155,9 @@ class Stage:
         for name, service in self.services.items():
             if happening.service and fnmatchcase(name, happening.service):
                 self._happen_to(service, happening)
+        if self.feeder is not None and happening.deploy is not None:
+            self._tell(f"{happening.service}: {happening.deploy.version} went out")
+            self._watch(happening.service, happening.deploy, happening.deploy.previous)
 
     def _happen_to(self, service: SimService, happening: Happening) -> None:
         fault = Fault.model_construct(**{field: getattr(happening, field) for field in _FAULT_FIELDS})
@@ -165,12 +177,16 @@ class Stage:
         service.deploy(release)
         color = f" as {release.color}" if release.color else ""
         self._tell(f"{service.name}: {release.version} goes out{color}", service.name)
-        deployments = self.book.config.hypercare.deployments
-        if release.watch and deployments.plan(release.plan, service.name) is not None:
-            watch = StartWatch(service.name, release.version, "scenario", plan=release.plan, color=release.color)
-            self.app.kernel.call(dataclasses.replace(watch, previous=service.previous, replace=True))
+        self._watch(service.name, release, release.previous or service.previous)
         if release.hides != Hidden():
             self.world.after(release.hides.after, partial(self._shows, service.name, release.hides))
+
+    def _watch(self, service: str, release: Release, previous: str) -> None:
+        """Tell hypercare of a release, if it is to know and has a plan for it."""
+        deployments = self.book.config.hypercare.deployments
+        if release.watch and deployments.plan(release.plan, service) is not None:
+            watch = StartWatch(service, release.version, "scenario", plan=release.plan, color=release.color)
+            self.app.kernel.call(dataclasses.replace(watch, previous=previous, replace=True))
 
     def _shows(self, name: str, fault: Fault) -> None:
         self._tell(f"{name}: the release shows what it hid: {describe(fault)}", name, fault=True)

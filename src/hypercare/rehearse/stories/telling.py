@@ -75,7 +75,9 @@ def summary(stage: Stage, facts: Sequence[Fact], judged: Sequence[Judged]) -> di
     opened = {f.get("incident_id"): f.at for f in facts if f.kind == "incident.opened"}
     taken = _first(facts, "incident.acknowledged")
     ended = _first(facts, "incident.resolved")
+    replayed = {} if stage.feeder is None else {"recorded": stage.feeder.close().as_json()}
     return {
+        **replayed,
         "title": scenario.title,
         "from": format_rfc3339(scenario.start),
         "to": format_rfc3339(scenario.start + scenario.length),
@@ -123,11 +125,23 @@ def summary_text(found: dict[str, Any]) -> str:
     lines = [f"{incidents}, {found['resolved']} resolved (median after {ended})"]
     counted = [(name, found[name]) for name in ("alerts", "pages", "notifications", "verdicts")]
     lines += [f"{name}: " + ", ".join(f"{w} {n}" for w, n in counts.items()) for name, counts in counted if counts]
+    if "recorded" in found:
+        lines.insert(0, _recorded(found["recorded"]))
     if found["failed_deliveries"]:
         lines.append(f"deliveries that failed for good: {found['failed_deliveries']}")
     if found["failed_steps"]:
         lines.append(f"steps of hypercare that failed: {found['failed_steps']}")
     lines.append(f"{found['events']} events, SHA-256 {found['log_sha256']}, seed {found['seed']}")
+    return "\n".join(lines)
+
+
+def _recorded(fed: dict[str, Any]) -> str:
+    times = "" if fed["first"] is None else f" of {format_rfc3339(fed['first'])} to {format_rfc3339(fed['last'])}"
+    lines = [f"replayed: {fed['samples']:,} samples of {fed['series']:,} series{times}"]
+    if fed["of_rules"]:
+        lines.append(f"left out, because the configuration's rules write them: {fed['of_rules']:,} samples")
+    if fed["refused"]:
+        lines.append(f"not taken: {fed['refused']:,} samples: {'; '.join(fed['problems'])}")
     return "\n".join(lines)
 
 
