@@ -48,8 +48,8 @@ schemathesis: $(STAMP) ## the whole API with generated data, for long (EXAMPLES=
 
 KILLS ?= 100
 SEED ?= 1
-kills: $(STAMP) ## kill -9 at a hundred seeded moments under full ingestion: the store, a whole server (KILLS=… SEED=…)
-	KILLS=$(KILLS) SEED=$(SEED) KILLS_LOSS=1 $(BIN)/pytest tests/tsdb/test_kill.py tests/e2e/test_kill_serve.py -s
+kills: $(STAMP) ## kill -9 at a hundred seeded moments: the store, a server under ingestion, one under a watch (KILLS=… SEED=…)
+	KILLS=$(KILLS) SEED=$(SEED) KILLS_LOSS=1 $(BIN)/pytest tests/tsdb/test_kill.py tests/e2e/test_kill_serve.py tests/e2e/test_kill_watch.py -s
 
 corrupt: $(STAMP) ## every byte of a store with everything in it flipped once, every file cut anywhere
 	CORRUPT=1 $(BIN)/pytest tests/tsdb/test_every_byte.py -s

@@ -186,7 +186,7 @@ def serve(tmp_path, outside):
     """Write a platform's files and make servers for it."""
     made = []
 
-    def make(second="3s", files=(), **extra):
+    def make(second="3s", files=(), folder=tmp_path, **extra):
         texts = {
             "hypercare.yml": HYPERCARE.format(port=outside.port, second=second) + extra.get("more", ""),
             "prometheus.yml": PROMETHEUS.format(port=outside.port),
@@ -195,8 +195,8 @@ def serve(tmp_path, outside):
             **dict(files),
         }
         for name, text in texts.items():
-            (tmp_path / name).write_text(text)
-        made.append(Server(tmp_path, *extra.get("arguments", ())))
+            (folder / name).write_text(text)
+        made.append(Server(folder, *extra.get("arguments", ())))
         return made[-1]
 
     yield make

@@ -10,7 +10,7 @@ from hypercare.deploys import rows, store
 from hypercare.judge.findings import Level, Method
 from hypercare.model.events import ActionEnded, ActionWanted, IncidentWanted
 from hypercare.model.severity import Severity
-from hypercare.model.time import SECOND, format_duration
+from hypercare.model.time import MINUTE, SECOND, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,8 @@ _LOOKED_AT: Final = frozenset({DONE, UNKNOWN})
 _UNDER_WAY: Final = frozenset({ASKED, DONE, UNKNOWN, HELPED})
 _PATIENCE: Final = 3
 """So many times the time to verify is waited for a sample that shows whether an action helped."""
+_SETTLED: Final = 3
+"""So many looks after a restart the watch sees what is so now."""
 _IMMEDIATE: Final = frozenset({Method.LIMIT, Method.EXCURSION})
 """Drift and trends look back over hours: they cannot have passed a few minutes later, whatever was done."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._:/@+-]+")
@@ -131,6 +133,11 @@ class Actor:
             # The watch is not taken up yet after a restart, or it has ended meanwhile.
             if watch.status == store.RUNNING:
                 ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
+            return
+        ready = observed.taken_up + min(watch.plan.verify, max(_SETTLED * watch.plan.evaluate_every, MINUTE))
+        if ctx.now < ready:
+            # After a restart the findings are as they were before it, and so is the newest sample for a moment.
+            ctx.set_timer(key, ready, VERIFY)
             return
         ended = request.ended_at or request.asked_at
         checks = self._concerned(observed, watch, request)

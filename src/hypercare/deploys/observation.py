@@ -104,9 +104,15 @@ class Seen:
 
 
 class Observation:
-    """A running watch in memory; all of it can be measured again after a restart."""
+    """A running watch in memory; all of it can be measured again after a restart.
 
-    def __init__(self, watch: Watch, book: Book, looks: int) -> None:
+    Attributes:
+        taken_up: when this process began to look.
+
+    """
+
+    def __init__(self, watch: Watch, book: Book, looks: int, taken_up: Ms) -> None:
+        self.taken_up = taken_up
         plan = watch.plan
         self.watch = watch
         self.book = book

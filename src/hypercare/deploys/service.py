@@ -148,7 +148,7 @@ class DeploysService:
         self._changed(ctx, watch, "started", command.by)
         about = f"Watching {watch.title} for {format_duration(plan.end)}"
         self._teller.tell(ctx, watch, "started", about, text)
-        self._observe(ctx, watch)
+        self._observe(ctx, watch, at)
         wanted = baseline.wanted(watch, rows_of(watch))
         self.meter.measure(ctx, wanted, lambda then, measured: self._keep_baseline(then, watch.id, measured))
         self._next(ctx, watch)
@@ -164,17 +164,17 @@ class DeploysService:
         if watch_id in self.observed:
             self.observed[watch_id].take_baselines(kept)
 
-    def _observe(self, ctx: Context, watch: Watch) -> Observation:
+    def _observe(self, ctx: Context, watch: Watch, taken_up: Ms) -> Observation:
         stored = store.load_findings(ctx.db, watch.id)
         book = Book(watch.id, stored, lambda then, row, found: self._on_finding(then, watch.id, row, found))
         looks = len(store.load_checkpoints(ctx.db, watch.id))
-        self.observed[watch.id] = Observation(watch, book, looks)
+        self.observed[watch.id] = Observation(watch, book, looks, taken_up)
         self._set_tick(ctx, watch)
         return self.observed[watch.id]
 
     def _resume(self, ctx: Context, watch: Watch) -> None:
         """After a restart: measure again what was in memory, and go on."""
-        observed = self._observe(ctx, watch)
+        observed = self._observe(ctx, watch, ctx.now)
         kept = store.load_baselines(ctx.db, watch.id)
         observed.take_baselines(kept)
         if not kept and baseline.wanted(watch, rows_of(watch)):
