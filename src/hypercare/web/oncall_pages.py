@@ -17,7 +17,8 @@ from hypercare.oncall.changes import Change, load_changes
 from hypercare.oncall.commands import AddOverride, AddSwap, RemoveChange
 from hypercare.oncall.coverage import coverage
 from hypercare.oncall.preview import preview, rest_of_shift
-from hypercare.oncall.render import OVERRIDE, ROTATION, render
+from hypercare.oncall.render import OVERRIDE, render
+from hypercare.web.calendar import COLOURS, day_of, row, stretch
 from hypercare.web.calls import call
 from hypercare.web.forms import ME
 from hypercare.web.notices import MESSAGE
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from hypercare.web.pages import Pages
 
 _WEEKS: Final = 4
-_COLOURS: Final = 8
 _SHOWN_GAPS: Final = 4
 From = Annotated[str, Query(alias="from", max_length=10)]
 Zone = Annotated[str, Query(max_length=64)]
@@ -67,12 +67,10 @@ def _calendar(app: App, first: str, zone_name: str) -> dict[str, Any]:
     days = [monday + dt.timedelta(days=i) for i in range(7 * _WEEKS + 1)]
     edges = [from_datetime(dt.datetime.combine(day, dt.time(0), zone)) for day in days]
     duties = {s.name: render(s, edges[0], edges[-1]) for s in plan.schedules}
-    colours = {p.name: f"p{i % _COLOURS}" for i, p in enumerate(plan.people)}
+    colours = {p.name: f"p{i % COLOURS}" for i, p in enumerate(plan.people)}
     # What is past cannot be mended; somebody who looks back asks for it.
     found = coverage(plan, now if edges[0] < now < edges[-1] else edges[0], edges[-1])
-    gaps = [
-        {"schedule": g.schedule, "text": _stretch(g.from_at, g.until, zone), "reason": g.reason} for g in found.gaps
-    ]
+    gaps = [{"schedule": g.schedule, "text": stretch(g.from_at, g.until, zone), "reason": g.reason} for g in found.gaps]
     with app.state.read() as db:
         made = load_changes(db, since=now)
     soon = to_datetime(-(-now // HOUR) * HOUR).astimezone(zone)
@@ -81,7 +79,7 @@ def _calendar(app: App, first: str, zone_name: str) -> dict[str, Any]:
         "query": urlencode({"from": monday.isoformat(), "zone": zone_name}),
         "before": (monday - dt.timedelta(weeks=_WEEKS)).isoformat(), "after": days[-1].isoformat(),
         "days": [
-            _day_of(day, today, [_row(name, of, start, end, zone, colours) for name, of in duties.items()])
+            day_of(day, today, [row(name, of, start, end, zone, colours) for name, of in duties.items()])
             for day, start, end in zip(days, edges, edges[1:], strict=False)
         ],
         "gaps": gaps[:_SHOWN_GAPS], "more_gaps": gaps[_SHOWN_GAPS:], "runs": edges[0] <= now < edges[-1],
@@ -95,67 +93,25 @@ def _zones(plan: Plan, shown: str) -> list[str]:
     return sorted({"UTC", shown, *(s.timezone for s in plan.schedules), *(p.timezone for p in plan.people)})
 
 
-def _stretch(start: Ms, end: Ms, zone: zoneinfo.ZoneInfo) -> str:
-    """From when to when, with the offset where it changes in between."""
-    one, other = (to_datetime(at).astimezone(zone) for at in (start, end))
-    form = "%a %d %b %H:%M" if one.utcoffset() == other.utcoffset() else "%a %d %b %H:%M %z"
-    if one.date() == other.date() and "%z" not in form:
-        return f"{one.strftime(form)} to {other.strftime('%H:%M')}"
-    return f"{one.strftime(form)} to {other.strftime(form)}"
-
-
-def _day_of(day: dt.date, today: dt.date, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    marks = {"weekend": day.weekday() > 4, "today": day == today, "past": day < today}
-    return {
-        "date": day.isoformat(), "title": day.strftime("%a %d %b"), "today": day == today, "rows": rows,
-        "classes": "".join(f" {name}" for name, holds in marks.items() if holds),
-    }  # fmt: skip
-
-
-def _row(
-    schedule: str, duties: tuple[Duty, ...], start: Ms, end: Ms, zone: zoneinfo.ZoneInfo, colours: dict[str, str]
-) -> dict[str, Any]:
-    """One schedule on one day: who, and from what time where they take over within it."""
-    parts: list[dict[str, Any]] = []
-    at = start
-    for duty in duties:
-        if duty.end <= start or duty.start >= end:
-            continue
-        if duty.start > at:
-            parts.append(_part("nobody", "gap", at, "", at > start, zone))
-        since = max(start, duty.start)
-        why = "" if duty.source == ROTATION else duty.source
-        parts.append(_part(duty.person, colours.get(duty.person, ""), since, why, since > start, zone))
-        at = duty.end
-    if at < end:
-        parts.append(_part("nobody", "gap", at, "", at > start, zone))
-    return {"schedule": schedule, "parts": parts}
-
-
-def _part(person: str, colour: str, at: Ms, why: str, within: bool, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:  # noqa: FBT001 - one caller
-    clock = to_datetime(at).astimezone(zone).strftime("%H:%M") if within else ""
-    return {"person": person, "colour": colour, "at": at, "why": why, "clock": clock}
-
-
 def _change(change: Change, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:
     return {
         "id": change.id, "person": change.person, "other": change.other, "schedule": change.schedule,
-        "text": _stretch(change.start_at, change.end_at, zone), "created_by": change.created_by,
+        "text": stretch(change.start_at, change.end_at, zone), "created_by": change.created_by,
         "comment": change.comment, "kind": OVERRIDE if not change.other else change.kind,
     }  # fmt: skip
 
 
 def _preview(found: Preview, zone: zoneinfo.ZoneInfo) -> dict[str, Any]:
     def lines(duties: tuple[Duty, ...]) -> list[str]:
-        return [f"{d.person}: {_stretch(d.start, d.end, zone)}" for d in duties]
+        return [f"{d.person}: {stretch(d.start, d.end, zone)}" for d in duties]
 
     def gaps(of: tuple[Gap, ...]) -> list[str]:
-        return [f"{g.schedule}: {_stretch(g.from_at, g.until, zone)}: {g.reason}" for g in of]
+        return [f"{g.schedule}: {stretch(g.from_at, g.until, zone)}: {g.reason}" for g in of]
 
     return {
         "changes": found.changes, "before": lines(found.before), "after": lines(found.after),
         "opens": gaps(found.opens), "closes": gaps(found.closes),
-        "doubles": [f"{o.person} in {' and '.join(o.schedules)}: {_stretch(o.from_at, o.until, zone)}"
+        "doubles": [f"{o.person} in {' and '.join(o.schedules)}: {stretch(o.from_at, o.until, zone)}"
                     for o in found.doubles],
     }  # fmt: skip
 

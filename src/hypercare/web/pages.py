@@ -30,6 +30,7 @@ from hypercare.web.notices import MESSAGE
 from hypercare.web.oidc import add_oidc_pages
 from hypercare.web.oncall_pages import add_oncall_pages
 from hypercare.web.room_pages import add_room_pages, room_view, runbook_for
+from hypercare.web.schedule_pages import add_schedule_pages
 from hypercare.web.status_pages import add_status_pages
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
         page(path, name)
     add_alert_pages(router, pages)
     add_oncall_pages(router, pages)
+    add_schedule_pages(router, pages)
     add_room_pages(router, pages)
     add_deployment_pages(router, pages)
     add_status_pages(router, pages)
