@@ -99,6 +99,7 @@ class HttpRequest:
         trace: measure the phases and look at the peer's certificate; costs a connection of its own.
         public_only: connect to public addresses only, or to those of ``allowed`` (networks such as ``10.1.0.0/16``);
             anything else is an error of the kind "forbidden".
+        socket: path of the Unix socket to connect to, whatever host the URL names; empty: none.
 
     """
 
@@ -117,6 +118,7 @@ class HttpRequest:
     trace: bool = False
     public_only: bool = False
     allowed: tuple[str, ...] = ()
+    socket: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,6 +173,27 @@ class Http(Protocol):
 
     def submit(self, request: HttpRequest, reply: HttpReply) -> None:
         """Start an exchange; ``reply`` is called once."""
+        ...
+
+
+class Streams(Protocol):
+    """Reads answers that do not end: one line after the other, as they come."""
+
+    def open(self, request: HttpRequest, line: Callable[[bytes], None], reply: HttpReply) -> Callable[[], None]:
+        """Start an exchange whose body is lines.
+
+        Args:
+            request: its ``timeout`` is the longest silence, ms; ``max_bytes`` limits one line, and the body of an
+                answer with another status than 200.
+            line: called with an empty line when a 200 begins, then with each line that is not empty, without its end;
+                from any thread but one at a time; a ValueError that it raises ends the exchange.
+            reply: called once at the end: the answer with no body (200), the answer with its body (another status),
+                or what went wrong.
+
+        Returns:
+            a function that ends the exchange early, from any thread; the reply comes all the same.
+
+        """
         ...
 
 
@@ -430,3 +453,4 @@ class Ports:
     processes: Processes
     workers: Workers | None = None
     apprise: Apprise | None = None
+    streams: Streams | None = None

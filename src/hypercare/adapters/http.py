@@ -47,6 +47,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._traced: aiohttp.ClientSession | None = None
         self._public: dict[tuple[str, ...], aiohttp.ClientSession] = {}
+        self._sockets: dict[str, aiohttp.ClientSession] = {}
         self._lean = LeanClient(self._general)
         self._tokens = Tokens(self._exchange)
         self._prepared: dict[int, Prepared] = {}
@@ -105,12 +106,16 @@ class HttpClient:
 
     async def _close(self) -> None:
         await self._lean.close(CLOSING)
-        for session in (self._session, self._traced, *self._public.values()):
+        for session in (self._session, self._traced, *self._public.values(), *self._sockets.values()):
             if session is not None:
                 await session.close()
 
-    def _of_request(self, request: HttpRequest) -> aiohttp.ClientSession:
+    def session_for(self, request: HttpRequest) -> aiohttp.ClientSession:
         """The session with the connections that a request may use."""
+        if request.socket:
+            if request.socket not in self._sockets:
+                self._sockets[request.socket] = opened(aiohttp.UnixConnector(path=request.socket, limit=0))
+            return self._sockets[request.socket]
         if request.public_only:
             if request.allowed not in self._public:
                 sockets = public_sockets(request.allowed)
@@ -132,15 +137,16 @@ class HttpClient:
             force_close=traced,
             socket_factory=_socket if traced else sockets,
         )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            requote_redirect_url=True,
-            trace_configs=[_trace_config()] if traced else None,
-            max_line_size=16_384,
-            max_field_size=16_384,
-        )
+        return opened(connector, traced=traced)
+
+    async def log_in(self, request: HttpRequest) -> HttpRequest | PortError:
+        """The request with an access token where it asks for one, or why there is none."""
+        if request.oauth2 is None:
+            return request
+        header = await self._tokens.header(request.oauth2, request.timeout)
+        if isinstance(header, PortError):
+            return header
+        return dataclasses.replace(request, headers=(*request.headers, ("Authorization", header)), oauth2=None)
 
     async def _log_in_and_exchange(self, request: HttpRequest, started: int) -> HttpResponse | PortError:
         """An exchange with an access token."""
@@ -166,9 +172,9 @@ class HttpClient:
                 if self._traced is None:
                     self._traced = self._open(traced=True)
                 return await self._send(self._traced, request, started, began, _Trace())
-            return await self._send(self._of_request(request), request, started, began, None)
+            return await self._send(self.session_for(request), request, started, began, None)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            kind, text = _explain(error, request)
+            kind, text = explain(error, request)
             return PortError(kind, text, time.perf_counter() - began, started)
 
     async def _send(
@@ -179,12 +185,12 @@ class HttpClient:
             async with session.request(
                 request.method,
                 request.url,
-                headers=_headers(request),
+                headers=headers_of(request),
                 data=request.body or None,
                 allow_redirects=request.follow_redirects,
                 max_redirects=_MAX_REDIRECTS,
                 timeout=aiohttp.ClientTimeout(total=request.timeout / 1000),
-                ssl=_context(request),
+                ssl=context_of(request),
                 server_hostname=(request.tls.server_name or None) if request.tls else None,
                 proxy=proxy_of(request) or None,
                 trace_request_ctx=trace,
@@ -210,7 +216,20 @@ class HttpClient:
                 NOTES.reset(token)
 
 
-def _headers(request: HttpRequest) -> tuple[tuple[str, str], ...]:
+def opened(connector: aiohttp.BaseConnector, *, traced: bool = False) -> aiohttp.ClientSession:
+    """A session as all of ours are: no cookies, bodies as they come."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        requote_redirect_url=True,
+        trace_configs=[_trace_config()] if traced else None,
+        max_line_size=16_384,
+        max_field_size=16_384,
+    )
+
+
+def headers_of(request: HttpRequest) -> tuple[tuple[str, str], ...]:
     """The headers, with basic authentication among them; aiohttp takes them off where a redirect leaves the origin."""
     auth = request.basic_auth
     if auth is None:
@@ -219,8 +238,11 @@ def _headers(request: HttpRequest) -> tuple[tuple[str, str], ...]:
     return (*request.headers, ("Authorization", f"Basic {token}"))
 
 
-def _context(request: HttpRequest) -> ssl.SSLContext | bool:
-    """No context is made for plain HTTP that is not redirected: loading the system's certificates takes time."""
+def context_of(request: HttpRequest) -> ssl.SSLContext | bool:
+    """What a request's connection is encrypted with.
+
+    No context is made for plain HTTP that is not redirected: loading the system's certificates takes time.
+    """
     if request.tls is None and request.url.startswith("http://") and not request.trace:
         return True
     return tls_context(request.tls)
@@ -248,7 +270,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _explain(error: Exception, request: HttpRequest) -> tuple[str, str]:
+def explain(error: Exception, request: HttpRequest) -> tuple[str, str]:
     """Kind and text of a failure, in words for whoever looks after the target."""
     match error:
         case TooLarge():

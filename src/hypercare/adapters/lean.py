@@ -63,6 +63,8 @@ def prepare(request: HttpRequest) -> Prepared | None:
     """The request's bytes, or none where the general client has to send it."""
     if request.method != "GET" or request.body or request.trace or request.oauth2 or request.public_only:
         return None
+    if request.socket:
+        return None
     if proxy_of(request):
         return None
     if _URL.fullmatch(request.url) is None or "@" in request.url.partition("//")[2].partition("/")[0]:

@@ -25,6 +25,7 @@ from hypercare.adapters.network import SystemNetwork
 from hypercare.adapters.processes import SystemProcesses
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.sidelistener import SideListener
+from hypercare.adapters.streams import HttpStreams
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
 from hypercare.adapters.webserver import QuietServer
 from hypercare.adapters.workers import Threads
@@ -53,11 +54,11 @@ _KEEP_ALIVE = 90
 def real_ports() -> tuple[Ports, Callable[[], None]]:
     """The real outside, and how to close it: everybody who still waits gets one answer."""
     io, mailer, host, apprise = IoLoop(), SmtpMailer(), SystemHost(), AppriseLibrary()
-    processes = SystemProcesses()
+    processes, http = SystemProcesses(), HttpClient(io)
     ports = Ports(
         clock=SystemClock(),
         ids=SystemIds(),
-        http=HttpClient(io),
+        http=http,
         mailer=mailer,
         network=SystemNetwork(io),
         host=host,
@@ -66,6 +67,7 @@ def real_ports() -> tuple[Ports, Callable[[], None]]:
         processes=processes,
         workers=Threads(),
         apprise=apprise,
+        streams=HttpStreams(io, http),
     )
 
     def close() -> None:

@@ -10,11 +10,14 @@ from hypercare.collectors.scrape.target import Dropped, Target, make_target
 from hypercare.ports import PortError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypercare.collectors.discovery import Discovery, Found
     from hypercare.collectors.discovery.base import LabelPairs
     from hypercare.collectors.scrape.job import Source
     from hypercare.collectors.scrape.run import TargetRun
     from hypercare.collectors.setups import JobSetup
+    from hypercare.model.time import Ms
     from hypercare.ports import HttpReply
 
 _log = logging.getLogger(__name__)
@@ -29,6 +32,7 @@ class Watch:
         self.error = ""
         self.asking = False
         self.changed = False
+        self.looked_at: Ms | None = None
 
     def take(self, found: Found) -> None:
         """Note an answer; one without targets leaves the last ones."""
@@ -68,9 +72,18 @@ class Pool:
         self.errors: tuple[str, ...] = ()
         self.watches = [_watch(i, discovery, before) for i, discovery in enumerate(setup.discoveries)]
         self._order: tuple[TargetRun, ...] = tuple(self.runs.values())
+        if before is not None:
+            before.end_all_but(self.watches)
+
+    def end_all_but(self, kept: Sequence[Watch]) -> None:
+        """Nobody asks the other discoveries any more."""
+        for watch in self.watches:
+            if watch not in kept:
+                watch.discovery.close()
 
     def closed(self) -> Pool:
         """The pool without any target."""
+        self.end_all_but(())
         self.watches = []
         return self
 

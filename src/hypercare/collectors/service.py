@@ -9,6 +9,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from hypercare.collectors.discovery import Following
 from hypercare.collectors.pool import Pool, Watch
 from hypercare.collectors.pushed import PUSHED_JOB
 from hypercare.collectors.registry import setups_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
     from hypercare.model.time import Ms
+    from hypercare.model.workloads import Workload
     from hypercare.ports import HttpResponse, PortError, Ports
     from hypercare.tsdb import Tsdb
 
@@ -47,6 +49,18 @@ class _Answered:
 
 
 _ANSWERED: Final = _Answered()
+
+
+_LOOK_EVERY: Final = SECOND
+"""A discovery that is told of changes is looked at no more often: a roll-out is hundreds of them."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Poked:
+    """A discovery that follows has something new."""
+
+    pool: str
+    watch: Watch
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,6 +117,7 @@ class CollectorsService:
         kernel.on_timer(_SECRETS, self._on_secrets)
         kernel.on_message(_Answered, self._on_answered)
         kernel.on_message(_Discovered, self._on_discovered)
+        kernel.on_message(_Poked, self._on_poked)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration over; targets that it leaves alone go on as they are."""
@@ -148,10 +163,23 @@ class CollectorsService:
             tuple(d for _, _, discoveries in parts for d in discoveries),
         )
 
+    def workloads(self) -> tuple[Workload, ...]:
+        """What discoveries know to run now, also what is not scraped; in the kernel's thread."""
+        found = {
+            (each.kind, each.namespace, each.name): each
+            for pool in self._pools.values()
+            for watch in pool.watches
+            for each in watch.discovery.workloads()
+        }
+        return tuple(found.values())
+
     # -- discovery ---------------------------------------------------------------------------------------------
 
     def _look(self, ctx: Context, key: str, pool: Pool, watch: Watch) -> None:
         """Look for targets, and set the time of the next look."""
+        if isinstance(watch.discovery, Following):
+            self._look_again(ctx, key, pool, watch, watch.discovery)
+            return
         found = watch.discovery.read()
         if found is not None:
             watch.take(found)
@@ -160,6 +188,28 @@ class CollectorsService:
             ctx.after_commit(lambda: watch.discovery.ask(partial(self._tell, pool.job.name, watch)))
         if watch.discovery.every:
             ctx.set_timer(key, ctx.now + watch.discovery.every, _DISCOVER, durable=False)
+
+    def _look_again(self, ctx: Context, key: str, pool: Pool, watch: Watch, discovery: Following) -> None:
+        """Take what is known, and go on where something is not being followed."""
+        found = discovery.current(ctx.now)
+        watch.take(found)
+        watch.looked_at = ctx.now
+        now, message = ctx.now, _Poked(pool.job.name, watch)
+        ctx.after_commit(lambda: discovery.follow(now, lambda: self._post(message)))
+        if found.again:
+            ctx.set_timer(key, ctx.now + found.again, _DISCOVER, durable=False)
+
+    def _on_poked(self, ctx: Context, message: _Poked) -> None:
+        pool, watch = self._pools.get(message.pool), message.watch
+        if pool is None or watch not in pool.watches:
+            return
+        key = f"{_DISCOVER}:{pool.watches.index(watch)}:{message.pool}"
+        due = ctx.now if watch.looked_at is None else watch.looked_at + _LOOK_EVERY
+        # What is known for the first time is waited for.
+        if due <= ctx.now or not watch.targets:
+            self._on_discover(ctx, key)
+        else:
+            ctx.set_timer(key, due, _DISCOVER, durable=False)
 
     def _tell(self, pool: str, watch: Watch, found: Found) -> None:
         self._post(_Discovered(pool, watch, found))

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hypercare.collectors.discovery import DnsDiscovery, FileDiscovery, HttpDiscovery, StaticDiscovery
+from hypercare.collectors.discovery.docker_sd import DockerDiscovery, DockerSettings
 from hypercare.collectors.exposition import NativeLimits, ProtobufOptions
 from hypercare.collectors.host import HostSources
 from hypercare.collectors.own import OwnSources
@@ -18,12 +19,13 @@ from hypercare.model.relabel import RelabelRule
 from hypercare.model.time import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hypercare.collectors.discovery import Discovery
     from hypercare.collectors.own import OwnMetrics
     from hypercare.collectors.pushed import Pushed
     from hypercare.config import Config
+    from hypercare.config.discovery_containers import DockerSdConfig, KubernetesSdConfig
     from hypercare.config.prometheus import ScrapeJob
     from hypercare.model.time import Ms
     from hypercare.ports import Ports
@@ -66,6 +68,7 @@ def scrape_setup(given: ScrapeJob, around: Surroundings) -> JobSetup:
         discoveries.append(HttpDiscovery(ports.http, sd.url, sd.refresh_interval, settings))
     for dns in config.dns_sd_configs:
         discoveries.append(DnsDiscovery(ports.network, dns.names, dns.type, dns.port, dns.refresh_interval))
+    discoveries += container_discoveries(config.docker_sd_configs, config.kubernetes_sd_configs, around)
     job = Job(
         given.name,
         given.interval,
@@ -101,6 +104,41 @@ def scrape_setup(given: ScrapeJob, around: Surroundings) -> JobSetup:
         legacy_names=given.metric_name_validation_scheme == "legacy",
     )
     return JobSetup(job, tuple(discoveries))
+
+
+def container_discoveries(
+    dockers: Sequence[DockerSdConfig], clusters: Sequence[KubernetesSdConfig], around: Surroundings
+) -> list[Discovery]:
+    """The discoveries that look at containers."""
+    found: list[Discovery] = []
+    ports = around.ports
+    for docker in dockers:
+        wanted = DockerSettings(
+            docker.host,
+            docker.port,
+            tuple((each.name, each.values) for each in docker.filters),
+            docker.host_networking_host,
+            first_network=docker.match_first_network,
+        )
+        settings = http_settings(docker, around.secrets)
+        found.append(DockerDiscovery(ports.http, wanted, docker.refresh_interval, settings))
+    for cluster in clusters:
+        # Most platforms have no cluster: they need not hold its code in memory.
+        from hypercare.collectors.discovery import kubernetes  # noqa: PLC0415
+
+        access = kubernetes.access_of(cluster, around.secrets)
+        names = dict.fromkeys(cluster.namespaces.names)
+        if cluster.namespaces.own_namespace and access.namespace:
+            names[access.namespace] = None
+        looked_at = kubernetes.KubernetesSettings(
+            cluster.role,
+            tuple(names),
+            tuple((each.role, each.label, each.field) for each in cluster.selectors),
+            nodes=cluster.attach_metadata.node,
+            with_namespaces=cluster.attach_metadata.namespace,
+        )
+        found.append(kubernetes.KubernetesDiscovery(ports.http, ports.streams, access, looked_at))
+    return found
 
 
 def _built_in(labels: Mapping[str, str], url: tuple[str, str, str]) -> tuple[tuple[str, str], ...]:

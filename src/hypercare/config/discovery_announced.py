@@ -4,12 +4,12 @@ Which keys are needed, and which exclude each other, is as in Prometheus' docume
 are checked as far as a wrong one is a mistake that Prometheus would report.
 """
 
-import re
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hypercare.config.base import AnyUrl, Duration, FilePath, Secret, StrictModel, TextMap, Url, refuse
+from hypercare.config.discovery_containers import DockerFilter
 from hypercare.config.http_client import HttpClientConfig, TlsConfig
 from hypercare.model.time import MINUTE, SECOND
 
@@ -80,23 +80,6 @@ class DigitalOceanSd(HttpAnnouncing):
     """``digitalocean_sd_configs``."""
 
     port: int = 80
-
-
-class DockerFilter(StrictModel):
-    """A filter of Docker's API."""
-
-    name: str
-    values: tuple[str, ...] = Field(min_length=1)
-
-
-class DockerSd(HttpAnnouncing):
-    """``docker_sd_configs``."""
-
-    host: AnyUrl
-    port: int = 80
-    filters: tuple[DockerFilter, ...] = ()
-    host_networking_host: str = "localhost"
-    match_first_network: bool = True
 
 
 class DockerSwarmSd(HttpAnnouncing):
@@ -173,86 +156,6 @@ class IonosSd(HttpAnnouncing):
 
     datacenter_id: str = Field(min_length=1)
     port: int = 80
-
-
-class KubernetesNamespaces(StrictModel):
-    """Which namespaces are looked at."""
-
-    own_namespace: bool = False
-    names: tuple[str, ...] = ()
-
-
-class KubernetesSelector(StrictModel):
-    """A label or field selector for one role."""
-
-    role: Literal["node", "pod", "service", "endpoints", "endpointslice", "ingress"]
-    label: str = ""
-    field: str = ""
-
-    @model_validator(mode="after")
-    def _selector(self) -> Self:
-        for term in filter(None, (t.strip() for t in self.field.split(","))):
-            if not re.search(r"[^=!]+(==|=|!=)", term):
-                msg = f"not a valid field selector: {term!r}; expected key=value"
-                raise refuse(msg, "field")
-        return self
-
-
-class AttachMetadata(StrictModel):
-    """Which metadata of Kubernetes objects is added."""
-
-    node: bool = False
-    namespace: bool = False
-
-
-_K8S_ROLES = {
-    "pod": ("pod", "node"),
-    "service": ("service",),
-    "endpoints": ("endpoints", "pod", "service", "node"),
-    "endpointslice": ("endpointslice", "pod", "service", "node"),
-    "node": ("node",),
-    "ingress": ("ingress",),
-}
-
-
-class KubernetesSd(HttpClientConfig):
-    """``kubernetes_sd_configs``."""
-
-    announced: ClassVar[str] = Announcing.announced
-
-    api_server: AnyUrl = ""
-    role: Literal["node", "pod", "service", "endpoints", "endpointslice", "ingress"]
-    kubeconfig_file: FilePath = ""
-    namespaces: KubernetesNamespaces = KubernetesNamespaces()
-    selectors: tuple[KubernetesSelector, ...] = ()
-    attach_metadata: AttachMetadata = AttachMetadata()
-
-    @model_validator(mode="after")
-    def _access(self) -> Self:
-        if self.kubeconfig_file:
-            if self.api_server:
-                raise refuse("kubeconfig_file and api_server exclude each other", "kubeconfig_file")
-            if not self.is_default_client:
-                raise refuse("kubeconfig_file and HTTP client settings exclude each other", "kubeconfig_file")
-            if self.namespaces.own_namespace:
-                raise refuse("kubeconfig_file and namespaces.own_namespace exclude each other", "kubeconfig_file")
-        elif not self.api_server and not self.is_default_client:
-            raise refuse("HTTP client settings need an explicit api_server", "api_server")
-        return self
-
-    @model_validator(mode="after")
-    def _selectors(self) -> Self:
-        seen: set[str] = set()
-        for index, selector in enumerate(self.selectors):
-            if selector.role in seen:
-                msg = f"two selectors for the role {selector.role}"
-                raise refuse(msg, "selectors", index, "role")
-            seen.add(selector.role)
-            allowed = _K8S_ROLES[self.role]
-            if selector.role not in allowed:
-                message = f"the role {self.role} takes selectors for {', '.join(allowed)} only"
-                raise refuse(message, "selectors", index, "role")
-        return self
 
 
 class KumaSd(HttpAnnouncing):
@@ -450,14 +353,12 @@ class ServiceDiscoveries(StrictModel):
     azure_sd_configs: tuple[AzureSd, ...] = ()
     consul_sd_configs: tuple[ConsulSd, ...] = ()
     digitalocean_sd_configs: tuple[DigitalOceanSd, ...] = ()
-    docker_sd_configs: tuple[DockerSd, ...] = ()
     dockerswarm_sd_configs: tuple[DockerSwarmSd, ...] = ()
     ec2_sd_configs: tuple[Ec2Sd, ...] = ()
     eureka_sd_configs: tuple[EurekaSd, ...] = ()
     gce_sd_configs: tuple[GceSd, ...] = ()
     hetzner_sd_configs: tuple[HetznerSd, ...] = ()
     ionos_sd_configs: tuple[IonosSd, ...] = ()
-    kubernetes_sd_configs: tuple[KubernetesSd, ...] = ()
     kuma_sd_configs: tuple[KumaSd, ...] = ()
     lightsail_sd_configs: tuple[LightsailSd, ...] = ()
     linode_sd_configs: tuple[LinodeSd, ...] = ()

@@ -15,6 +15,7 @@ from hypercare.config.base import (
 )
 from hypercare.config.discovery import DnsSdConfig, FileSdConfig, HttpSdConfig, StaticConfig, check_address
 from hypercare.config.discovery_announced import ServiceDiscoveries
+from hypercare.config.discovery_containers import DockerSdConfig, KubernetesSdConfig
 from hypercare.config.http_client import HttpClientConfig
 from hypercare.config.relabel import RelabelConfigs, rules_of
 from hypercare.model.relabel import RelabelRule, apply
@@ -124,6 +125,8 @@ class DiscoveryConfigs(ServiceDiscoveries):
     file_sd_configs: tuple[FileSdConfig, ...] = ()
     http_sd_configs: tuple[HttpSdConfig, ...] = ()
     dns_sd_configs: tuple[DnsSdConfig, ...] = ()
+    docker_sd_configs: tuple[DockerSdConfig, ...] = ()
+    kubernetes_sd_configs: tuple[KubernetesSdConfig, ...] = ()
 
     def check_static(self, relabels: RelabelConfigs) -> None:
         """Targets must be host:port, or be dropped or made so by relabelling.

@@ -20,6 +20,7 @@ from hypercare.ports import (
     TcpProbe,
     TcpResult,
 )
+from hypercare.sim.clusters import VirtualStreams
 from hypercare.sim.processes import VirtualProcesses
 
 if TYPE_CHECKING:
@@ -166,4 +167,5 @@ def virtual_ports(clock: VirtualClock, world: World, seed: int = 0, files: Mappi
         files=VirtualFiles(files),
         console=RecordingConsole(),
         processes=VirtualProcesses(world),
+        streams=VirtualStreams(world),
     )

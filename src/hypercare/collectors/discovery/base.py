@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hypercare.model.time import Ms
+    from hypercare.model.workloads import Workload
 
+_NO_LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
 LabelPairs: TypeAlias = "tuple[tuple[str, str], ...]"
 
 
@@ -20,11 +23,13 @@ class Found:
 
     Attributes:
         targets: none where nothing could be learned, so that the last ones stay.
+        again: after how many ms a discovery that follows wants to try anew; 0: it is well.
 
     """
 
     targets: tuple[LabelPairs, ...] | None
     error: str = ""
+    again: Ms = 0
 
 
 class Discovery(abc.ABC):
@@ -47,10 +52,39 @@ class Discovery(abc.ABC):
         """Start to look; ``reply`` is called once, from any thread."""
         raise NotImplementedError
 
+    def workloads(self) -> tuple[Workload, ...]:
+        """What it knows to run now; none for kinds that do not tell."""
+        return ()
+
+    def close(self) -> None:  # noqa: B027 - few have something to end
+        """It is not asked any more: end what is under way."""
+
     @property
     @abc.abstractmethod
     def identity(self) -> object:
         """Equal where the configuration is, so that a reload leaves an unchanged discovery alone."""
+
+
+class Following(Discovery):
+    """A discovery that is told of changes as they happen."""
+
+    @abc.abstractmethod
+    def follow(self, now: Ms, poke: Callable[[], None]) -> None:
+        """Begin, or go on after an error; ``poke`` is called from any thread when there is something to look at."""
+
+    @abc.abstractmethod
+    def current(self, now: Ms) -> Found:
+        """What is known now; in the kernel's thread."""
+
+
+def label_name(text: str) -> str:
+    """A text as a part of a label's name: what may not stand there becomes ``_``."""
+    return _NO_LABEL.sub("_", text)
+
+
+def host_port(host: str, port: object) -> str:
+    """An address; IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def groups_of(document: Any, meta: LabelPairs) -> tuple[LabelPairs, ...]:
