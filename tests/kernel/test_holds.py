@@ -65,9 +65,10 @@ def test_all_effects_to_a_target_wait_and_then_go_one_after_the_other():
     house.sim.run_for(2 * SECOND)
     house.answer("b", Delivered())
     house.answer("c", Delivered())
-    # Nobody waits any more: two at once again.
+    # Nobody waits for another one's outcome any more, only for their turn.
     house.tried()
     house.emit("e", "f")
+    house.sim.run_for(2 * SECOND)
     assert house.tried() == ["e", "f"]
 
 

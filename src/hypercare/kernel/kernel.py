@@ -101,6 +101,8 @@ class Kernel:
         self._on_timer: dict[str, Callable[[Context, str], None]] = {}
         self._on_message: dict[type, Callable[[Context, Any], Any]] = {}
         self._together: dict[type, Callable[[Any], bool]] = {}
+        self._first: dict[type, Callable[[Any], bool]] = {}
+        self._urgent: deque[object] = deque()
         self._subscribers: dict[type, list[Callable[[Context, Any], None]]] = {}
         self._observers: list[Callable[[Ms, DomainEvent], None]] = []
         self._auditor: Callable[[Context, Origin, object, str], None] | None = None
@@ -140,6 +142,7 @@ class Kernel:
         kind: type[_Message],
         handler: Callable[[Context, _Message], Any],
         together: Callable[[_Message], bool] | None = None,
+        first: Callable[[_Message], bool] | None = None,
     ) -> None:
         """Handle messages (or commands, whose result the caller gets) of a type.
 
@@ -148,11 +151,15 @@ class Kernel:
             handler: what to do.
             together: which messages of this type may share a transaction with others like them that wait right behind
                 them; none: each has its own. Not for commands.
+            first: which messages of this type are handled before everything else that is due; none: none is. For what
+                has happened outside and would be done again if we ended before it is written down.
 
         """
         self._on_message[kind] = handler
         if together is not None:
             self._together[kind] = together
+        if first is not None:
+            self._first[kind] = first
         if self._registering_everywhere:
             self._everywhere.add(kind)
 
@@ -181,8 +188,13 @@ class Kernel:
 
     def post(self, message: object) -> None:
         """Put a message into the inbox; from any thread."""
+        first = self._first.get(type(message))
+        urgent = first is not None and first(message)
         with self._lock:
-            self._inbox.append((self.ports.clock.now(), self._next_seq(), message))
+            if urgent:
+                self._urgent.append(message)
+            else:
+                self._inbox.append((self.ports.clock.now(), self._next_seq(), message))
         self._wake()
 
     def call(self, command: object) -> Future[Any]:
@@ -194,6 +206,10 @@ class Kernel:
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq
+
+    def remind(self, kind: str, due_at: Ms) -> None:
+        """Set the one timer of a kind, in memory only; in the kernel's thread, after a commit."""
+        self.timers.set(kind, kind, due_at, self._next_seq(), durable=False)
 
     def lead(self, term: int | None) -> None:
         """Lead by this term from now on, or stand by (none); from any thread. Where nothing is shared: go on."""
@@ -217,7 +233,10 @@ class Kernel:
     def next_due(self) -> Ms | None:
         """When there is work next: an instant that may have passed, or none."""
         with self._lock:
+            urgent = bool(self._urgent)
             message = self._inbox[0][:2] if self._inbox else None
+        if urgent:
+            return self.ports.clock.now()
         timer = self.timers.peek()
         if message is None or timer is None:
             first = message or timer
@@ -247,12 +266,13 @@ class Kernel:
         """Take the message whose turn it is, and those right behind it that may share its transaction."""
         taken: list[object] = []
         with self._lock:
+            if self._urgent:
+                return self._take_urgent()
             while self._inbox and len(taken) < _MOST_TOGETHER:
                 at, seq, message = self._inbox[0]
                 if timer is not None and (at, seq) > timer and timer[0] <= now:
                     break
-                together = self._together.get(type(message))
-                shares = self.leads and together is not None and together(message)
+                shares = self._shares(message)
                 if taken and not (shares and type(message) is type(taken[0])):
                     break
                 self._inbox.popleft()
@@ -260,6 +280,19 @@ class Kernel:
                 if not shares:
                     break
         return taken
+
+    def _take_urgent(self) -> list[object]:
+        taken = [self._urgent.popleft()]
+        if self._shares(taken[0]):
+            while self._urgent and len(taken) < _MOST_TOGETHER and type(self._urgent[0]) is type(taken[0]):
+                if not self._shares(self._urgent[0]):
+                    break
+                taken.append(self._urgent.popleft())
+        return taken
+
+    def _shares(self, message: object) -> bool:
+        together = self._together.get(type(message))
+        return self.leads and together is not None and together(message)
 
     def _handle_together(self, now: Ms, messages: list[object]) -> None:
         """Handle messages of one type in one transaction; if it fails, each in its own."""

@@ -4,6 +4,9 @@ A crash can repeat a delivery (with the same idempotency key), never lose one. E
 other. What may work later is tried again with growing pauses; what never will is marked and published as a failure.
 What has become needless is cancelled: marked with the reason, and not sent. Where a receiver names a time before which
 it wants nothing more (``Retry-After``), all effects to that target wait for it, also after a restart.
+
+So that a crash repeats one delivery and not all that were under way, the next one is sent when the one before it is
+marked, as far as nobody waits long for that: ``line.py`` says who may go when.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from sqlalchemy import delete, insert, select, update
 
 from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
 from hypercare.kernel.holds import Holds
+from hypercare.kernel.line import Line
 from hypercare.kernel.tables import outbox
 from hypercare.model.events import EffectCancelled, EffectDelayed, EffectDelivered, EffectFailed
 from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
@@ -36,6 +40,7 @@ _LONGEST_WISH: Ms = 1 * HOUR
 """No receiver makes us wait longer: what it says may be wrong, and somebody has to be reached."""
 _KIND = "outbox.retry"
 _PURGE = "outbox.purge"
+_LINE = "outbox.line"
 _PURGE_EVERY: Ms = 1 * HOUR
 _PURGE_AT_ONCE = 5_000
 _PART = 500
@@ -72,7 +77,7 @@ class Outbox:
         self._kernel: Kernel | None = None
         self._queues: dict[str, list[str]] = {}
         self._effects: dict[str, Effect] = {}
-        self._under_way: dict[str, None] = {}
+        self._line = Line()
         self._holds = Holds()
         self._retention: Ms = 30 * DAY
 
@@ -80,8 +85,9 @@ class Outbox:
         """Take part in the loop."""
         self._kernel = kernel
         # What has arrived changes nothing for the others; a try that failed may be cancelled by what follows from them.
-        kernel.on_message(_Outcome, self._on_outcome, together=lambda m: isinstance(m.outcome, Delivered))
+        kernel.on_message(_Outcome, self._on_outcome, together=_arrived, first=_arrived)
         kernel.on_timer(_KIND, self._on_retry)
+        kernel.on_timer(_LINE, lambda ctx, _key: ctx.after_commit(self._go_on))
         kernel.on_timer(_PURGE, self._on_purge)
 
     def keep(self, ctx: Context, retention: Ms) -> None:
@@ -98,9 +104,7 @@ class Outbox:
         assert kernel is not None  # noqa: S101 - register comes first
         with kernel.state.read() as db:
             rows = db.execute(select(outbox).where(outbox.c.state == PENDING).order_by(outbox.c.seq)).all()
-        self._queues.clear()
-        self._effects.clear()
-        self._holds = Holds()
+        self.forget()
         for row in rows:
             if row.held and f"{_KIND}:{row.id}" in kernel.timers:
                 self._holds.hold(row.target, row.id)
@@ -108,13 +112,18 @@ class Outbox:
             effect = Effect(
                 row.id, row.channel, row.target, row.subject, json.loads(row.payload), row.lane, row.cancel_key or ""
             )
-            if self._enqueue(effect) and f"{_KIND}:{row.id}" not in kernel.timers and row.id not in self._under_way:
+            if (
+                self._enqueue(effect)
+                and f"{_KIND}:{row.id}" not in kernel.timers
+                and not self._line.is_under_way(row.id)
+            ):
                 self._send(effect)
 
     def forget(self) -> None:
         """Another replica sends from now on; the outcomes of what is under way no longer matter."""
         self._queues.clear()
         self._effects.clear()
+        self._line.leave_all()
         self._holds = Holds()
 
     def record(self, ctx: Context) -> None:
@@ -143,7 +152,7 @@ class Outbox:
                 continue
             ctx.cancel_timer(f"{_KIND}:{effect.key}")
             # Of one that is under way nobody knows yet whether it arrives: its outcome tells.
-            if effect.key not in self._under_way:
+            if not self._line.is_under_way(effect.key):
                 ctx.publish(EffectCancelled(effect.key, effect.channel, effect.target, effect.subject, reason))
                 waiting.append(effect)
         if waiting:
@@ -165,16 +174,31 @@ class Outbox:
         return queue[0] == effect.key
 
     def _send(self, effect: Effect) -> None:
+        """Send as soon as it is its turn."""
+        if self._line.is_under_way(effect.key) or self._holds.must_wait(effect.target, effect.key):
+            return
+        self._line.wait(effect.key, effect.target)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin the deliveries whose turn it is, and look again when somebody's may have come."""
         kernel = self._kernel
         assert kernel is not None  # noqa: S101 - register comes first
-        if effect.key in self._under_way or self._holds.must_wait(effect.target, effect.key):
-            return
-        self._under_way[effect.key] = None
-        self._deliverer.deliver(effect, lambda outcome: kernel.post(_Outcome(effect.key, outcome)))
+        now = kernel.ports.clock.now()
+        while (key := self._line.next(now)) is not None:
+            effect = self._effects[key]
+            if self._holds.must_wait(effect.target, key):
+                self._line.leave(key)
+            else:
+                self._line.begin(key, effect.target, now)
+                self._deliverer.deliver(effect, partial(_reply, kernel, key))
+        due = self._line.due(now)
+        if due is not None:
+            kernel.remind(_LINE, due)
 
     def _on_retry(self, ctx: Context, key: str) -> None:
         effect = self._effects.get(key.removeprefix(f"{_KIND}:"))
-        if effect is not None and effect.key not in self._under_way:
+        if effect is not None and not self._line.is_under_way(effect.key):
             ctx.after_commit(lambda: self._send(effect))
 
     def _on_purge(self, ctx: Context, key: str) -> None:
@@ -191,9 +215,9 @@ class Outbox:
         row = ctx.db.execute(select(outbox).where(outbox.c.id == message.effect_id)).first()
         if effect is None or row is None or row.state not in {PENDING, CANCELLED}:
             # Another replica has dealt with it.
-            self._under_way.pop(message.effect_id, None)
+            self._line.end(message.effect_id)
             return
-        ctx.after_commit(lambda: self._under_way.pop(effect.key, None))
+        ctx.after_commit(partial(self._line.end, effect.key))
         attempts = row.attempts + 1
         if row.state == CANCELLED and not isinstance(message.outcome, Delivered):
             # Cancelled while it was under way, and it did not arrive: as it should be.
@@ -211,6 +235,7 @@ class Outbox:
                 self._again(ctx, effect, attempts, error, after)
             case Permanent(error=error):
                 self._fail(ctx, effect, attempts, error)
+        ctx.after_commit(self._go_on)
 
     def _again(self, ctx: Context, effect: Effect, attempts: int, error: str, after: Ms | None) -> None:
         next_at = ctx.now + max(min(after or 0, _LONGEST_WISH), pause(attempts, ctx.uniform()))
@@ -251,6 +276,7 @@ class Outbox:
                 heads[lane] = None
             queue.remove(effect.key)
             del self._effects[effect.key]
+            self._line.leave(effect.key)
             self._holds.forget(effect.target, effect.key)
         for effect in effects:
             self._give_turn(effect)
@@ -259,6 +285,14 @@ class Outbox:
                 self._send(self._effects[queue[0]])
         for lane in [lane for lane in dict.fromkeys(e.lane or e.key for e in effects) if not self._queues[lane]]:
             del self._queues[lane]
+
+
+def _arrived(message: _Outcome) -> bool:
+    return isinstance(message.outcome, Delivered)
+
+
+def _reply(kernel: Kernel, key: str, outcome: Outcome) -> None:
+    kernel.post(_Outcome(key, outcome))
 
 
 def _row(effect: Effect, now: Ms) -> dict[str, Any]:

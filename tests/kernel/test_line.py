@@ -1,0 +1,160 @@
+"""Deliveries go one after the other, each marked before the next, and nobody waits long for that."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from hypercare.kernel import Delivered, Effect, Kernel, Outbox, Permanent, Retry
+from hypercare.kernel.line import AT_TARGET, CROWD, EVERYWHERE, Line
+from hypercare.kernel.tables import outbox
+from hypercare.model.time import SECOND
+from hypercare.sim import Simulation, VirtualClock, World, virtual_ports
+from hypercare.state import State
+
+
+class House:
+    """A kernel whose receivers answer by hand, or after a time."""
+
+    def __init__(self, takes=None):
+        self.clock = VirtualClock(0)
+        self.world = World(self.clock)
+        self.state = State.open(None)
+        self.takes = takes or {}
+        self.sent, self.replies, self.most = [], {}, 0
+        self.kernel = Kernel(self.state, virtual_ports(self.clock, self.world), Outbox(self))
+        self.kernel.on_message(list, self._emit)
+        self.sim = Simulation(self.kernel, self.world, self.clock)
+        self.kernel.start()
+
+    def _emit(self, ctx, effects):
+        for effect in effects:
+            ctx.emit(effect)
+
+    def deliver(self, effect, reply):
+        self.sent.append((self.clock.now(), effect.key))
+        self.most = max(self.most, self.unmarked())
+        self.replies[effect.key] = reply
+        if effect.target in self.takes:
+            self.world.after(self.takes[effect.target], lambda: self.answer(effect.key))
+
+    def unmarked(self):
+        with self.state.read() as db:
+            done = set(db.execute(select(outbox.c.id).where(outbox.c.done_at.is_not(None))).scalars())
+        return sum(key not in done for _, key in self.sent)
+
+    def answer(self, key, outcome=None):
+        self.replies.pop(key)(outcome or Delivered())
+
+    def emit(self, *keys):
+        """``TARGET/NAME`` each."""
+        self.kernel.call([Effect(key, "c", key.partition("/")[0], "s", {}) for key in keys])
+        self.sim.run_for(0)
+
+    @property
+    def order(self):
+        return [key for _, key in self.sent]
+
+
+def test_the_next_goes_when_the_one_before_is_marked():
+    house = House()
+    house.emit("x/1", "x/2", "y/1")
+    assert house.order == ["x/1"]
+    house.answer("x/1")
+    # Answered, but not marked.
+    assert house.order == ["x/1"]
+    house.sim.run_for(0)
+    assert house.order == ["x/1", "x/2"]
+    house.answer("x/2", Retry("503"))
+    house.sim.run_for(0)
+    assert house.order == ["x/1", "x/2", "y/1"]
+    house.answer("y/1", Permanent("400"))
+    house.sim.run_for(30 * SECOND)
+    assert house.order == ["x/1", "x/2", "y/1", "x/2"]
+
+
+def test_a_receiver_that_does_not_answer_holds_up_others_shortly_and_its_own_longer():
+    house = House()
+    house.emit("x/1", "x/2", "y/1", "z/1")
+    house.sim.run_for(10 * SECOND)
+    at = EVERYWHERE
+    assert house.sent == [(0, "x/1"), (at, "y/1"), (2 * at, "z/1"), (AT_TARGET, "x/2")]
+
+
+def test_quick_receivers_get_one_at_a_time_however_many_there_are():
+    house = House(dict.fromkeys("abcdefghijklmno", 20))
+    house.emit(*(f"{target}/1" for target in "abcdefghijklmno"))
+    house.sim.run_for(SECOND)
+    assert len(house.sent) == 15
+    assert house.most == 1
+
+
+@pytest.mark.parametrize("takes", [5, 50, 500, 5_000])
+def test_a_storm_is_not_sent_one_by_one(takes):
+    house = House({"x": takes})
+    house.emit(*(f"x/{n}" for n in range(500)))
+    house.sim.run_for(200 * SECOND)
+    assert len(house.sent) == 500
+    # A sixteenth of those that wait at a time, and the last of them one by one.
+    if takes < EVERYWHERE:
+        assert 1 < house.most <= 1 + 499 // CROWD
+    assert house.sent[-1][0] <= 5 * CROWD * min(takes, AT_TARGET)
+
+
+def test_a_page_is_not_held_up_by_a_storm_at_a_receiver_that_hangs():
+    house = House()
+    house.emit(*(f"x/{n}" for n in range(500)))
+    house.emit("ana/1")
+    house.sim.run_for(2 * EVERYWHERE)
+    assert "ana/1" in house.order
+
+
+def test_marks_go_before_flushes_and_commands_that_are_due():
+    house = House()
+    seen = []
+    house.kernel.on_timer("flush", lambda _ctx, key: seen.append((key, len(house.sent))))
+    house.emit("x/1", "x/2")
+    for n in range(3):
+        house.kernel.timers.set(f"{n}", "flush", 0, 0, durable=False)
+    house.answer("x/1")
+    house.sim.run_for(0)
+    assert seen == [("0", 2), ("1", 2), ("2", 2)]
+
+
+def test_what_waits_and_is_cancelled_leaves_the_line():
+    house = House()
+    house.kernel.on_message(str, lambda ctx, key: ctx.cancel(key, "not needed"))
+    house.kernel.call([Effect(f"x/{n}", "c", "x", "s", {}, cancel_key=f"k{n}") for n in range(3)])
+    house.kernel.call("k1")
+    house.sim.run_for(0)
+    house.answer("x/0")
+    house.sim.run_for(0)
+    assert house.order == ["x/0", "x/2"]
+
+
+@given(st.data())
+def test_everybody_has_their_turn_and_the_line_is_empty_afterwards(data):
+    """Steps of any order; whoever waits is sent once, at each target in the order of coming."""
+    line, now, sent, came, under_way = Line(), 0, [], {}, []
+    for number in range(data.draw(st.integers(1, 60))):
+        key, target = f"{number}", data.draw(st.sampled_from("abc"))
+        line.wait(key, target)
+        came[key] = target
+        now += data.draw(st.sampled_from([0, 10, 200, 3_000]))
+        while (turn := line.next(now)) is not None:
+            line.begin(turn, came[turn], now)
+            sent.append(turn)
+            under_way.append(turn)
+        if under_way and data.draw(st.booleans()):
+            line.end(under_way.pop(data.draw(st.integers(0, len(under_way) - 1))))
+    while (due := line.due(now)) is not None:
+        assert due > now
+        now = due
+        while (turn := line.next(now)) is not None:
+            line.begin(turn, came[turn], now)
+            sent.append(turn)
+    assert sorted(sent) == sorted(came)
+    for target in "abc":
+        assert [k for k in sent if came[k] == target] == [k for k in came if came[k] == target]
