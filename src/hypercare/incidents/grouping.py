@@ -40,12 +40,24 @@ class Subject:
 
 def opens(alert: Alert, settings: IncidentSettings) -> bool:
     """Whether an alert is one that incidents are made of."""
-    labels = alert.labels
-    # Asked of every alert that comes in or is told: a generator would take most of the time.
-    for matchers in settings.open:  # noqa: SIM110
-        if matches_all(matchers, labels):
-            return True
-    return False
+    return any(matches_all(matchers, alert.labels) for matchers in settings.open)
+
+
+def opening(alerts: Iterable[Alert], settings: IncidentSettings) -> list[Alert]:
+    """Those of which incidents are made."""
+    # Asked of every alert that comes in or is told: those that agree in the labels that matter are looked at once.
+    names = sorted({matcher.name for matchers in settings.open for matcher in matchers})
+    known: dict[tuple[str, ...], bool] = {}
+    found: list[Alert] = []
+    for alert in alerts:
+        get = alert.labels.get
+        values = tuple([get(name) for name in names])
+        verdict = known.get(values)
+        if verdict is None:
+            verdict = known[values] = opens(alert, settings)
+        if verdict:
+            found.append(alert)
+    return found
 
 
 def service_of(labels: Labels, settings: IncidentSettings) -> str:

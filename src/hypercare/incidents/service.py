@@ -129,7 +129,7 @@ class IncidentService:
     # -- alerts ------------------------------------------------------------------------------------------------
 
     def _on_notified(self, ctx: Context, event: GroupNotified) -> None:
-        alerts = [alert for alert in event.firing if grouping.opens(alert, self.settings)]
+        alerts = grouping.opening(event.firing, self.settings)
         if not alerts:
             return
         known = rows.known_firing(ctx, alerts)
@@ -149,7 +149,7 @@ class IncidentService:
 
     def _on_received(self, ctx: Context, event: AlertsReceived) -> None:
         """An alert that ended and began again between two flushes of its group is not notified anew: look here."""
-        firing = [a for a in event.alerts if not a.resolved_at(ctx.now) and grouping.opens(a, self.settings)]
+        firing = [a for a in grouping.opening(event.alerts, self.settings) if not a.resolved_at(ctx.now)]
         if not firing:
             return
         back: dict[str, list[Alert]] = {}

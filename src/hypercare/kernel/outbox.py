@@ -14,9 +14,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
 from hypercare.kernel.holds import Holds
@@ -44,6 +44,11 @@ _LINE = "outbox.line"
 _PURGE_EVERY: Ms = 1 * HOUR
 _PURGE_AT_ONCE = 5_000
 _PART = 500
+# Made once: putting a statement together takes longer than carrying it out.
+_FIND: Final = select(outbox.c.state, outbox.c.attempts, outbox.c.created_at, outbox.c.error).where(
+    outbox.c.id == bindparam("effect")
+)
+_MARK: Final = update(outbox).where(outbox.c.id == bindparam("effect"))
 
 
 class Deliverer(Protocol):
@@ -212,7 +217,7 @@ class Outbox:
 
     def _on_outcome(self, ctx: Context, message: _Outcome) -> None:
         effect = self._effects.get(message.effect_id)
-        row = ctx.db.execute(select(outbox).where(outbox.c.id == message.effect_id)).first()
+        row = ctx.db.execute(_FIND, {"effect": message.effect_id}).first()
         if effect is None or row is None or row.state not in {PENDING, CANCELLED}:
             # Another replica has dealt with it.
             self._line.end(message.effect_id)
@@ -240,7 +245,7 @@ class Outbox:
     def _again(self, ctx: Context, effect: Effect, attempts: int, error: str, after: Ms | None) -> None:
         next_at = ctx.now + max(min(after or 0, _LONGEST_WISH), pause(attempts, ctx.uniform()))
         values = {"attempts": attempts, "error": error, "next_at": next_at, "held": after is not None}
-        ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values(values))
+        ctx.db.execute(_MARK, {"effect": effect.key, **values})
         ctx.set_timer(f"{_KIND}:{effect.key}", next_at, _KIND)
         if attempts == 1:
             ctx.publish(EffectDelayed(effect.key, effect.channel, effect.target, effect.subject, error, next_at))
@@ -255,7 +260,7 @@ class Outbox:
         ctx.publish(EffectFailed(effect.key, effect.channel, effect.target, effect.subject, error))
 
     def _finish(self, ctx: Context, effect: Effect, values: dict[str, Any]) -> None:
-        ctx.db.execute(update(outbox).where(outbox.c.id == effect.key).values({**values, "done_at": ctx.now}))
+        ctx.db.execute(_MARK, {"effect": effect.key, **values, "done_at": ctx.now})
         ctx.after_commit(partial(self._drop, [effect]))
 
     def _give_turn(self, effect: Effect) -> None:

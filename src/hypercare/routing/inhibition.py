@@ -111,6 +111,11 @@ class Inhibitor:
         found = (index.source_for(labels, now) for index in self._rules)
         return tuple(dict.fromkeys(f for f in found if f is not None))
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is no alert that could inhibit another."""
+        return not any(index.sources for index in self._rules)
+
     def decide(self, labels: Labels, now: Ms) -> Decision | None:
         """Why an alert with these labels is not told, or none."""
         for index in self._rules:

@@ -247,6 +247,10 @@ class Silencer:
             self._matching[fingerprint] = found
         return tuple(s.id for s in found if s.is_silent(now)) if found else ()
 
+    def is_quiet(self, now: Ms) -> bool:
+        """Whether no silence is active, so that nobody need be asked about."""
+        return not any(silence.state(now) is SilenceState.ACTIVE for silence in self._silences.values())
+
     def decide(self, fingerprint: str, labels: Labels, now: Ms) -> Decision | None:
         """Why an alert is not told, or none."""
         ids = self.active(fingerprint, labels, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import postgresql, sqlite
@@ -9,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Executable, Table
 
 
 def upsert(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -23,8 +24,13 @@ def upsert(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None
     """
     if not rows:
         return
+    db.execute(_statement(table, db.dialect.name, tuple(rows[0])), list(rows))
+
+
+@functools.lru_cache(maxsize=1024)
+def _statement(table: Table, dialect: str, columns: tuple[str, ...]) -> Executable:
+    """Made once for each table and choice of columns: that takes longer than carrying it out."""
     keys = [column.name for column in table.primary_key.columns]
-    make = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    changed = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)

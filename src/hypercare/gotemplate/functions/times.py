@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from hypercare.gotemplate.errors import FunctionError
@@ -15,6 +16,7 @@ def time_text(when: Time) -> str:
     return format_time(when, "2006-01-02 15:04:05.999999999 -0700 MST")
 
 
+@functools.lru_cache(maxsize=4096)
 def time_json(when: Time) -> str:
     """RFC 3339 with as many digits as needed."""
     return format_time(when, "2006-01-02T15:04:05.999999999Z07:00")
