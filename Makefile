@@ -59,6 +59,7 @@ storms: $(STAMP) ## kill -9 at two hundred seeded moments in storms of alerts (S
 	STORMS=$(STORMS) $(BIN)/pytest tests/e2e/test_storms.py -s
 
 test-postgres: $(STAMP) ## the rooms' tests with their state on a real PostgreSQL
-	$(BIN)/pytest --state postgresql tests/kernel tests/routing tests/rules tests/incidents tests/oncall tests/access tests/app tests/remote
+	$(BIN)/pytest --state postgresql tests/kernel tests/routing tests/rules tests/incidents tests/oncall tests/channels \
+		tests/actions tests/deploys tests/app tests/remote tests/ingest tests/rehearse tests/sim tests/scenarios tests/web
 
 .PHONY: help setup peers demo serve lint test test-postgres conformance bench fuzz kills storms schemathesis corrupt

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: a slow machine is not a failure. In CI the same examples every time, so that a red run is the change's
@@ -16,6 +17,7 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 sys.path.insert(0, str(Path(__file__).parent))
+POSTGRES = pytest.StashKey()
 
 
 def pytest_addoption(parser):
@@ -26,4 +28,12 @@ def pytest_configure(config):
     if config.getoption("--state") == "postgresql":
         from postgres_kit import OnPostgres
 
-        OnPostgres()
+        config.stash[POSTGRES] = OnPostgres()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    postgres = config.stash.get(POSTGRES, None)
+    if postgres is not None:
+        written, read = postgres.touched.untouched()
+        terminalreporter.write_line(f"tables never written: {', '.join(written) or 'none'}")
+        terminalreporter.write_line(f"tables never read: {', '.join(read) or 'none'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from sqlalchemy import event
 
+import hypercare.app  # noqa: F401 - every room's tables register themselves
 from hypercare.demo.database import is_ready, prepare_files
-from hypercare.state import State
+from hypercare.state import State, metadata
 
 _TEMPLATE = "template_of_state"
 
@@ -92,6 +95,29 @@ class Server:
         return self.url.rpartition("/")[0] + f"/{name}"
 
 
+class Touched:
+    """Which tables the statements of a session have written and read."""
+
+    WRITES = re.compile(r'\s*INSERT INTO "?(\w+)')
+    READS = re.compile(r'\b(?:FROM|JOIN) "?(\w+)')
+
+    def __init__(self):
+        self.written, self.read = set(), set()
+
+    def listen(self, engine):
+        event.listen(engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection, _cursor, statement, _parameters, _context, _many):
+        self.written.update(self.WRITES.findall(statement))
+        if statement.lstrip().startswith(("SELECT", "WITH")):
+            self.read.update(self.READS.findall(statement))
+
+    def untouched(self):
+        """Tables that were never written, and those that were never read."""
+        tables = set(metadata.tables)
+        return sorted(tables - self.written), sorted(tables - self.read)
+
+
 class OnPostgres:
     """Has ``State.open`` of the whole session work on PostgreSQL: one database for all paths of a test."""
 
@@ -99,6 +125,7 @@ class OnPostgres:
         self.server = Server().start()
         atexit.register(self.server.close)
         self.made = 0
+        self.touched = Touched()
         self.open = State.open
         self.open(None, self.server.make(_TEMPLATE)).close()
         State.open = self.opened
@@ -112,6 +139,7 @@ class OnPostgres:
             home = path.parent.parent if path.parent.name.isdigit() else path.parent
             name = "path_" + hashlib.sha256(f"{home}".encode()).hexdigest()[:16]
         state = self.open(path, self.server.make(name, _TEMPLATE))
+        self.touched.listen(state.engine)
         with state.engine.begin() as db:
             # What the driver of a real process does: this one leads from here on.
             state.term = db.exec_driver_sql("UPDATE leadership SET term = term + 1 RETURNING term").scalar_one()
