@@ -114,6 +114,9 @@ class Sending:
             common_labels=KV(context["common_labels"]),
             common_annotations=KV(context["common_annotations"]),
             external_url=context["external_url"],
+            # Absent where an older hypercare put the effect into the outbox.
+            route_labels=KV(context.get("route_labels", {})),
+            route_labels_rendered=True,
         )
         return Template.parse(secret).render(data, alertmanager_functions(0))
 

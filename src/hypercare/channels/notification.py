@@ -46,6 +46,8 @@ class Notification:
         alerts: in ``alert_order``; resolved ones have ``ends_at`` not after ``now``.
         external_url: where people reach us.
         truncated: how many alerts a channel's limit has cut off.
+        route_labels: of the route that led here; may be templates.
+        reason: why it is sent.
 
     """
 
@@ -56,6 +58,8 @@ class Notification:
     now: Ms
     external_url: str = ""
     truncated: int = 0
+    route_labels: Labels = EMPTY
+    reason: str = ""
 
     @property
     def firing(self) -> tuple[Alert, ...]:

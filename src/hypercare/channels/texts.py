@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hypercare.gotemplate import HTML, TEXT, Data, TemplateSet, alertmanager_functions, build_data
+from hypercare.gotemplate import HTML, TEXT, Data, TemplateError, TemplateSet, alertmanager_functions, build_data
 
 if TYPE_CHECKING:
     from hypercare.channels.notification import Notification
+
+_log = logging.getLogger(__name__)
 
 
 class Texts:
@@ -29,7 +33,22 @@ class Texts:
             notification.now,
             group_labels=notification.group_labels.as_dict(),
             external_url=notification.external_url,
+            route_labels=notification.route_labels.as_dict(),
+            notification_reason=notification.reason,
         )
+
+    def route_labels(self) -> dict[str, str]:
+        """The labels of the route, rendered; a faulty one stays as it was written."""
+        return {name: self._route_label(name, text) for name, text in self._notification.route_labels}
+
+    def _route_label(self, name: str, text: str) -> str:
+        if "{{" not in text:
+            return text
+        try:
+            return self.text("{{ routeLabels " + json.dumps(name, ensure_ascii=False) + " }}")
+        except TemplateError as error:
+            _log.warning("the label %s of a route cannot be rendered: %s", name, error)
+            return text
 
     def text(self, template: str) -> str:
         """Render as plain text.
@@ -65,6 +84,7 @@ class Texts:
             "common_labels": dict(data.common_labels),
             "common_annotations": dict(data.common_annotations),
             "external_url": data.external_url,
+            "route_labels": self.route_labels(),
         }
 
 

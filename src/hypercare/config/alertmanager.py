@@ -159,9 +159,7 @@ class Route(RouteMatch):
     repeat_interval: Duration | None = None
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
-    labels: Annotated[LabelMap, Announced("labels of routes are not added to notifications")] = Field(
-        default_factory=dict
-    )
+    labels: LabelMap = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_route(self) -> Self:

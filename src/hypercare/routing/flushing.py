@@ -50,6 +50,8 @@ def _effect(ctx: Context, settings: RoutingSettings, group: Group, telling: Tell
         alerts=telling.alerts,
         now=ctx.now,
         external_url=settings.external_url,
+        route_labels=group.route.labels,
+        reason=_reason(telling.decision.reason),
     )
     payload = integration.render(notification)
     content = json.dumps(payload, sort_keys=True, ensure_ascii=False)
@@ -59,6 +61,11 @@ def _effect(ctx: Context, settings: RoutingSettings, group: Group, telling: Tell
     # One lane per integration: order is kept, and a channel that is down does not hold up the others.
     lane = f"{subject}|{integration.target}"
     return Effect(key, integration.channel, integration.target, subject, payload, lane)
+
+
+def _reason(reason: Reason) -> str:
+    # The first one has a name in Alertmanager's templates.
+    return "first notification" if reason is Reason.NEW else str(reason)
 
 
 def _event(ctx: Context, group: Group, told_now: list[Telling]) -> GroupNotified:

@@ -19,7 +19,6 @@ VERSION = "4"
 
 def render(config: WebhookConfig, notification: Notification, texts: Texts) -> dict[str, Any]:
     """Alertmanager's webhook message."""
-    del texts
     shown = notification.limited(config.max_alerts)
     data = build_data(
         shown.receiver,
@@ -30,6 +29,9 @@ def render(config: WebhookConfig, notification: Notification, texts: Texts) -> d
     )
     body: dict[str, Any] = json.loads(data.as_json())
     body["alerts"] = body.get("alerts") or []
+    if shown.route_labels:
+        # Alertmanager 0.29 and later; older ones have no such field, and their receivers need not know it.
+        body["routeLabels"] = texts.route_labels()
     return {
         **body,
         # What is cut off may still fire.
