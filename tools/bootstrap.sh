@@ -23,6 +23,7 @@ python_env() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+  "$venv/bin/python" -m compileall -q src # as pip does with what it installs
 }
 
 peers() {

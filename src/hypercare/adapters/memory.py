@@ -29,6 +29,11 @@ def memory_limit(files: tuple[Path, ...] = _LIMITS) -> int:
     return limit
 
 
+def hold_collector() -> None:
+    """Have the collector of cycles wait until ``spare_collector``: nearly all that is made while starting stays."""
+    gc.disable()
+
+
 def spare_collector() -> None:
     """Have the collector of cycles look at less, and less often; call once, when all that stays is there.
 
@@ -38,3 +43,4 @@ def spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 20)
+    gc.enable()

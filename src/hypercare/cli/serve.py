@@ -20,7 +20,7 @@ from hypercare.adapters.host import SystemHost, hostname
 from hypercare.adapters.http import HttpClient
 from hypercare.adapters.ioloop import IoLoop
 from hypercare.adapters.mailer import SmtpMailer
-from hypercare.adapters.memory import memory_limit, spare_collector
+from hypercare.adapters.memory import hold_collector, memory_limit, spare_collector
 from hypercare.adapters.network import SystemNetwork
 from hypercare.adapters.processes import SystemProcesses
 from hypercare.adapters.realtime import RealtimeDriver
@@ -93,6 +93,7 @@ def serve(
 
     Exit code 2: the configuration has problems (all of them are printed).
     """
+    hold_collector()
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
