@@ -6,11 +6,13 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hypercare.ports import HttpRequest, PortError
 from hypercare.sim.world import ok
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hypercare.model.time import Ms
     from hypercare.sim.world import Answer, World
@@ -20,29 +22,67 @@ DEFAULT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclasses.dataclass(slots=True)
-class _Counter:
+class _Series:
+    """One line of the page: after ``s`` seconds the value has grown by ``rate * s * part``.
+
+    Attributes:
+        form: how the value is written.
+        noise: standard deviation of what is added where it is shown.
+
+    """
+
+    form: str
     rate: float
+    part: float = 1.0
+    noise: float = 0.0
     value: float = 0.0
 
 
 @dataclasses.dataclass(slots=True)
-class _Gauge:
-    level: float
-    noise: float = 0.0
-    slope: float = 0.0
-
-
-@dataclasses.dataclass(slots=True)
 class _Histogram:
-    """Observations with an exponential distribution of the given mean, so that quantiles follow one knob."""
+    """Observations with an exponential distribution of the given mean, so that quantiles follow one knob.
 
-    name: str
-    labels: str
+    Attributes:
+        lines: the buckets by their bounds, then the sum, then the number.
+
+    """
+
     bounds: Sequence[float]
-    rate: float
-    mean: float
-    counts: list[float]
-    sum: float = 0.0
+    lines: dict[str, _Series]
+
+    def set(self, rate: float, mean: float) -> None:
+        """So many observations a second from now on, with this mean."""
+        parts = [*(1 - math.exp(-bound / mean) for bound in self.bounds), 1.0, mean, 1.0]
+        for line, part in zip(self.lines.values(), parts, strict=True):
+            line.rate, line.part = rate, part
+
+
+class _Page:
+    """The lines as arrays, and one format string for all of them; made anew whenever one of them changes."""
+
+    def __init__(self, lines: dict[str, _Series]) -> None:
+        self._lines = list(lines.values())
+        self._text = "\n".join(f"{name.replace('%', '%%')} {line.form}" for name, line in lines.items()) + "\n"
+        self._values = np.array([line.value for line in self._lines], dtype=np.float64)
+        self._rates = np.array([line.rate for line in self._lines], dtype=np.float64)
+        self._parts = np.array([line.part for line in self._lines], dtype=np.float64)
+        self._noisy = [(place, line.noise) for place, line in enumerate(self._lines) if line.noise]
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._values += self._rates * seconds * self._parts
+
+    def give_back(self) -> None:
+        """Tell the lines what they have come to."""
+        for line, value in zip(self._lines, self._values.tolist(), strict=True):
+            line.value = value
+
+    def text(self, gauss: Callable[[float, float], float]) -> str:
+        """The page now."""
+        values = self._values.tolist()
+        for place, noise in self._noisy:
+            values[place] += gauss(0, noise)
+        return self._text % tuple(values)
 
 
 class SimTarget:
@@ -61,82 +101,77 @@ class SimTarget:
         self.latency: Ms = 5
         self.junk: bytes | None = None
         self._world = world
-        self._counters: dict[str, _Counter] = {}
-        self._gauges: dict[str, _Gauge] = {}
+        self._counters: dict[str, _Series] = {}
+        self._gauges: dict[str, _Series] = {}
         self._histograms: dict[str, _Histogram] = {}
+        self._page: _Page | None = None
         self._last = world.clock.now()
         world.host(address, self._answer)
 
     def counter(self, series: str, rate: float) -> None:
         """A counter that grows by ``rate`` a second; called again it changes the rate from now on."""
-        self._advance(self._world.clock.now())
-        known = self._counters.get(series)
-        if known is None:
-            self._counters[series] = _Counter(rate)
-        else:
-            known.rate = rate
+        self._change()
+        self._counters.setdefault(series, _Series("%d", rate)).rate = rate
 
     def gauge(self, series: str, level: float, noise: float = 0.0, slope: float = 0.0) -> None:
         """A gauge at ``level``, wavering by ``noise`` (standard deviation), rising by ``slope`` a second."""
-        self._advance(self._world.clock.now())
-        self._gauges[series] = _Gauge(level, noise, slope)
+        self._change()
+        self._gauges[series] = _Series("%.10g", slope, noise=noise, value=level)
 
     def histogram(
         self, name: str, labels: str, rate: float, mean: float, bounds: Sequence[float] = DEFAULT_BUCKETS
     ) -> None:
         """A classic histogram of ``rate`` observations a second with the given mean, in seconds."""
-        self._advance(self._world.clock.now())
+        self._change()
         key = f"{name}{{{labels}}}"
         known = self._histograms.get(key)
         if known is None:
-            self._histograms[key] = _Histogram(name, labels, bounds, rate, mean, [0.0] * (len(bounds) + 1))
-        else:
-            known.rate, known.mean = rate, mean
+            comma = "," if labels else ""
+            buckets = [f'{name}_bucket{{{labels}{comma}le="{bound}"}}' for bound in (*bounds, "+Inf")]
+            lines = {bucket: _Series("%d", rate) for bucket in buckets}
+            lines[f"{name}_sum{{{labels}}}"] = _Series("%.6f", rate)
+            lines[f"{name}_count{{{labels}}}"] = _Series("%d", rate)
+            known = self._histograms[key] = _Histogram(bounds, lines)
+        known.set(rate, mean)
 
     def remove(self, series: str) -> None:
         """Stop exposing a counter or gauge."""
+        self._change()
         self._counters.pop(series, None)
         self._gauges.pop(series, None)
 
     def restart(self) -> None:
         """Counters begin at zero again."""
+        self._change()
         for counter in self._counters.values():
             counter.value = 0.0
         for histogram in self._histograms.values():
-            histogram.counts = [0.0] * len(histogram.counts)
-            histogram.sum = 0.0
+            for line in histogram.lines.values():
+                line.value = 0.0
 
-    def _advance(self, now: Ms) -> None:
+    def _change(self) -> None:
+        """Something is to be another way from now on."""
+        page = self._advanced(self._world.clock.now())
+        page.give_back()
+        self._page = None
+
+    def _advanced(self, now: Ms) -> _Page:
+        """The page, all that has happened until now counted."""
+        page = self._page
+        if page is None:
+            lines = {**self._counters, **self._gauges}
+            for histogram in self._histograms.values():
+                lines.update(histogram.lines)
+            page = self._page = _Page(lines)
         seconds = (now - self._last) / 1000
         self._last = now
-        if seconds <= 0:
-            return
-        for counter in self._counters.values():
-            counter.value += counter.rate * seconds
-        for gauge in self._gauges.values():
-            gauge.level += gauge.slope * seconds
-        for histogram in self._histograms.values():
-            seen = histogram.rate * seconds
-            histogram.sum += seen * histogram.mean
-            for i, bound in enumerate(histogram.bounds):
-                histogram.counts[i] += seen * (1 - math.exp(-bound / histogram.mean))
-            histogram.counts[-1] += seen
+        if seconds > 0:
+            page.advance(seconds)
+        return page
 
     def exposition(self, now: Ms) -> bytes:
         """What ``/metrics`` shows now."""
-        self._advance(now)
-        gauss = self._world.random.gauss
-        lines = [f"{series} {int(c.value)}" for series, c in self._counters.items()]
-        for series, g in self._gauges.items():
-            value = g.level + gauss(0, g.noise) if g.noise else g.level
-            lines.append(f"{series} {value:.10g}")
-        for h in self._histograms.values():
-            comma = "," if h.labels else ""
-            for bound, count in zip((*h.bounds, "+Inf"), h.counts, strict=True):
-                lines.append(f'{h.name}_bucket{{{h.labels}{comma}le="{bound}"}} {int(count)}')
-            lines.append(f"{h.name}_sum{{{h.labels}}} {h.sum:.6f}")
-            lines.append(f"{h.name}_count{{{h.labels}}} {int(h.counts[-1])}")
-        return ("\n".join(lines) + "\n").encode()
+        return self._advanced(now).text(self._world.random.gauss).encode()
 
     def _answer(self, _request: HttpRequest, now: Ms) -> Answer:
         if not self.up:
