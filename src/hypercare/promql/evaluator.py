@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
 
+from hypercare.model.bundle import Bundle
 from hypercare.promql import ast
 from hypercare.promql.aggregate import aggregate
 from hypercare.promql.binary import binary
@@ -27,7 +28,7 @@ from hypercare.promql.native.selection import (
     with_mixed,
 )
 from hypercare.promql.notes import Notes
-from hypercare.promql.ranges import range_call
+from hypercare.promql.ranges import CELLS, range_call
 from hypercare.promql.scan import Serial
 from hypercare.promql.select import Interner, Selection, blocks_of, last_values, merged, split, values_at
 from hypercare.promql.streams import aggregate_of, source_of_strips, vector_of
@@ -280,6 +281,10 @@ class Evaluator:
         return starts_at(selection, found, ends, self.limits.lookback, grid.size)
 
     def _matrix(self, expr: ast.MatrixSelector, grid: Grid) -> RangeVector:
+        return self._ranges(expr, grid, at_once=False)
+
+    def _ranges(self, expr: ast.MatrixSelector, grid: Grid, *, at_once: bool) -> RangeVector:
+        """The value of a matrix selector; ``at_once``: whoever gets it takes a bundle instead of blocks."""
         selector = expr.vector
         width = expr.range
         if isinstance(width, ast.DurationExpr):
@@ -290,6 +295,9 @@ class Evaluator:
         start, end = int(ends[0]) - width - slack, int(ends[-1]) + ahead
         selection = self._select(selector, start, end, grid.size)
         found = self._histograms(selector, start, end)
+        matrices = selection.matrices
+        if at_once and isinstance(matrices, Bundle) and not found and not slack and _joint(matrices):
+            return RangeVector(selection.sets, (), ends, width, whole=True, bundle=matrices)
         blocks, whole = blocks_of(selection) if selection.matrices else ((), False)
         ranges = RangeVector(selection.sets, blocks, ends, width, mode=selector.mode, slack=slack, whole=whole)
         return with_mixed(ranges, selection.matrices, found) if found else ranges
@@ -383,9 +391,13 @@ class Evaluator:
         streamed = vector_of(self, expr, grid) if grid.size > 1 and function.over_range is not None else None
         if streamed is not None:
             return streamed
-        args = [self.eval(arg, grid) for arg in expr.args]
         if function.mapped is not None:
-            return _mapped(function, args)
+            return _mapped(function, [self.eval(arg, grid) for arg in expr.args])
+        once = grid.size == 1
+        args = [
+            self._ranges(arg, grid, at_once=True) if once and type(arg) is ast.MatrixSelector else self.eval(arg, grid)
+            for arg in expr.args
+        ]
         return range_call(function, expr, args, grid, self.notes, self._stopped)
 
     # Looked up by type: a chain of cases costs more than the own work of many a node.
@@ -401,6 +413,11 @@ class Evaluator:
         ast.Subquery: _subquery,
         ast.StringLiteral: _text,
     }
+
+
+def _joint(bundle: Bundle) -> bool:
+    """Whether its windows can be computed all at once."""
+    return bundle.depth > 0 and bundle.cells <= CELLS
 
 
 def _mapped(function: Function, args: list[Value]) -> Vector:

@@ -13,7 +13,7 @@ from hypercare.promql.native.started import STARTED, apart, with_started
 from hypercare.promql.native.windows import mixed_call
 from hypercare.promql.sliding import Frame, Strided
 from hypercare.promql.values import EMPTY_SETS, Block, Grid, LabelSets, RangeVector, Scalar, Value, Vector, every
-from hypercare.promql.windows import Stacked
+from hypercare.promql.windows import Joint, Stacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SLICE: Final = 64
 """Series computed at once in range queries; measured best between 32 and 128."""
-_CELLS: Final = 4_000_000
+CELLS: Final = 4_000_000
 """Samples held at once by functions that look at whole windows."""
 _COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
 
@@ -47,7 +47,7 @@ def range_call(
     if matrix.mode and matrix.mode not in function.extended:
         _refuse_mode(function, call, matrix.mode)
     check_parameters(function, call, scalars, notes)
-    if not matrix.blocks and not matrix.mixed:
+    if not matrix.blocks and not matrix.mixed and matrix.bundle is None:
         return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
     ends = matrix.end[:, None]
     given = RangeArgs(grid.times[:, None], ends - matrix.range, ends, scalars)  # type: ignore[arg-type]
@@ -64,6 +64,9 @@ def range_call(
 
 
 def _floats(function: Function, matrix: RangeVector, args: RangeArgs, steps: int) -> tuple[Floats, Bools | None]:
+    if matrix.bundle is not None and function.over_range is not None:
+        values, present = function.over_range(Joint(matrix.bundle), args)
+        return _whole(values, present, (steps, len(matrix.sets)))
     if not matrix.blocks:
         shape = (steps, len(matrix.sets))
         return np.zeros(shape), np.zeros(shape, dtype=np.bool_)
@@ -171,16 +174,16 @@ def _whole(values: Floats, present: Bools | None, shape: tuple[int, int]) -> tup
 
 def _pieces(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
     """The blocks in portions of bounded size, large ones cut by columns."""
-    if sum(block.values.size for block in blocks) <= _CELLS:
+    if sum(block.values.size for block in blocks) <= CELLS:
         yield blocks
         return
     held: list[Block] = []
     cells = 0
     for block in blocks:
-        width = max(1, _CELLS // max(1, len(block.times)))
+        width = max(1, CELLS // max(1, len(block.times)))
         for at in range(0, len(block.columns), width):
             part = Block(block.columns[at : at + width], block.times, block.values[:, at : at + width])
-            if held and cells + part.values.size > _CELLS:
+            if held and cells + part.values.size > CELLS:
                 yield held
                 held, cells = [], 0
             held.append(part)
@@ -229,7 +232,7 @@ def _slices(
     frame = Frame(block.times, low, high)
     width = _SLICE
     if function.stacks:
-        width = min(_SLICE, _CELLS // (frame.depth * len(high)))
+        width = min(_SLICE, CELLS // (frame.depth * len(high)))
     for at in range(0, len(block.columns), max(1, width)):
         columns = block.columns[at : at + max(1, width)]
         values = block.values[:, at : at + max(1, width)]
@@ -243,7 +246,7 @@ def _by_steps(function: Function, frame: Frame, values: Floats, args: RangeArgs)
     """Even one series has too many windows to be held at once: a few steps at a time."""
     if function.over_range is None:
         raise TypeError(function.name)
-    step = max(1, _CELLS // frame.depth)
+    step = max(1, CELLS // frame.depth)
     parts, masks = [], []
     for at in range(0, len(frame.low), step):
         cut = slice(at, at + step)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hypercare.model.bundle import Bundle
 from hypercare.model.samples import ABSENT_BITS, STALE_BITS, Bools, Floats, Ints, SampleMatrix, Strip
 from hypercare.promql.values import Block, LabelSets, every
 
@@ -33,11 +34,21 @@ class Interner:
 
     def sets(self, matrices: Sequence[SampleMatrix] | Sequence[Strip]) -> LabelSets:
         """The series of all the matrices, in order."""
-        key = tuple([id(matrix.labels) for matrix in matrices])
+        if isinstance(matrices, Bundle):
+            # One object stands for all of them.
+            whole = (id(matrices.labels),)
+            found = self._known.get(whole)
+            if found is None:
+                tuples = matrices.labels
+                found = self._known[whole] = (tuples, self._of(tuple(map(id, tuples)), tuples))
+            return found[1]
+        return self._of(tuple([id(matrix.labels) for matrix in matrices]), [matrix.labels for matrix in matrices])
+
+    def _of(self, key: tuple[int, ...], labels: Sequence[tuple[Labels, ...]]) -> LabelSets:
         found = self._known.get(key)
         if found is not None:
             return found[1]
-        tuples = tuple(matrix.labels for matrix in matrices)
+        tuples = tuple(labels)
         sets = LabelSets(tuple(labels for part in tuples for labels in part))
         # Several threads may query at once: plain dict operations only, and forgetting everything when full.
         self._held += len(sets)
@@ -58,6 +69,8 @@ class Selection:
     @property
     def samples(self) -> int:
         """Cells fetched."""
+        if isinstance(self.matrices, Bundle):
+            return self.matrices.cells
         return sum(matrix.values.size for matrix in self.matrices)
 
 
@@ -80,6 +93,8 @@ def _bits(values: Floats) -> Ints:
 def last_values(selection: Selection) -> tuple[Floats, Bools | None]:
     """The newest value of every series within the rows selected: ``[S]``, and where there is one."""
     matrices = selection.matrices
+    if isinstance(matrices, Bundle):
+        return matrices.newest(), None
     if len(matrices) == 1:
         values = np.ascontiguousarray(matrices[0].values[-1])
     else:

@@ -18,6 +18,7 @@ from hypercare.model.labels import METRIC_NAME, Labels
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from hypercare.model.bundle import Bundle
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.model.time import Ms
 
@@ -255,6 +256,7 @@ class RangeVector:
         slack: how far beyond its window an extended mode may look, ms.
         whole: whether the blocks hold all series, in order.
         mixed: series with histograms; they are in no block.
+        bundle: instead of blocks, where each series has one window: all of them at once.
 
     """
 
@@ -267,6 +269,7 @@ class RangeVector:
     slack: Ms = 0
     whole: bool = False
     mixed: tuple[Mixed, ...] = ()
+    bundle: Bundle | None = None
 
 
 Value: TypeAlias = "Vector | Scalar | Text | RangeVector"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from hypercare.model.bundle import Bundle
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql.values import Block
 
@@ -25,6 +26,14 @@ class Windows(abc.ABC):
 
     count: Ints
     """Samples in the window."""
+
+    def by_clock(self, key: str, make: Callable[[Ints, Ints, Ints], tuple[Floats, ...]]) -> tuple[Floats, ...]:
+        """What depends on times alone: ``make`` gets the first and last time of each window, and ``count``.
+
+        Metrics of the same targets share it, under the key.
+        """
+        del key
+        return make(self.first_time, self.last_time, self.count)
 
     @property
     @abc.abstractmethod
@@ -238,6 +247,46 @@ class Stacked(Windows):
         """See the base class."""
         times, valid = self.clock()
         return self._values[:, None, :], times, valid
+
+
+class Joint(Stacked):
+    """One window of each of N series, of the same number of samples, all at once."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        memo = bundle.memo
+        self._bundle = bundle
+        self._depth = depth = bundle.depth
+        self._even = True
+        self._values = bundle.stacked()
+        count: Ints | None = memo.get("count")
+        if count is None:
+            count = memo["count"] = np.full((1, 1), depth, dtype=np.int64)
+        self.count = count
+
+    @property
+    def _clock(self) -> Ints:
+        clock: Ints | None = self._bundle.memo.get("clock")
+        if clock is None:
+            clock = self._bundle.memo["clock"] = np.concatenate(self._bundle.times).reshape(-1, self._depth).T
+        return clock
+
+    def _spread(self, per_block: Ints) -> Ints:
+        labels = self._bundle.labels
+        if self._values.shape[1] == len(labels):
+            return per_block
+        return per_block.repeat([len(each) for each in labels], axis=1)
+
+    def by_clock(self, key: str, make: Callable[[Ints, Ints, Ints], tuple[Floats, ...]]) -> tuple[Floats, ...]:
+        """See the base class."""
+        memo, labels = self._bundle.memo, self._bundle.labels
+        found: tuple[Floats, ...] | None = memo.get(key)
+        if found is None:
+            clock = self._clock
+            found = memo[key] = make(clock[:1], clock[-1:], self.count)
+        if len(labels) == 1 or self._values.shape[1] == len(labels):
+            return found
+        widths = np.array([len(each) for each in labels])
+        return tuple([part if part.shape[1] == 1 else part.repeat(widths, axis=1) for part in found])
 
 
 def exact_sum(values: Floats) -> Floats:

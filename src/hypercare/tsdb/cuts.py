@@ -6,12 +6,13 @@ from bisect import bisect_right
 from functools import partial
 from itertools import repeat
 from operator import is_
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from hypercare.model.bundle import Bundle
 from hypercare.model.samples import SampleMatrix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
@@ -39,32 +40,43 @@ class Cut(NamedTuple):
 
     Attributes:
         whole: whether no older row can be within the span.
+        sealed: whether an older row in memory can be.
         times: of the rows.
         values: all columns; none where there is no row.
         clear: whether no cell is stale or absent.
         first: the number of the first row.
+        memo: what readers remember of these rows.
 
     """
 
     whole: bool
+    sealed: bool
     times: Ints
     values: Floats | None
     clear: bool
     first: int
+    memo: dict[str, Any]
 
 
-def cut_rows(raw: RawRows, count: int, cuts: dict[Span, Cut], span: Span) -> Cut:
-    """Find the rows of a span; remembered in ``cuts`` by whichever thread comes first."""
+def cut_rows(state: State, span: Span) -> Cut:
+    """Find the rows of a span; remembered with the state by whichever thread comes first."""
     start, end = span
+    raw, count, _, parts, cuts = state
     clock = raw.clock
     first = bisect_right(clock, start, 0, count)
     behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
     values = raw.values[first:behind] if first < behind else None
-    found = Cut(start >= clock[0], raw.times[first:behind], values, raw.last_hole < first, first)
+    whole = start >= clock[0]
+    # What was sealed may end before the span although the rows that stayed begin within it.
+    sealed = not whole and any(part.last > start for part in parts)
+    found = _cut((whole, sealed, raw.times[first:behind], values, raw.last_hole < first, first, {}))
     if len(cuts) >= _CUTS:
         cuts.clear()
     cuts[span] = found
     return found
+
+
+_cut: Final[Callable[[tuple[object, ...]], Cut]] = partial(tuple.__new__, Cut)
 
 
 class Sheaf(NamedTuple):
@@ -76,6 +88,7 @@ class Sheaf(NamedTuple):
         layouts: of all the groups; none for those without a row. What follows leaves these out.
         unclear: row buffer and first row of each group, to be asked about stale and absent cells; none where no
             group has such a cell.
+        memo: what readers remember of these rows.
 
     """
 
@@ -85,19 +98,21 @@ class Sheaf(NamedTuple):
     times: list[Ints]
     values: list[Floats]
     unclear: list[tuple[RawRows, int]] | None
+    memo: dict[str, Any]
 
     def still_holds(self, states: Mapping[int, State], gids: tuple[int, ...], *, in_memory: bool) -> bool:
         """Whether a later view of the store would come to the same."""
         return (self.whole or in_memory) and all(map(is_, map(states.get, gids), self.states))
 
-    def matrices(self, plan: JointPlan) -> list[SampleMatrix]:
+    def matrices(self, plan: JointPlan) -> Sequence[SampleMatrix]:
         """The columns of a plan for these layouts."""
         slots = plan.slots
-        values = [rows[:, columns] for rows, columns in zip(self.values, slots, strict=True)]
         if self.unclear is None:
-            dense = [True] * len(values)
-        else:
-            dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.unclear, slots, strict=True)]
+            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.newest)
+        dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.unclear, slots, strict=True)]
+        if all(dense):
+            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.newest)
+        values = [rows[:, columns] for rows, columns in zip(self.values, slots, strict=True)]
         # No starts: where there are any, they are looked up apart.
         return list(map(_matrix, zip(plan.labels, self.times, values, dense, repeat(None), strict=False)))
 
@@ -117,9 +132,9 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
             layouts.append(None)
             whole = False
             continue
-        raw, count, layout, parts, cuts = state
-        cut = cuts.get(span) or cut_rows(raw, count, cuts, span)
-        if not cut.whole and (parts or not in_memory):
+        raw, _, layout, _, cuts = state
+        cut = cuts.get(span) or cut_rows(state, span)
+        if not cut.whole and (cut.sealed or not in_memory):
             return None
         whole = whole and cut.whole
         if cut.values is None:
@@ -130,4 +145,4 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
         values.append(cut.values)
         marks.append((raw, cut.first))
         clear = clear and cut.clear
-    return Sheaf(found, whole, tuple(layouts), times, values, None if clear else marks)
+    return Sheaf(found, whole, tuple(layouts), times, values, None if clear else marks, {})

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+from operator import is_
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from hypercare.model.bundle import places_of
 from hypercare.model.labels import METRIC_NAME
 from hypercare.model.matchers import MatchOp
 from hypercare.tsdb.fields import START
@@ -19,7 +21,7 @@ from hypercare.tsdb.layout import Layout, Slots, as_slots
 from hypercare.tsdb.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from hypercare.model.labels import Labels
     from hypercare.model.matchers import Matcher
@@ -164,11 +166,12 @@ class Match:
 
 
 class JointPlan(NamedTuple):
-    """Columns and label sets for the layouts of many groups, in their order."""
+    """Columns and label sets for the layouts of many groups, in their order; ``newest`` as for ``Bundle``."""
 
     layouts: tuple[Layout | None, ...]
     slots: tuple[Slots, ...]
     labels: tuple[LabelSets, ...]
+    newest: tuple[Sequence[int], Ints] | None
 
 
 class Found:
@@ -179,19 +182,26 @@ class Found:
     def __init__(self, matches: tuple[Match, ...]) -> None:
         self.matches = matches
         self.gids = tuple([match.gid for match in matches])
-        self._plan = JointPlan((), (), ())
+        self._plan = JointPlan((), (), (), None)
 
     def plan(self, layouts: tuple[Layout | None, ...]) -> JointPlan | None:
         """A plan for a layout a group (none: nothing wanted of it); none where one of them has no such series."""
         plan = self._plan
         if plan.layouts != layouts:
-            pairs = zip(self.matches, layouts, strict=True)
-            plans = [match.plans.get(each) or match.plan(each) for match, each in pairs if each is not None]
-            plan = JointPlan(layouts, tuple([slots for slots, _ in plans]), tuple([labels for _, labels in plans]))
-            if not all(plan.labels):
-                plan = JointPlan(layouts, (), ())
-            self._plan = plan
+            plan = self._plan = self._joint(layouts, plan.labels)
         return plan if plan.labels else None
+
+    def _joint(self, layouts: tuple[Layout | None, ...], before: tuple[LabelSets, ...]) -> JointPlan:
+        pairs = zip(self.matches, layouts, strict=True)
+        plans = [match.plans.get(each) or match.plan(each) for match, each in pairs if each is not None]
+        slots, labels = tuple([slots for slots, _ in plans]), tuple([labels for _, labels in plans])
+        if not all(labels):
+            return JointPlan(layouts, (), (), None)
+        if len(labels) == len(before) and all(map(is_, labels, before)):
+            # Readers know the series by this very tuple.
+            labels = before
+        newest = places_of([each.width for each in layouts if each is not None], slots) if len(slots) > 1 else None
+        return JointPlan(layouts, slots, labels, newest)
 
 
 class _Entry:

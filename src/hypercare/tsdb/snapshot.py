@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from hypercare.model.bundle import Bundle
 from hypercare.model.histograms import HistogramSeries
 from hypercare.model.samples import ABSENT, SampleMatrix, is_absent
 from hypercare.tsdb.cuts import bind_rows, cut_rows
@@ -154,7 +155,7 @@ class Snapshot:
                         out.append(HistogramSeries(plan.labels, times, plan.build(found.values, rows), column))
         return out
 
-    def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[SampleMatrix]:
+    def select(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> Sequence[SampleMatrix]:
         """All samples of the matching series with ``start < t <= end``, one matrix a group.
 
         The values may be views of the store's memory: do not write to them.
@@ -176,14 +177,18 @@ class Snapshot:
                 if not in_memory:
                     out += self._gather(match, start, end)
                 continue
-            raw, count, layout, parts, cuts = state
-            cut = cuts.get(span) or cut_rows(raw, count, cuts, span)
-            if not cut.whole and (parts or not in_memory):
+            raw, _, layout, _, cuts = state
+            cut = cuts.get(span) or cut_rows(state, span)
+            if not cut.whole and (cut.sealed or not in_memory):
                 out += self._gather(match, start, end)
             elif cut.values is not None:
                 slots, labels = match.plans.get(layout) or match.plan(layout)
                 if labels:
                     dense = cut.clear or raw.dense(slots, cut.first)
+                    if dense and len(found.matches) == 1:
+                        plan = found.plan((layout,))
+                        if plan is not None:
+                            return Bundle(plan.labels, (cut.times,), (cut.values,), plan.slots, cut.memo)
                     out.append(SampleMatrix(labels, cut.times, cut.values[:, slots], dense))
         return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,18 +27,9 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
         lost = win.lost_at_resets()
         if lost is not None:
             rise += lost
-    begin, finish = win.first_time, win.last_time
-    sampled = (finish - begin) / 1000.0
-    average = sampled / (win.count - 1)
-    to_start = (begin - args.start) / 1000.0
-    to_end = (args.end - finish) / 1000.0
-    near = average * 1.1
-    half = average / 2
-    to_start = np.where(to_start >= near, half, to_start)
-    to_end = np.where(to_end >= near, half, to_end)
-    scale = (sampled + to_start + to_end) / sampled
+    sampled, to_start, to_end, scale, a_second = win.by_clock("extrapolated", partial(_edges, args))
     if per_second:
-        scale = scale / ((args.end - args.start) / 1000.0)
+        scale = a_second
     cells = _near_zero(first, rise, sampled, to_start) if counter else None
     if cells is None:
         rise *= scale
@@ -54,6 +46,20 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
     rise *= scale
     rise[cells] = own_rise * own_scale
     return rise, win.count >= 2
+
+
+def _edges(args: RangeArgs, begin: Ints, finish: Ints, count: Ints) -> tuple[Floats, ...]:
+    """How long was sampled, how far it goes on to both edges (all in seconds), the factor, and the factor a second."""
+    sampled = (finish - begin) / 1000.0
+    average = sampled / (count - 1)
+    to_start = (begin - args.start) / 1000.0
+    to_end = (args.end - finish) / 1000.0
+    near = average * 1.1
+    half = average / 2
+    to_start = np.where(to_start >= near, half, to_start)
+    to_end = np.where(to_end >= near, half, to_end)
+    scale = (sampled + to_start + to_end) / sampled
+    return sampled, to_start, to_end, scale, scale / ((args.end - args.start) / 1000.0)
 
 
 def _near_zero(first: Floats, rise: Floats, sampled: Floats, to_start: Floats) -> tuple[Ints, ...] | None:
