@@ -56,3 +56,37 @@ def test_on_call_of_a_server(server, platform):
     assert server("oncall", "import", "primary", "nosuch.ics").returncode == 2
     assert server("oncall", "export", "-p", "ana").stdout.startswith("BEGIN:VCALENDAR")
     assert server("oncall", "coverage", "--from", "+soon").returncode == 2
+
+
+NIGHTS = """
+name: nights
+rotation: {people: [ana], every: daily, start: 2026-01-05T00:00}
+"""
+
+
+def test_schedules_of_a_server(server, platform):
+    (platform / "nights.yml").write_text(NIGHTS)
+    (platform / "holes.yml").write_text(NIGHTS.replace("T00:00}", 'T00:00, restrictions: {until: "12:00"}}'))
+    assert "hypercare.yml, line" in server("oncall", "schedules").stdout
+    tried = server("oncall", "schedules", "preview", "nights", "holes.yml")
+    assert (tried.returncode, "no layer has anybody" in tried.stdout) == (1, True)
+    refused = server("oncall", "schedules", "save", "nights", "holes.yml")
+    assert (refused.returncode, "not every minute is covered" in refused.stderr) == (3, True)
+    assert server("oncall", "schedules", "save", "nights", "nights.yml", "--base", "0").stdout == "nights: version 1\n"
+    assert server("oncall", "schedules", "save", "nights", "holes.yml", "--accept-gaps").stdout.endswith("2\n")
+    assert server("oncall", "schedules", "restore", "nights", "1", "--by", "eve").stdout == "nights: version 3\n"
+    told = json.loads(server("oncall", "schedules", "versions", "nights", "--json").stdout)
+    assert [(v["version"], v["how"]) for v in told] == [(3, "restored"), (2, "saved"), (1, "saved")]
+    exported = server("oncall", "schedules", "export", "nights").stdout
+    (platform / "again.yml").write_text(exported)
+    assert server("oncall", "schedules", "save", "nights", "again.yml").stdout == "nights: version 3\n", "the same"
+    assert server("oncall", "schedules", "copy", "primary", "mine", "--by", "eve").stdout == "mine: version 1\n"
+    assert "made here" in server("oncall", "schedules").stdout
+    assert "by eve" in server("oncall", "schedules", "show", "mine").stdout
+    assert server("oncall", "schedules", "delete", "mine").stdout == "mine: version 2\n"
+    assert server("oncall", "schedules", "delete", "primary").returncode == 3
+    assert server("oncall", "schedules", "save", "nights", "nosuch.yml").returncode == 2
+    assert "now" in server("oncall", "override", "nights", "ana", "--preview").stdout
+    assert "nights" not in server("oncall", "changes").stdout
+    taken = server("oncall", "take-over", "nights", "--person", "ana")
+    assert (taken.returncode, "already" in taken.stderr) == (3, True)

@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "oncall": (
         "oncall",
         "app",
-        "Who is on call; shifts, coverage, fairness, changes, calendars, escalations, audit.",
+        "Who is on call; schedules, shifts, coverage, changes, calendars, escalations, audit.",
     ),
     "channels": ("channels", "app", "The ways to people: list, test, fake."),
     "incidents": ("incidents", "app", "Incidents: list, ack, note, resolve; rooms, post-mortems, statistics."),

@@ -1,4 +1,4 @@
-"""On-call: who, shifts, coverage, fairness; overrides and swaps; calendars."""
+"""On-call: who, shifts, coverage, fairness; overrides and swaps; calendars; schedules are in schedules.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import quote
 import typer
 
 from hypercare.adapters.system import SystemClock
+from hypercare.cli import schedules
 from hypercare.cli.client import DEFAULT_URL, By, Json, Url, request, whoami
 from hypercare.cli.given import instant
 from hypercare.cli.show import as_json, local, table
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.oncall.coverage import Coverage
 
-app = typer.Typer(help="Who is on call; shifts, coverage, fairness, changes, calendars, escalations, audit.")
+app = typer.Typer(help="Who is on call; schedules, shifts, coverage, changes, calendars, escalations, audit.")
+app.add_typer(schedules.app, name="schedules")
 _BASE = "/api/hypercare/v1/oncall"
 _FOUR_WEEKS = "+4w"
 From = Annotated[str, typer.Option("--from", help="now, -7d, +2w, 2026-01-05T09:00 (local) or RFC 3339.")]
@@ -28,6 +30,7 @@ To = Annotated[str, typer.Option("--to", help="The same, or +4w after --from; ex
 Only = Annotated[str, typer.Option("--schedule", "-s", help="One schedule; all by default.")]
 Comment = Annotated[str, typer.Option("--comment", "-c", help="Why.")]
 Schedule = Annotated[str, typer.Argument(help="Name of the schedule.")]
+Preview = Annotated[bool, typer.Option("--preview", help="Only tell what it would change.")]
 
 
 def _when(text: str, now: Ms, option: str) -> Ms:
@@ -207,9 +210,13 @@ def override(
     end: To = "+1d",
     comment: Comment = "",
     by: By = "",
+    preview: Preview = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Let somebody stand in; prints the id."""
+    if preview:
+        _try(url, schedule, person, "", *_span(start, end))
+        return
     body = {"schedule": schedule, "person": person, **_body(start, end, comment, by)}
     print(request(url, f"{_BASE}/overrides", body)["id"])
 
@@ -221,13 +228,50 @@ def swap(
     other: Annotated[str, typer.Argument(help="The other.")],
     start: From = "now",
     end: To = "+2w",
+    *,
     comment: Comment = "",
     by: By = "",
+    preview: Preview = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Let two people take each other's turns; prints the id."""
+    if preview:
+        _try(url, schedule, one, other, *_span(start, end))
+        return
     body = {"schedule": schedule, "people": [one, other], **_body(start, end, comment, by)}
     print(request(url, f"{_BASE}/swaps", body)["id"])
+
+
+def _try(url: str, schedule: str, person: str, other: str, start: Ms, end: Ms) -> None:
+    """What a change would do."""
+    body = {"schedule": schedule, "person": person, "other": other}
+    body |= {"from": format_rfc3339(start), "until": format_rfc3339(end)}
+    found = request(url, f"{_BASE}/preview", body)
+    rows = [
+        (when, d["person"], local(d["start_at"]), local(d["end_at"]))
+        for when, key in (("now", "before"), ("then", "after"))
+        for d in found[key]
+    ]
+    table(("", "person", "from", "until"), rows, "Nobody is on call, now or then.")
+    for word, key in (("not covered", "opens"), ("covered again", "closes")):
+        for gap in found[key]:
+            print(f"{word}: {gap['schedule']}, {local(gap['from_at'])} to {local(gap['until'])}: {gap['reason']}")
+    for o in found["doubles"]:
+        print(
+            f"{o['person']} twice at once ({' + '.join(o['schedules'])}): {local(o['from_at'])} to {local(o['until'])}"
+        )
+
+
+@app.command("take-over")
+def take_over(
+    schedule: Schedule,
+    person: Annotated[str, typer.Option("--person", "-p", help="Who takes over; you by default.")] = "",
+    by: By = "",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Be on call now, until the end of the running shift; prints the id."""
+    body = {"schedule": schedule, "person": person or whoami(by), "by": whoami(by)}
+    print(request(url, f"{_BASE}/take-over", body)["id"])
 
 
 def _body(start: str, end: str, comment: str, by: str) -> dict[str, str]:
