@@ -128,7 +128,9 @@ class App:
         self.replica = hostname
         self.leader: Callable[[], str] = str
         self.standing: Callable[[], Standing] = Standing
-        self.deploys = DeploysService(self.engine, self.tsdb, lambda: self.oncall.plan, render_message)
+        self.deploys = DeploysService(
+            self.engine, self.tsdb, lambda: self.oncall.plan, render_message, self.collectors.workloads
+        )
         self.started_at = self.last_reload_at = ports.clock.now()
         self.last_reload_error = ""
         self._durable = data is not None

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from hypercare.collectors.settings import SecretFiles
-from hypercare.collectors.setups import host_jobs, own_jobs, probe_jobs, pushed_jobs, scrape_jobs
+from hypercare.collectors.setups import container_jobs, host_jobs, own_jobs, probe_jobs, pushed_jobs, scrape_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,12 @@ KINDS: Final = (
         "services[].health",
         probe_jobs,
         "Asks services by HTTP, TCP, TLS and DNS, under blackbox_exporter's names.",
+    ),
+    Kind(
+        "containers",
+        "deployments: docker_sd_configs, kubernetes_sd_configs",
+        container_jobs,
+        "Looks at containers and pods for new versions, without scraping them.",
     ),
     Kind("pushed", "", pushed_jobs, "What jobs pushed to /metrics/job/…, until it is deleted."),
     Kind("own", "collect.self", own_jobs, "Hypercare's own metrics, also shown at /metrics."),

@@ -15,7 +15,7 @@ from hypercare.collectors.pushed import NO_INSTANCE, PUSHED_JOB, PushedDiscovery
 from hypercare.collectors.scrape.http_source import HttpSources, accept_header
 from hypercare.collectors.scrape.job import HttpSettings, Job, Limits
 from hypercare.collectors.settings import SecretFiles, http_settings
-from hypercare.model.relabel import RelabelRule
+from hypercare.model.relabel import RelabelAction, RelabelRule
 from hypercare.model.time import SECOND
 
 if TYPE_CHECKING:
@@ -139,6 +139,18 @@ def container_discoveries(
         )
         found.append(kubernetes.KubernetesDiscovery(ports.http, ports.streams, access, looked_at))
     return found
+
+
+def container_jobs(config: Config, around: Surroundings) -> tuple[JobSetup, ...]:
+    """The containers that deployments are noticed by; none of them is scraped."""
+    deployments = config.hypercare.deployments
+    found = container_discoveries(deployments.docker_sd_configs, deployments.kubernetes_sd_configs, around)
+    if not found:
+        return ()
+    interval: Ms = config.prometheus.global_.interval
+    nothing = (RelabelRule(RelabelAction.DROP, regex=".*"),)
+    job = Job("deployments", interval, interval, HttpSources(around.ports.http), relabel=nothing)
+    return (JobSetup(job, tuple(found)),)
 
 
 def _built_in(labels: Mapping[str, str], url: tuple[str, str, str]) -> tuple[tuple[str, str], ...]:

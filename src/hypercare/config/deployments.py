@@ -3,10 +3,11 @@
 import re
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from hypercare.config.base import Duration, OneOrMany, StrictModel, refuse
+from hypercare.config.base import Duration, OneOrMany, StrictModel, TextMap, refuse
 from hypercare.config.check_sets import CHECK_SETS
+from hypercare.config.discovery_containers import DockerSdConfig, KubernetesSdConfig
 from hypercare.config.services import Percent
 from hypercare.config.targets import Target
 from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
@@ -312,17 +313,58 @@ class DeployPlan(StrictModel):
         return (*found, *self.checks)
 
 
+def _place_of_version(value: str) -> str:
+    kind, colon, name = value.partition(":")
+    if value != "image" and not (kind in {"label", "annotation"} and colon and name):
+        msg = f"{value!r} is no place where a version stands"
+        raise refuse(msg, hint="write label:NAME, annotation:NAME, or image for the tag of the image")
+    return value
+
+
+VersionPlaces = Annotated[tuple[Annotated[str, AfterValidator(_place_of_version)], ...], OneOrMany]
+
+
+class VersionSource(StrictModel):
+    """The containers or pods of one service.
+
+    Attributes:
+        labels: all of them must be there; none: a usual label names the service, or its container has its name.
+        namespace: of the pods; empty: any.
+        container: whose image tells the version; empty: the one with the service's name, or the first.
+        version: where it stands; the first that is there counts. None: as ``version_from`` says.
+    """
+
+    service: str = Field(min_length=1)
+    labels: TextMap = Field(default_factory=dict)
+    namespace: str = ""
+    container: str = ""
+    version: VersionPlaces = ()
+
+
 class DeploymentsConfig(StrictModel):
     """How deployments are noticed and watched.
 
     Attributes:
         plans: the first whose ``match_services`` has the service is used, else the first.
-        version_label: a change of this label's value on a service's targets starts a watch; empty: nothing does by
-            itself.
+        version_label: a new value of this label on a service's targets starts a watch; empty: there is none.
+        watch_containers: whether a new version of the containers that Docker and Kubernetes discovery find does, too.
+        version_from: where the version of a container or pod stands; the first that is there counts.
+        versions: services whose containers do not carry the service's name, or tell their version otherwise.
+        docker_sd_configs: daemons whose containers are looked at and not scraped.
+        kubernetes_sd_configs: clusters likewise.
     """
 
     plans: tuple[DeployPlan, ...] = ()
     version_label: str = ""
+    watch_containers: bool = True
+    version_from: VersionPlaces = (
+        "label:app.kubernetes.io/version",
+        "label:org.opencontainers.image.version",
+        "image",
+    )
+    versions: tuple[VersionSource, ...] = ()
+    docker_sd_configs: tuple[DockerSdConfig, ...] = ()
+    kubernetes_sd_configs: tuple[KubernetesSdConfig, ...] = ()
 
     def plan(self, name: str, service: str) -> DeployPlan | None:
         """The plan of that name; with no name the one for a service."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hypercare.deploys.store import Watch
     from hypercare.kernel import Context, Kernel
     from hypercare.model.time import Ms
+    from hypercare.model.workloads import Workload
     from hypercare.oncall.plan import Plan
     from hypercare.promql import Engine
     from hypercare.tsdb import Tsdb
@@ -64,17 +65,23 @@ class DeploysService:
         tsdb: what is evaluated.
         plan: of on-call, as it applies now.
         render: a message as the named channel sends it.
+        workloads: containers and pods that are known to run.
 
     """
 
     def __init__(
-        self, engine: Engine, tsdb: Tsdb, plan: Callable[[], Plan], render: Callable[[str, Message], Mapping[str, Any]]
+        self,
+        engine: Engine,
+        tsdb: Tsdb,
+        plan: Callable[[], Plan],
+        render: Callable[[str, Message], Mapping[str, Any]],
+        workloads: Callable[[], tuple[Workload, ...]] = tuple,
     ) -> None:
         self.meter = Meter(engine, tsdb)
         self.observed: dict[str, Observation] = {}
         self._teller = Teller(plan, render)
         self._actor = Actor(self.observed, self._teller, self._rolled_back)
-        self._versions = Versions(self.meter, self._on_version)
+        self._versions = Versions(self.meter, workloads, self._on_version)
         self._config: DeploymentsConfig | None = None
 
     def register(self, kernel: Kernel) -> None:
@@ -97,17 +104,17 @@ class DeploysService:
         """Take a configuration, at start and at every reload; watches under way keep the plan they began with."""
         first = self._config is None
         self._config = config.hypercare.deployments
-        self._versions.configure(ctx, self._config.version_label)
+        self._versions.configure(ctx, config)
         if first:
             for watch in store.load_watches(ctx.db, store.RUNNING, limit=1000):
                 self._resume(ctx, watch)
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
-    def _on_version(self, ctx: Context, service: str, version: str) -> None:
+    def _on_version(self, ctx: Context, service: str, version: str, beside: str) -> None:
         if self._config is not None and self._config.plan("", service) is not None:
             try:
-                self._start(ctx, StartWatch(service, version, rows.MACHINE, replace=True))
+                self._start(ctx, StartWatch(service, version, rows.MACHINE, previous=beside, replace=True))
             except CommandError as error:
                 _log.warning("no watch of %s %s: %s", service, version, error)
 
