@@ -124,7 +124,7 @@ class App:
         self.incidents = IncidentService(render_message, self._told_receivers, self._instruments())
         self.oncall = OnCallService(self.channels.render, self._page_receivers)
         self.auditor = AuditorService(lambda: self.oncall.plan, ports, self.rules)
-        self.actions = ActionsService(lambda: self.oncall.plan, ports)
+        self.actions = ActionsService(lambda: self.oncall.plan, ports, self.channels.url_of)
         self.replica = hostname
         self.leader: Callable[[], str] = str
         self.standing: Callable[[], Standing] = Standing

@@ -30,6 +30,8 @@ OPEN = {
     ("GET", "/login/oidc/callback"),
     ("GET", "/a/{token}"),
     ("POST", "/a/{token}"),
+    ("GET", "/d/{token}"),
+    ("POST", "/d/{token}"),
     ("POST", "/api/hypercare/v1/inbound/slack/actions"),
     ("POST", "/api/hypercare/v1/inbound/slack/commands"),
     ("POST", "/api/hypercare/v1/inbound/slack/events"),

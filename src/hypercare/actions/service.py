@@ -12,6 +12,7 @@ from hypercare.actions import guards, store
 from hypercare.actions.calls import Surroundings, calls_of, preview
 from hypercare.actions.commands import ApproveRun, RefuseRun, RunAction
 from hypercare.actions.counting import Counts
+from hypercare.actions.deciding import links_for
 from hypercare.actions.ending import Said, said_of
 from hypercare.actions.filling import FillError, checked
 from hypercare.actions.store import (
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hypercare.actions.calls import Call
+    from hypercare.channels.links import Link
     from hypercare.config import Config
     from hypercare.config.actions import Action
+    from hypercare.config.people import Person
     from hypercare.kernel import Context, Kernel
     from hypercare.oncall.plan import Plan
     from hypercare.ports import HttpResponse, PortError, Ports, ProcessResult, Reading
@@ -75,16 +78,18 @@ class ActionsService:
 
     """
 
-    def __init__(self, plan: Callable[[], Plan], ports: Ports) -> None:
+    def __init__(self, plan: Callable[[], Plan], ports: Ports, url_of: Callable[[str, Link], str]) -> None:
         """Create.
 
         Args:
             plan: of on-call, as it applies now: who is asked and told.
             ports: processes, HTTP and files.
+            url_of: the address of a signed link below a path; empty where nobody could reach us.
 
         """
         self._plan = plan
         self._ports = ports
+        self._url_of = url_of
         self._kernel: Kernel | None = None
         self._config: Config | None = None
         self._under_way: dict[int, _UnderWay] = {}
@@ -99,6 +104,10 @@ class ActionsService:
     def all_dry(self) -> bool:
         """Whether no action does anything."""
         return self._config is not None and self._config.hypercare.actions_dry_run
+
+    @property
+    def _people(self) -> tuple[Person, ...]:
+        return () if self._config is None else self._config.hypercare.people
 
     def action(self, name: str) -> Action | None:
         """One by its name."""
@@ -209,7 +218,9 @@ class ActionsService:
         within = format_duration(action.approve_within)
         title = f"Approve #{run.number} {_title(run)}? Within {within}"
         how = f"hypercare actions approve {run.number}, or refuse {run.number}"
-        tell(ctx, self._plan(), run, map(str, action.tell), "approve", title, f"{run.by}: {run.reason}; {how}")
+        plan = self._plan()
+        offered = links_for(run, [person.name for person in self._people], self._url_of)
+        tell(ctx, plan, run, map(str, action.tell), "approve", title, f"{run.by}: {run.reason}; {how}", offered)
         write(ctx, run, f"action {_title(run)} waits for an approval, within {within} (#{run.number})")
         self._changed(ctx, run)
 

@@ -13,16 +13,32 @@ from hypercare.oncall import pages
 from hypercare.oncall.plan import EVERYONE, HIGH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hypercare.actions.store import Run
     from hypercare.kernel import Context
     from hypercare.oncall.plan import Plan
 
 
-def tell(ctx: Context, plan: Plan, run: Run, whom: Iterable[str], occasion: str, title: str, summary: str) -> None:
-    """Page people about a run; ``occasion`` tells one time from another."""
+def tell(
+    ctx: Context, plan: Plan, run: Run, whom: Iterable[str], occasion: str, title: str, summary: str,
+    choices: Callable[[str], tuple[tuple[str, str], ...]] = lambda _: (),
+) -> None:  # fmt: skip
+    """Page people about a run.
+
+    Args:
+        ctx: the step.
+        plan: of on-call.
+        run: which.
+        whom: targets; none: everyone.
+        occasion: tells one time from another.
+        title: one line.
+        summary: more.
+        choices: what a person, by name, may press, and the link behind it.
+
+    """
     for recipient in pages.recipients(plan, tuple(whom) or (EVERYONE,), ctx.now):
+        pressed = choices(recipient.name)
         for way in recipient.by(HIGH):
             whole = f"{run.number}:{occasion}:{run.attempt}:{run.repeats}:{way.target}"
             digest = hashlib.blake2b(f"{run.request_id}:{whole}".encode(), digest_size=24).hexdigest()
@@ -35,7 +51,8 @@ def tell(ctx: Context, plan: Plan, run: Run, whom: Iterable[str], occasion: str,
                 at=ctx.now,
                 person=recipient.name,
                 policy="actions",
-                ack_url=f"{plan.external_url}/actions#run-{run.number}" if plan.external_url else "",
+                ack_url="" if pressed or not plan.external_url else f"{plan.external_url}/actions#run-{run.number}",
+                choices=pressed,
             )
             content = render(way.channel, page)
             ctx.emit(

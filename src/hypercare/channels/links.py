@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
 
 PATH: Final = "/a/"
-ACKNOWLEDGE: Final = "ack"
+DECISION_PATH: Final = "/d/"
+ACKNOWLEDGE, APPROVE, REFUSE = "ack", "approve", "refuse"
 _CONTEXT: Final = b"hypercare link 1\x00"
 _MAC_BYTES: Final = 16
 _LONGEST: Final = 2048
@@ -36,8 +37,8 @@ class Link:
     """What a token allows.
 
     Attributes:
-        action: ``ack``.
-        incident: its id.
+        action: ``ack`` of an incident; ``approve`` or ``refuse`` of a run of an action.
+        incident: its id; the number of the run.
         person: who was paged; ``receiver:<name>`` where that is nobody in person.
         until: when it ends.
 

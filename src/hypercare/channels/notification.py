@@ -122,6 +122,7 @@ class Page:
         step: of the escalation, from 1.
         policy: name of the escalation policy.
         ack_url: opens the page where the person takes the incident.
+        choices: buttons of a question: what each says, and the link that it opens.
 
     """
 
@@ -136,3 +137,4 @@ class Page:
     step: int = 1
     runbook_url: str = ""
     ack_url: str = ""
+    choices: tuple[tuple[str, str], ...] = ()

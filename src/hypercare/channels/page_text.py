@@ -24,8 +24,21 @@ def facts(page: Page) -> list[tuple[str, str]]:
         ("Escalation", f"{page.policy}, step {page.step}" if page.policy else f"step {page.step}"),
         ("Runbook", page.runbook_url),
         ("Acknowledge", page.ack_url),
+        *page.choices,
     ]
     return [(name, value) for name, value in everything if value]
+
+
+def told(page: Page) -> list[tuple[str, str]]:
+    """The facts without those that ``links`` has."""
+    names = {name for name, _ in links(page)}
+    return [(name, value) for name, value in facts(page) if name not in names]
+
+
+def links(page: Page) -> list[tuple[str, str]]:
+    """What can be pressed: name and address, the most important first."""
+    found = [("Acknowledge", page.ack_url), *page.choices, ("Runbook", page.runbook_url)]
+    return [(name, url) for name, url in found if url]
 
 
 def plain(page: Page) -> str:

@@ -102,8 +102,13 @@ class ChannelsService:
         """The signed link of a page; empty where nobody could reach us."""
         if self._signer is None or not self._external_url:
             return page.ack_url
-        link = Link(ACKNOWLEDGE, page.incident_id, page.person, page.at + self._valid)
-        return f"{self._external_url}{PATH}{self._signer.token(link)}"
+        return self.url_of(PATH, Link(ACKNOWLEDGE, page.incident_id, page.person, page.at + self._valid))
+
+    def url_of(self, path: str, link: Link) -> str:
+        """A signed link; empty where nobody could reach us."""
+        if self._signer is None or not self._external_url:
+            return ""
+        return f"{self._external_url}{path}{self._signer.token(link)}"
 
     # -- what was delivered ------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotation
 
-from hypercare.channels.links import PATH, Link, LinkError
+from hypercare.channels.links import ACKNOWLEDGE, PATH, Link, LinkError
 from hypercare.conversations.people import by_receiver
 from hypercare.incidents.commands import Acknowledge
 from hypercare.incidents.store import Incident, load_incident
@@ -65,7 +65,10 @@ def _show(pages: Pages, request: Request, token: str, message: str = "") -> Resp
 
 
 def _read(pages: Pages, token: str) -> Link:
-    return pages.app.channels.signer.read(token, pages.app.ports.clock.now())
+    link = pages.app.channels.signer.read(token, pages.app.ports.clock.now())
+    if link.action != ACKNOWLEDGE:
+        raise LinkError("this link is for something else")
+    return link
 
 
 def _answer(

@@ -34,6 +34,7 @@ from hypercare.web.api.silences import silences_router
 from hypercare.web.api.why import why_router
 from hypercare.web.api.write import write_router
 from hypercare.web.auth import Gate
+from hypercare.web.decision_pages import decision_router
 from hypercare.web.docs import docs_router
 from hypercare.web.guard import Guard
 from hypercare.web.link_pages import link_router
@@ -95,6 +96,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         inbound_router(app),
         replica_router(app),
         link_router(pages),
+        decision_router(pages),
         pages_router(pages, sender),
         docs_router(web, pages),
     )

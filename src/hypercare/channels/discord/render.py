@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hypercare.channels.notification import FIRING
-from hypercare.channels.page_text import facts, headline
+from hypercare.channels.page_text import facts, headline, links
 from hypercare.channels.texts import shorten
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ def render(config: DiscordConfig, notification: Notification, texts: Texts) -> d
 
 def page(page: Page) -> dict[str, Any]:
     """A message whose title is the link that acknowledges."""
-    told = [(name, value) for name, value in facts(page) if name != "Acknowledge"]
-    lines = [f"**{name}:** {value}" for name, value in told]
-    if page.ack_url:
-        lines.append(f"**[Acknowledge]({page.ack_url})**")
+    pressed = [(name, url) for name, url in links(page) if name != "Runbook"]
+    lines = [f"**{name}:** {value}" for name, value in facts(page) if (name, value) not in pressed]
+    lines += [f"**[{name}]({url})**" for name, url in pressed]
     embed: dict[str, Any] = {
         "title": shorten(headline(page), MAX_TITLE),
         "description": shorten("\n".join(lines), MAX_DESCRIPTION),

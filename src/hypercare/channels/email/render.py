@@ -7,7 +7,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from hypercare.channels.notification import status_of, summary
-from hypercare.channels.page_text import facts, headline, plain
+from hypercare.channels.page_text import facts, headline, links, plain
 from hypercare.model.time import to_datetime
 
 if TYPE_CHECKING:
@@ -63,10 +63,12 @@ def page(page: Page) -> dict[str, Any]:
         f"<tr><td><b>{html.escape(name)}</b>&nbsp;</td><td>{_linked(value)}</td></tr>" for name, value in facts(page)
     )
     title = html.escape(headline(page))
-    button = ""
-    if page.ack_url:
-        style = "display:inline-block;padding:16px 32px;border-radius:10px;background:#0b6e4f;color:#fff;font-size:20px"
-        button = f'<p><a href="{html.escape(page.ack_url)}" style="{style}">Acknowledge</a></p>'
+    style = "display:inline-block;padding:16px 32px;border-radius:10px;background:#0b6e4f;color:#fff;font-size:20px"
+    button = "".join(
+        f'<p><a href="{html.escape(url)}" style="{style}">{html.escape(name)}</a></p>'
+        for name, url in links(page)
+        if name != "Runbook"
+    )
     return {
         "subject": headline(page),
         "to": "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hypercare.channels.notification import FIRING
-from hypercare.channels.page_text import facts, headline
+from hypercare.channels.page_text import headline, links, told
 
 if TYPE_CHECKING:
     from hypercare.channels.msteams.config import MsTeamsConfig
@@ -33,15 +33,14 @@ def render(config: MsTeamsConfig, notification: Notification, texts: Texts) -> d
 
 def page(page: Page) -> dict[str, Any]:
     """A card with a link that acknowledges."""
-    told = [f"**{name}:** {value}" for name, value in facts(page) if name not in {"Acknowledge", "Runbook"}]
-    links = [("Acknowledge", page.ack_url), ("Runbook", page.runbook_url)]
+    lines = [f"**{name}:** {value}" for name, value in told(page)]
     return {
         **_CARD,
         "title": headline(page),
         "summary": headline(page),
-        "text": "\n\n".join(told),
+        "text": "\n\n".join(lines),
         "themeColor": RED,
         "potentialAction": [
-            {"@type": "OpenUri", "name": name, "targets": [{"os": "default", "uri": url}]} for name, url in links if url
+            {"@type": "OpenUri", "name": name, "targets": [{"os": "default", "uri": url}]} for name, url in links(page)
         ],
     }

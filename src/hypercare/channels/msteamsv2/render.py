@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hypercare.channels.notification import FIRING
-from hypercare.channels.page_text import facts, headline
+from hypercare.channels.page_text import headline, links, told
 
 if TYPE_CHECKING:
     from hypercare.channels.msteamsv2.config import MsTeamsV2Config
@@ -27,10 +27,8 @@ def render(config: MsTeamsV2Config, notification: Notification, texts: Texts) ->
 
 def page(page: Page) -> dict[str, Any]:
     """A card with buttons that open the link that acknowledges, and the runbook."""
-    told = [(name, value) for name, value in facts(page) if name not in {"Acknowledge", "Runbook"}]
-    links = [("Acknowledge", page.ack_url), ("Runbook", page.runbook_url)]
-    actions = [{"type": "Action.OpenUrl", "title": name, "url": url} for name, url in links if url]
-    facts_of = {"type": "FactSet", "facts": [{"title": name, "value": value} for name, value in told]}
+    actions = [{"type": "Action.OpenUrl", "title": name, "url": url} for name, url in links(page)]
+    facts_of = {"type": "FactSet", "facts": [{"title": name, "value": value} for name, value in told(page)]}
     return _message([_title(headline(page), RED), facts_of], actions)
 
 

@@ -81,7 +81,8 @@ def _deep(value: Any, texts: Texts) -> Any:
 
 def page(page: Page) -> dict[str, Any]:
     """A trigger event; all pages for one incident share a key."""
-    links = [(page.ack_url, "Acknowledge in hypercare"), (page.runbook_url, "Runbook")]
+    choices = [(url, name) for name, url in page.choices]
+    links = [(page.ack_url, "Acknowledge in hypercare"), *choices, (page.runbook_url, "Runbook")]
     return {
         "client": "hypercare",
         "client_url": page.ack_url,

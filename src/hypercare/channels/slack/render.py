@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypercare.channels.page_text import facts, headline
+from hypercare.channels.page_text import headline, links, told
 from hypercare.channels.texts import shorten
 
 if TYPE_CHECKING:
@@ -80,17 +80,13 @@ def _filled(fields: dict[str, Any]) -> dict[str, Any]:
 
 def page(page: Page) -> dict[str, Any]:
     """Blocks for people, a text for notifications and screen readers."""
-    told = [(name, value) for name, value in facts(page) if name not in {"Acknowledge", "Runbook"}]
-    lines = "\n".join(f"*{name}:* {_escaped(value)}" for name, value in told)
+    lines = "\n".join(f"*{name}:* {_escaped(value)}" for name, value in told(page))
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": shorten(headline(page), MAX_HEADER)}},
         {"type": "section", "text": {"type": "mrkdwn", "text": shorten(lines, MAX_SECTION)}},
     ]
-    buttons = []
-    if page.ack_url:
-        buttons.append(_button("Acknowledge", page.ack_url, "primary"))
-    if page.runbook_url:
-        buttons.append(_button("Runbook", page.runbook_url, ""))
+    first = "primary" if page.ack_url or page.choices else ""
+    buttons = [_button(name, url, "" if place else first) for place, (name, url) in enumerate(links(page))]
     if buttons:
         blocks.append({"type": "actions", "elements": buttons})
     return {"text": _escaped(headline(page)), "blocks": blocks}

@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from hypercare.channels.page_text import facts, headline
+from hypercare.channels.page_text import facts, headline, links
 from hypercare.channels.texts import shorten
 
 if TYPE_CHECKING:
@@ -37,14 +37,17 @@ def render(config: TelegramConfig, notification: Notification, texts: Texts) -> 
 
 def page(page: Page) -> dict[str, Any]:
     """A text with a button below it that opens the link that acknowledges."""
-    told = [f"<b>{name}:</b> {html.escape(value)}" for name, value in facts(page) if name != "Acknowledge"]
-    text = "\n".join([f"<b>{html.escape(headline(page))}</b>", *told])
+    pressed = [(name, url) for name, url in links(page) if name != "Runbook"]
+    lines = [f"<b>{name}:</b> {html.escape(value)}" for name, value in facts(page) if (name, value) not in pressed]
+    text = "\n".join([f"<b>{html.escape(headline(page))}</b>", *lines])
     found: dict[str, Any] = {"text": text, "parse_mode": "HTML"}
     if len(text) > MAX_TEXT:
         found = {"text": shorten(html.unescape(_TAG.sub("", text)), MAX_TEXT), "parse_mode": ""}
-    if page.ack_url.startswith("https://"):
-        # Telegram takes no buttons that lead to addresses without TLS or to this machine.
-        found["reply_markup"] = {"inline_keyboard": [[{"text": "Acknowledge", "url": page.ack_url}]]}
-    elif page.ack_url:
-        found["text"] += f"\n{html.escape(page.ack_url)}"
+    # Telegram takes no buttons that lead to addresses without TLS or to this machine.
+    buttons = [{"text": name, "url": url} for name, url in pressed if url.startswith("https://")]
+    if buttons:
+        found["reply_markup"] = {"inline_keyboard": [buttons]}
+    for name, url in pressed:
+        if not url.startswith("https://"):
+            found["text"] += f"\n{html.escape(url if page.ack_url else f'{name}: {url}')}"
     return found

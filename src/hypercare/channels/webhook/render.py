@@ -45,4 +45,6 @@ def render(config: WebhookConfig, notification: Notification, texts: Texts) -> d
 def page(page: Page) -> dict[str, Any]:
     """A page as an object of its own kind."""
     fields = dataclasses.asdict(page)
+    choices = [{"name": name, "url": url} for name, url in fields.pop("choices")]
+    fields |= {"choices": choices} if choices else {}
     return {"type": "page", "version": "1", **fields, "at": format_rfc3339(page.at)}
