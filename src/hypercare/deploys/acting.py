@@ -141,6 +141,9 @@ class Actor:
             return
         ended = request.ended_at or request.asked_at
         checks = self._concerned(observed, watch, request)
+        if request.action == watch.plan.rollback:
+            # The last that was seen of a colour that serves no more is no sign that it is still bad.
+            checks = [check for check in checks if not observed.given_way(check, ended)]
         still = [check for check in checks if _critical(observed, check)]
         waited = format_duration((ctx.now - ended) // SECOND * SECOND)
         if still:

@@ -272,6 +272,15 @@ class Observation:
         signs = reference.measure.direction.signs
         return max(sign * change for sign in signs) >= SEVERE * reference.measure.tolerance
 
+    def given_way(self, check: str, since: Ms) -> bool:
+        """Whether the new colour shows nothing any more and the other one does: its traffic has gone back."""
+        seen = self.seen[check]
+        if self.watch.plan.baseline.kind != "other_color" or seen.away:
+            return False
+        own, other = seen.fine.newest(1), seen.other.newest(1)
+        gone = len(own) > 0 and int(own.times[-1]) > since and not np.isfinite(own.values[-1])
+        return gone and len(other) > 0 and int(other.times[-1]) > since and bool(np.isfinite(other.values[-1]))
+
     def seen_until(self, check: str) -> Ms:
         """When a check's newest sample was that says something: it has a value, and enough traffic; -1: none yet."""
         seen = self.seen[check]

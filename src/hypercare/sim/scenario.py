@@ -285,9 +285,17 @@ class Happening(Fault):
 
 
 class Action(StrictModel):
-    """What an action of the configuration does to this world, in place of the program it would start."""
+    """What an action of the configuration does to this world, and how the programs and requests of it end.
 
-    does: Literal["roll_back", "restart", "repair", "nothing"] = "roll_back"
+    Attributes:
+        does: once its run is done (retire: only the newest colour serves from now on); a run that fails, is refused or
+            dry does nothing.
+        takes: all of its steps together.
+        fails: its first step does.
+
+    """
+
+    does: Literal["roll_back", "restart", "repair", "retire", "nothing"] = "roll_back"
     takes: Duration = 30_000
     fails: bool = False
 

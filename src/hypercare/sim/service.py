@@ -144,6 +144,17 @@ class SimService:
         self._stale()
         return True
 
+    def retire(self) -> None:
+        """Only the release that went out last serves from now on."""
+        self.variants = self.variants[-1:]
+        self.variants[0].share = 1.0
+        self._before = []
+        self._stale()
+
+    def beside(self, color: str) -> str:
+        """The colour that serves beside one; nothing where none does."""
+        return next((v.color for v in self.variants if v.color != color), "")
+
     def restart(self) -> None:
         """All processes end and start again."""
         now = self._world.clock.now()

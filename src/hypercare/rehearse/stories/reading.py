@@ -98,6 +98,7 @@ def read(
     places = {name: _place(loaded, name, service.targets) for name, service in scenario.services.items()}
     problems += _unplaced(document, places)
     problems += _people(document, scenario, loaded)
+    problems += _actions(document, scenario, loaded)
     problems += _happenings(document, scenario)
     problems += _expectations(document, scenario, loaded)
     if problems:
@@ -170,6 +171,15 @@ def _people(document: Document, scenario: Scenario, config: Config) -> list[Prob
             document, ("people", name), f"{name!r} is not in people of the configuration", _near(name, known), key=True
         )
         for name in scenario.people
+        if name not in known
+    ]
+
+
+def _actions(document: Document, scenario: Scenario, config: Config) -> list[Problem]:
+    known = [action.name for action in config.hypercare.actions]
+    return [
+        _problem(document, ("actions", name), f"the configuration has no action {name!r}", _near(name, known), key=True)
+        for name in scenario.actions
         if name not in known
     ]
 

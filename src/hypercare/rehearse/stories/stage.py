@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.app import build
 from hypercare.deploys.commands import StartWatch
-from hypercare.model.events import ActionEnded, ActionWanted
 from hypercare.model.time import HOUR
 from hypercare.rehearse.recording.feed import Feeder, unscraped, written_by_rules
 from hypercare.rehearse.stories.people import Crew
+from hypercare.rehearse.stories.playing import Play, StoryHttp, script
 from hypercare.sim import EventLog, Simulation, VirtualClock, World
 from hypercare.sim.outside import outside_ports
 from hypercare.sim.scenario import Fault, Hidden
@@ -24,16 +24,9 @@ if TYPE_CHECKING:
     from hypercare.model.events import DomainEvent
     from hypercare.model.time import Ms
     from hypercare.rehearse.stories.reading import Book
-    from hypercare.sim.scenario import Happening, Release
+    from hypercare.sim.scenario import Action, Happening, Release
 
 _FAULT_FIELDS: Final = tuple(Fault.model_fields)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Ended:
-    """Message: an action that the scenario plays is through."""
-
-    event: ActionEnded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +57,10 @@ class Stage:
         self.clock = VirtualClock(scenario.start)
         self.world = World(self.clock, self.seed)
         ports, self.outside = outside_ports(self.clock, self.world, self.seed)
+        configured = {action.name: action for action in book.config.hypercare.actions}
+        script(ports.processes, scenario.actions, configured)
+        http = StoryHttp(ports.http, self.world, scenario.actions, configured)
+        ports = dataclasses.replace(ports, http=http)
         self.services = {
             name: SimService(
                 self.world, name, plan, dict(book.places[name].targets), named=book.places[name].named, seed=self.seed
@@ -79,8 +76,7 @@ class Stage:
         self.app.kernel.observe(lambda at, event: self.events.append((at, event)))
         zones = {person.name: person.timezone for person in book.config.hypercare.people}
         self.crew = Crew(self.app, self.world, scenario.people, zones, self.seed, self.repair)
-        self.app.kernel.observe(self._on_event)
-        self.app.kernel.on_message(_Ended, lambda ctx, message: ctx.publish(message.event))
+        http.run_of = Play(self.app, scenario.actions, self._act).run_of
         self.sim = Simulation(self.app.kernel, self.world, self.clock)
         self.feeder: Feeder | None = None
         if book.recording is not None:
@@ -121,16 +117,10 @@ class Stage:
         self._tell(f"{by} repairs {service}" if mended else f"{by} finds nothing to repair", service)
         return mended
 
-    def _on_event(self, _at: Ms, event: DomainEvent) -> None:
-        if isinstance(event, ActionWanted) and event.action in self.book.scenario.actions:
-            self.world.after(self.book.scenario.actions[event.action].takes, partial(self._act, event))
-
-    def _act(self, event: ActionWanted) -> None:
-        """Do what an action that hypercare asked for does in this world."""
-        plan = self.book.scenario.actions[event.action]
-        name = dict(event.context).get("service", "")
+    def _act(self, action: str, plan: Action, name: str, text: str, worked: bool) -> None:  # noqa: FBT001 - a callback
+        """Do what an action does in this world, once its run is over."""
         service = self.services.get(name)
-        if service is not None and not plan.fails:
+        if service is not None and worked:
             match plan.does:
                 case "roll_back":
                     service.roll_back()
@@ -138,9 +128,9 @@ class Stage:
                     service.restart()
                 case "repair":
                     service.repair()
-        state, text = ("failed", "exit code 1") if plan.fails else ("done", "exit code 0")
-        self._tell(f"{event.action} of {name}: {text}", name)
-        self.app.kernel.post(_Ended(ActionEnded(event.request_id, event.action, state, text)))
+                case "retire":
+                    service.retire()
+        self._tell(f"{action} of {name}: {text}", name)
 
     def _tell(self, text: str, service: str = "", *, fault: bool = False) -> None:
         self.told.append(Told(self.clock.now(), text, service, fault))
@@ -177,16 +167,17 @@ class Stage:
         service.deploy(release)
         color = f" as {release.color}" if release.color else ""
         self._tell(f"{service.name}: {release.version} goes out{color}", service.name)
-        self._watch(service.name, release, release.previous or service.previous)
+        other = service.beside(release.color) if release.color else ""
+        self._watch(service.name, release, release.previous or service.previous, other)
         if release.hides != Hidden():
             self.world.after(release.hides.after, partial(self._shows, service.name, release.hides))
 
-    def _watch(self, service: str, release: Release, previous: str) -> None:
+    def _watch(self, service: str, release: Release, previous: str, other: str = "") -> None:
         """Tell hypercare of a release, if it is to know and has a plan for it."""
         deployments = self.book.config.hypercare.deployments
         if release.watch and deployments.plan(release.plan, service) is not None:
             watch = StartWatch(service, release.version, "scenario", plan=release.plan, color=release.color)
-            self.app.kernel.call(dataclasses.replace(watch, previous=previous, replace=True))
+            self.app.kernel.call(dataclasses.replace(watch, previous=previous, other_color=other, replace=True))
 
     def _shows(self, name: str, fault: Fault) -> None:
         self._tell(f"{name}: the release shows what it hid: {describe(fault)}", name, fault=True)
