@@ -151,6 +151,7 @@ class AccessService:
         return self._known(ctx, command.name)
 
     def _log_out_everywhere(self, ctx: Context, command: LogOutEverywhere) -> int:
+        ctx.after_commit(self.on_change)
         return end_sessions(ctx, command.name)
 
     def _admit(self, ctx: Context, command: AdmitOidc) -> UserRow:

@@ -111,6 +111,7 @@ class FakeMailServer:
 
     Attributes:
         mails: contents, in order.
+        envelopes: for each content the commands that named sender and recipients.
         verdicts: answers to the next contents, instead of ``250``; ``b""`` hangs up after taking the mail.
         delay: before each answer to a content, seconds.
 
@@ -118,6 +119,7 @@ class FakeMailServer:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.mails: list[bytes] = []
+        self.envelopes: list[list[bytes]] = []
         self.verdicts: deque[bytes] = deque()
         self.delay = 0.0
         outer = self
@@ -143,11 +145,14 @@ class FakeMailServer:
         def say(line: bytes) -> None:
             handler.wfile.write(line + b"\r\n")
 
+        named: list[bytes] = []
         say(b"220 pretended")
         while line := handler.rfile.readline():
             verb = line[:4].upper()
             if verb == b"DATA":
                 say(b"354 go on")
+                self.envelopes.append(named)
+                named = []
                 self.mails.append(b"".join(iter(handler.rfile.readline, b".\r\n")))
                 verdict = self.verdicts.popleft() if self.verdicts else b"250 queued"
                 time.sleep(self.delay)
@@ -158,6 +163,8 @@ class FakeMailServer:
                 say(b"221 bye")
                 return
             else:
+                if verb in {b"MAIL", b"RCPT"}:
+                    named.append(line.strip())
                 say(b"250 fine")
 
     def close(self) -> None:

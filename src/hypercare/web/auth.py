@@ -22,6 +22,8 @@ from hypercare.model.time import MINUTE, SECOND
 from hypercare.state import StateAwayError, is_away
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from hypercare.app import App
@@ -99,6 +101,7 @@ class Gate:
         self._lock = threading.Lock()
         self._basic: dict[str, _Kept] = {}
         self._closed: tuple[Ms, bool] | None = None
+        self.on_change: Callable[[], None] = lambda: None
         app.access.on_change = self._forget
 
     @property
@@ -140,6 +143,23 @@ class Gate:
             request.scope[_STATE] = self._identity(request)
         found: Identity | None = request.scope[_STATE]
         return found
+
+    def watch(self, request: Request) -> Callable[[], bool]:
+        """What tells, while an answer goes on for long, whether whoever asked for it may still have it.
+
+        Looking does not keep a session from ending because nobody uses it.
+        """
+        anonymous = self.closed and self.identity(request) is None
+
+        def still() -> bool:
+            try:
+                # Who was let in without a name came to what is open to all.
+                return not self.closed or anonymous or self._identity(request, look=True) is not None
+            except (StateAwayError, DBAPIError, TooManyTriesError):
+                # A browser comes again by itself.
+                return False
+
+        return still
 
     def by(self, request: Request, claimed: str, fallback: str) -> str:
         """Who acts: who is logged in; on an open server, or with the token, who they say they are."""
@@ -220,6 +240,7 @@ class Gate:
     def close_session(self, secret: str) -> None:
         """Log out."""
         self._do(LogOut(digest(secret)))
+        self.on_change()
 
     def is_secure(self, request: Request) -> bool:
         """Whether the browser came over HTTPS, directly or to a proxy in front of us."""
@@ -230,20 +251,20 @@ class Gate:
 
     # -- ways to show who one is -------------------------------------------------------------------------------
 
-    def _identity(self, request: Request) -> Identity | None:
+    def _identity(self, request: Request, *, look: bool = False) -> Identity | None:
         now = self._app.ports.clock.now()
         secret = session_secret(request)
-        session = self._by_session(secret, now) if secret else None
+        session = self._by_session(secret, now, look=look) if secret else None
         if session is not None:
             return session
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._by_token(value.strip(), now)
+            return self._by_token(value.strip(), now, look=look)
         if scheme.lower() == "basic":
             return self._by_basic(value.strip(), address_of(request), now)
         return None
 
-    def _by_session(self, secret: str, now: Ms) -> Identity | None:
+    def _by_session(self, secret: str, now: Ms, *, look: bool) -> Identity | None:
         """The identity as it is now: a changed password or role, or a disabled user, counts at once."""
         service = self._app.access.sessions
         with self._app.state.read() as db:
@@ -252,7 +273,7 @@ class Gate:
                 return None
             user = store.load_user(db, row.user)
         found = self._of_session(row, user)
-        if found is not None and now >= row.seen_at + MINUTE:
+        if found is not None and not look and now >= row.seen_at + MINUTE:
             self._app.kernel.post(Seen(session=row.digest))
         return found
 
@@ -268,7 +289,7 @@ class Gate:
             return None
         return Identity(user.name, user.role, by_cookie=True, via="session")
 
-    def _by_token(self, secret: str, now: Ms) -> Identity | None:
+    def _by_token(self, secret: str, now: Ms, *, look: bool) -> Identity | None:
         if self._is_token(secret):
             return Identity("token", Role.ADMIN, by_token=True, via="token of the configuration")
         if not secret.startswith(_TOKEN_MARK):
@@ -281,7 +302,7 @@ class Gate:
         role = self._role_of(row.owner, user)
         if role is Role.NOBODY:
             return None
-        if row.used_at is None or now >= row.used_at + MINUTE:
+        if not look and (row.used_at is None or now >= row.used_at + MINUTE):
             self._app.kernel.post(Seen(token=row.id))
         return Identity(row.owner, role, scopes=frozenset(row.scopes), via=f"token {row.prefix}")
 
@@ -302,7 +323,7 @@ class Gate:
         except (binascii.Error, UnicodeDecodeError):
             return None
         if password.startswith(_TOKEN_MARK):
-            return self._by_token(password, now)
+            return self._by_token(password, now, look=False)
         found = self.log_in(name, password, address)
         if found is not None:
             kept = _Kept(found, self._proof(found), now + _BASIC_KEPT)
@@ -359,6 +380,7 @@ class Gate:
         with self._lock:
             self._basic = {}
         self._closed = None
+        self.on_change()
 
     def _do(self, command: object) -> object:
         try:

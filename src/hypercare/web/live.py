@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from hypercare.model.time import format_rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from hypercare.model.events import DomainEvent
     from hypercare.model.time import Ms
 
 _BACKLOG = 200
 _KEEPALIVE_SECONDS = 15.0
+_LOOK_SECONDS = 5.0
+"""Where another replica ends a session, its listeners on this one are let go after so long."""
 # Events whose text holds nothing a watcher could not see on a page anyway.
 _FIELDS = (
     "incident_id",
@@ -60,24 +62,49 @@ class Live:
         self._closed = True
         self._tell("")
 
-    async def stream(self) -> AsyncIterator[str]:
-        """One listener's events in SSE form, with a comment now and then so that proxies keep the line open."""
+    def wake(self) -> None:
+        """Have all streams look at once whether their listeners may still listen; may be called in any thread."""
+        self._tell("")
+
+    async def stream(self, may_listen: Callable[[], bool] | None = None) -> AsyncIterator[str]:
+        """One listener's events in SSE form, with a comment now and then so that proxies keep the line open.
+
+        Args:
+            may_listen: asked, in another thread, before anything is said and every five seconds; the stream ends with
+                the first no. None: for ever.
+
+        """
         queue: asyncio.Queue[str] = asyncio.Queue(_BACKLOG)
         with self._lock:
             self._listeners[queue] = asyncio.get_running_loop()
         try:
             yield ": welcome\n\n"
+            quiet = 0.0
             while not self._closed:
-                try:
-                    line = await asyncio.wait_for(queue.get(), _KEEPALIVE_SECONDS)
-                except TimeoutError:
+                lines = await _next(queue)
+                if may_listen is not None and not await asyncio.to_thread(may_listen):
+                    return
+                quiet = 0.0 if lines else quiet + _LOOK_SECONDS
+                if quiet >= _KEEPALIVE_SECONDS:
+                    quiet = 0.0
                     yield ": still here\n\n"
-                    continue
-                if line:
-                    yield f"data: {line}\n\n"
+                for line in lines:
+                    if line:
+                        yield f"data: {line}\n\n"
         finally:
             with self._lock:
                 del self._listeners[queue]
+
+
+async def _next(queue: asyncio.Queue[str]) -> list[str]:
+    """All that waits; none where nothing came for a while."""
+    try:
+        lines = [await asyncio.wait_for(queue.get(), _LOOK_SECONDS)]
+    except TimeoutError:
+        return []
+    while not queue.empty():
+        lines.append(queue.get_nowait())
+    return lines
 
 
 def _offer(queue: asyncio.Queue[str], line: str) -> None:

@@ -73,6 +73,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
     live = Live()
     app.kernel.observe(live.publish)
     gate = Gate(app, exposed=exposed)
+    gate.on_change = live.wake
     pages = Pages(app, gate)
     sender = Trials(app)
     web.state.live = live

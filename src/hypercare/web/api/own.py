@@ -120,10 +120,10 @@ def own_router(app: App, live: Live, gate: Gate) -> APIRouter:
             return [timed_values(dict(row._mapping)) for row in db.execute(query.order_by(c.seq.desc()).limit(limit))]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
 
     @router.get("/events", operation_id="events", response_class=StreamingResponse)
-    async def events() -> StreamingResponse:
-        """Domain events as they happen (server-sent events)."""
+    def events(request: Request) -> StreamingResponse:
+        """Domain events as they happen (server-sent events); ends with the session or token it was opened with."""
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return StreamingResponse(live.stream(), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(live.stream(gate.watch(request)), media_type="text/event-stream", headers=headers)
 
     return router
 
