@@ -8,16 +8,21 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from backtest_kit import happened, play
 from test_remote import RULES, START, exposition, free_port, prometheus, ready, samples  # noqa: F401 - a fixture
 
 from hypercare.model.errors import InputError
+from hypercare.model.histograms import Histogram, HistogramSeries
+from hypercare.model.ingest import FloatSeries, WriteBatch
+from hypercare.model.labels import Labels
 from hypercare.model.time import HOUR, format_rfc3339, parse_rfc3339
 from hypercare.rehearse.stories import expectations, facts, telling
 from hypercare.rehearse.stories.reading import read
 from hypercare.rehearse.stories.stage import Stage
 from hypercare.sim.ports import VirtualFiles
+from hypercare.tsdb import Options, Tsdb
 from hypercare.tsdbtools import import_file
 
 CONFIG = """
@@ -178,11 +183,15 @@ def test_a_shifted_replay_is_the_same_later(home, expected):
     assert parse_rfc3339(summary["from"]) == START + 5 * HOUR
 
 
-def test_a_part_of_a_recording(home):
+@pytest.mark.parametrize("kind", ["wide.csv", "data"])
+def test_a_part_without_a_sample_is_an_error(kind, home):
+    (home / "given.om").write_text(exposition(samples(), millis=False) + "# EOF\n")
+    import_file(home / "given.om", home / "data" / "metrics", START + 48 * HOUR)
+    with pytest.raises(InputError, match="nothing was recorded between"):
+        rehearse(home, {"files": kind, "begin": format_rfc3339(START + 5 * HOUR)})
     begin, end = START + HOUR, START + 2 * HOUR
-    _, _, summary = rehearse(home, {"files": "wide.csv", "begin": format_rfc3339(begin), "end": format_rfc3339(end)})
-    assert (summary["recorded"]["first"], summary["recorded"]["last"]) == (begin, end)
-    assert summary["recorded"]["samples"] == 4 * 241
+    _, _, summary = rehearse(home, {"files": kind, "begin": format_rfc3339(begin), "end": format_rfc3339(end)})
+    assert (summary["recorded"]["first"], summary["recorded"]["samples"]) == (begin, 4 * 241)
 
 
 def test_what_other_rules_wrote_is_left_out(home):
@@ -194,6 +203,23 @@ def test_what_other_rules_wrote_is_left_out(home):
     assert summary["recorded"]["refused"] == 0
     first = next(at for at, alert, _ in fired(found) if alert == "High")
     assert first > START + 5 * 60_000
+
+
+def test_native_histograms_of_a_folder_come_at_their_times(home):
+    times = START + 15_000 * np.arange(600, dtype=np.int64)
+    values = tuple(Histogram(count=float(n), sum=1.0, zero_count=float(n)) for n in range(600))
+    db = Tsdb.open(home / "data" / "metrics", Options(retention=2**61))
+    series = HistogramSeries(Labels.of(__name__="h", job="x"), times, values)
+    steady = FloatSeries(Labels.of(__name__="up", job="x"), times[::4], np.ones(150))
+    db.write(WriteBatch("remote_write", (steady,), (series,)), START + HOUR)
+    db.close()
+    (home / "rules.yml").write_text(
+        "groups: [{name: g, interval: 15s, rules: [{alert: Many, expr: histogram_count(h) >= 400}]}]"
+    )
+    _, found, summary = rehearse(home, {"files": "data"})
+    (at, _, _) = fired(found)[0]
+    assert START + 400 * 15_000 <= at < START + 401 * 15_000
+    assert summary["recorded"]["samples"] == 600 + 150
 
 
 def test_people_answer_a_recorded_outage_and_expectations_are_judged(home):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ALL: Final = (Matcher("__name__", MatchOp.NOT_EQUAL, ""),)
 _EVERYTHING: Final = '{__name__!=""}'
+_NEVER: Final = "nothing was recorded between begin and end"
 _TEXTS: Final = (".om", ".prom", ".txt", ".openmetrics", ".metrics")
 """Endings of files of OpenMetrics text; everything else is taken for CSV."""
 
@@ -66,7 +67,7 @@ def open_recording(replay: Replay, base: Path, send: Send | None = None) -> Reco
 
 def _file(path: Path, replay: Replay) -> Recording:
     if path.is_dir():
-        return _Folder(path)
+        return _Folder(path, replay)
     endings = [suffix for suffix in path.suffixes if suffix != ".gz"]
     if endings and endings[-1].lower() in _TEXTS:
         text = TextRecording(path)
@@ -80,7 +81,7 @@ def _file(path: Path, replay: Replay) -> Recording:
 class _Folder:
     """A data folder of ours, open as long as it is read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, replay: Replay) -> None:
         self._stack = contextlib.ExitStack()
         try:
             db = self._stack.enter_context(read_only(store_directory(path)))
@@ -92,7 +93,13 @@ class _Folder:
         if stats.min_time is None or stats.max_time is None:
             self._stack.close()
             raise InputError([Problem(str(path), 0, 0, "there is no sample in it")])
-        self._inner = StoreRecording(str(path), snapshot, _ALL, stats.min_time, stats.max_time)
+        # Hours that are not asked for are not even read.
+        first = max(stats.min_time, replay.begin or 0)
+        last = stats.max_time if replay.end is None else min(stats.max_time, replay.end)
+        if last < first:
+            self._stack.close()
+            raise InputError([Problem(str(path), 0, 0, _NEVER)])
+        self._inner = StoreRecording(str(path), snapshot, _ALL, first, last)
         self.name, self.first, self.last = self._inner.name, self._inner.first, self._inner.last
 
     def pieces(self) -> Iterator[Piece]:
@@ -114,7 +121,7 @@ class _Cut:
         self.last = whole.last if replay.end is None else min(whole.last, replay.end)
         if self.last < self.first:
             whole.close()
-            raise InputError([Problem(self.name, 0, 0, "nothing was recorded between begin and end")])
+            raise InputError([Problem(self.name, 0, 0, _NEVER)])
 
     def pieces(self) -> Iterator[Piece]:
         """See ``Recording``."""
