@@ -90,3 +90,12 @@ def test_schedules_of_a_server(server, platform):
     assert "nights" not in server("oncall", "changes").stdout
     taken = server("oncall", "take-over", "nights", "--person", "ana")
     assert (taken.returncode, "already" in taken.stderr) == (3, True)
+
+
+def test_a_schedule_that_the_file_does_not_hold(cli, platform):
+    (platform / "open.yml").write_text(SCHEDULE + "escalations: [{name: a, steps: [{notify: 'schedule:made'}]}]\n")
+    checked = cli("config", "check", "open.yml")
+    assert checked.returncode == 0
+    assert "open.yml:10:42: schedule:made: not in this file" in checked.stdout
+    refused = cli("serve", "--config", "open.yml", "--data", "open-data", "--listen", "127.0.0.1:0")
+    assert (refused.returncode, "open.yml:10:42: unknown schedule 'made'" in refused.stderr) == (2, True)

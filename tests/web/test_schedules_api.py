@@ -193,3 +193,20 @@ def test_a_change_is_tried_and_a_shift_taken_over(shop):
     assert (taken["person"], taken["created_by"], taken["end_at"]) == ("ben", "ana", "2026-01-12T00:00:00.000Z")
     assert shop.post(f"{BASE}/take-over", body={"schedule": "primary", "person": "ben"}).status == 409
     assert shop.post(f"{BASE}/take-over", body={"schedule": "nosuch", "person": "ben"}).status == 404
+
+
+def test_an_escalation_under_way_keeps_its_schedule(make):
+    shop = make()
+    assert save(shop, accept_gaps=True).status == 200
+    text = shop.file.read_text()
+    shop.file.write_text(text.replace("schedule:primary", "schedule:nights"))
+    assert shop.post("/-/reload").status == 200
+    shop.break_it()
+    # The policy is gone; the escalation that began by it goes on.
+    shop.file.write_text(text.replace("name: default", "name: other"))
+    assert shop.post("/-/reload").status == 200
+    refused = shop.request("DELETE", f"{BASE}/schedules/nights")
+    assert (refused.status, "the escalation default of incident" in refused.json()["error"]) == (409, True)
+    (incident,) = shop.get("/api/hypercare/v1/incidents").json()
+    shop.post(f"/api/hypercare/v1/incidents/{incident['number']}/resolve", body={"by": "ana"})
+    assert shop.request("DELETE", f"{BASE}/schedules/nights").status == 200
