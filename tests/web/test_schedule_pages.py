@@ -74,6 +74,14 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(shop):
     assert (taken.status, "there is a schedule of this name already, in " in taken.text) == (422, True)
 
 
+@pytest.mark.parametrize("first", ["", "office"])
+def test_each_layer_has_its_own_mistakes(shop, first):
+    # A lowest layer without a name is the schedule's rotation: the layers of the definition are counted without it.
+    two = {k.replace("-0-", "-1-"): v for k, v in LAYER.items()} | {"layers-0-name": first, "layers-1-start": "soon"}
+    answer = send(shop, **two)
+    assert re.findall(r'<small class="wrong" id="([^"]*)-wrong">', answer.text) == ["layers-1-start"]
+
+
 def test_gaps_are_confirmed_for_what_was_shown(shop):
     first = send(shop, **GAPS)
     assert (first.status, "Not every minute" in first.text, "Save with these gaps" in first.text) == (200, True, True)
