@@ -76,9 +76,10 @@ def _suppression(held: Held, index: Index, muted: Decision | None, now: Ms) -> t
     return ("silence", decision) if decision is not None else None
 
 
-def _as_told(alert: Alert, now: Ms) -> Alert:
+def _as_told(held: Held, over: frozenset[str]) -> Alert:
     """A firing alert has no end yet, whatever its sender promised."""
-    if alert.ends_at is None or alert.resolved_at(now):
+    alert = held.alert
+    if alert.ends_at is None or held.fingerprint in over:
         return alert
     return Alert(alert.labels, alert.annotations, alert.starts_at, None, alert.generator_url)
 
@@ -107,16 +108,18 @@ def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Fl
         passed = members
     elif held_back:
         held_back = {h.fingerprint: held_back[h.fingerprint] for h in in_order(members) if h.fingerprint in held_back}
-    ended = tuple(h for h in members if h.alert.resolved_at(now))
-    tellings = _tellings(group, index, settings, passed, now) if passed else ()
+    ended = tuple([h for h in members if h.alert.ends_at is not None and h.alert.ends_at <= now])
+    over = frozenset([h.fingerprint for h in ended])
+    tellings = _tellings(group, index, settings, passed, over, now) if passed else ()
     return Flush(tuple(passed), held_back, tellings, ended)
 
 
 def _tellings(
-    group: Group, index: Index, settings: RoutingSettings, passed: list[Held], now: Ms
+    group: Group, index: Index, settings: RoutingSettings, passed: list[Held], over: frozenset[str], now: Ms
 ) -> tuple[Telling, ...]:
-    firing = frozenset(h.fingerprint for h in passed if not h.alert.resolved_at(now))
-    resolved = frozenset(h.fingerprint for h in passed if h.alert.resolved_at(now))
+    """What each integration hears; ``over``: fingerprints of alerts that have ended."""
+    telling = frozenset([h.fingerprint for h in passed])
+    firing, resolved = telling - over, telling & over
     alerts: tuple[Alert, ...] = ()
     receiver = group.route.receiver
     found: list[Telling] = []
@@ -134,7 +137,7 @@ def _tellings(
             found.append(Telling(name, integration, decision))
             continue
         told = Told(firing, resolved, now)
-        alerts = alerts or tuple([_as_told(h.alert, now) for h in in_order(passed)])
+        alerts = alerts or tuple([_as_told(h, over) for h in in_order(passed)])
         if send_resolved:
             found.append(Telling(name, integration, decision, alerts, told))
         elif firing:

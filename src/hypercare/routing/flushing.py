@@ -31,7 +31,7 @@ def flush_group(ctx: Context, index: Index, settings: RoutingSettings, group: Gr
         if telling.integration is not None:
             ctx.emit(_effect(ctx, settings, group, telling))
     if told_now:
-        ctx.publish(_event(ctx, group, told_now))
+        ctx.publish(_event(group, told_now))
     _remember(index, settings, group, outcome)
     _note(ctx, index, group, outcome)
     group.flushed_at = ctx.now
@@ -68,14 +68,15 @@ def _reason(reason: Reason) -> str:
     return "first notification" if reason is Reason.NEW else str(reason)
 
 
-def _event(ctx: Context, group: Group, told_now: list[Telling]) -> GroupNotified:
+def _event(group: Group, told_now: list[Telling]) -> GroupNotified:
     alerts = max((telling.alerts for telling in told_now), key=len)
     return GroupNotified(
         receiver=group.route.receiver,
         group_key=group.key,
         group_labels=group.labels.pairs,
-        firing=tuple(a for a in alerts if not a.resolved_at(ctx.now)),
-        resolved=tuple(a for a in alerts if a.resolved_at(ctx.now)),
+        # What is told as firing has no end.
+        firing=tuple([a for a in alerts if a.ends_at is None]),
+        resolved=tuple([a for a in alerts if a.ends_at is not None]),
         reason=told_now[0].decision.reason,
     )
 
@@ -87,7 +88,7 @@ def _remember(index: Index, settings: RoutingSettings, group: Group, outcome: Fl
             index.set_told((group.key, receiver, telling.name), telling.told)
     # An alert that ended while it was held back leaves without a word. Forget that it was told as firing, or
     # nobody would hear of it when it fires again (Alertmanager waits for the repeat interval there).
-    silent = frozenset(h.fingerprint for h in outcome.ended if h.fingerprint in outcome.held_back)
+    silent = frozenset([h.fingerprint for h in outcome.ended if h.fingerprint in outcome.held_back])
     if not silent:
         return
     for name, _ in stages.integrations_of(settings, receiver):

@@ -11,7 +11,7 @@ from hypercare.gotemplate.errors import FunctionError
 from hypercare.gotemplate.functions.times import time_json
 from hypercare.gotemplate.gofmt import format_float
 from hypercare.gotemplate.gotime import Duration, Time
-from hypercare.gotemplate.values import GoObject, go_type
+from hypercare.gotemplate.values import GoObject, StringMap, go_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,9 @@ def _encode(value: Value) -> str:
         return f'"{time_json(value)}"'
     if isinstance(value, Duration):
         return str(value.ns)
+    if isinstance(value, StringMap):
+        texts = [f"{encode_basestring(name)}:{encode_basestring(text)}" for name, text in sorted(value.items())]
+        return "{" + ",".join(texts) + "}"
     if isinstance(value, dict):
         pairs = (f"{encode_basestring(k)}:{_encode(value[k])}" for k in sorted(value))
         return "{" + ",".join(pairs) + "}"
