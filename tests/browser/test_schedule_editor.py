@@ -42,7 +42,8 @@ def test_a_schedule_of_two_layers(serve, chromium):
     page.get_by_label("The first turn begins").fill("2026-01-05T09:00")
     # Enter previews; what is missing is told beside its field, and nothing is lost.
     page.locator("#name").press("Enter")
-    page.locator("#layers-0-people-wrong", has_text="must not be empty").wait_for()
+    page.locator("#layers-0-people-who-wrong", has_text="must not be empty").wait_for()
+    page.locator("#layers-0-people-who:focus").wait_for()
     assert page.locator("#name").input_value() == "nights"
     shoot(page, "schedule-refused")
     add_people(page, 1, "ana", "ben")

@@ -80,6 +80,7 @@ def test_each_layer_has_its_own_mistakes(shop, first):
     two = {k.replace("-0-", "-1-"): v for k, v in LAYER.items()} | {"layers-0-name": first, "layers-1-start": "soon"}
     answer = send(shop, **two)
     assert re.findall(r'<small class="wrong" id="([^"]*)-wrong">', answer.text) == ["layers-1-start"]
+    assert '<a href="#layers-1-start">layer 2, first turn</a>: expected a date and time' in answer.text
 
 
 def test_gaps_are_confirmed_for_what_was_shown(shop):

@@ -213,7 +213,12 @@ def _add(path: str, of: list[Any]) -> str:
     return ""
 
 
-_NAMES: Final = {"every": "count"}
+_NAMES: Final = {"every": "count", "people": "people-who"}
+_WORDS: Final = {
+    "layers": "layer", "holidays": "holiday", "restrictions": "hours", "overrides": "override", "swaps": "swap",
+    "count": "length of a turn", "start": "first turn", "handoff": "hand-off", "handoff_day": "day of the hand-off",
+    "until": "end", "date": "day", "timezone": "time zone", "from": "beginning",
+}  # fmt: skip
 
 
 def errors_of(form: Form, troubles: Sequence[Trouble]) -> dict[str, list[str]]:
@@ -242,3 +247,14 @@ def field_of(form: Form, path: Path) -> str:
     if len(parts) == 3 and parts[0] == "layers":
         parts[2] = _NAMES.get(str(parts[2]), parts[2])
     return "-".join(map(str, parts))
+
+
+def place_of(field: str) -> str:
+    """A field by its id in words: ``layer 2, hours 1, end``."""
+    found: list[str] = []
+    for part in field.replace("-who", "").split("-"):
+        if part.isdigit():
+            found[-1] += f" {int(part) + 1}"
+        elif part:
+            found.append(_WORDS.get(part, part))
+    return ", ".join(found)

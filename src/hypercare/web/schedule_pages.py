@@ -137,7 +137,7 @@ def _editing(router: APIRouter, pages: Pages) -> None:
             desk.focus = next(iter(desk.errors))
         return pages.render(
             request, "schedule_edit.html", code, d=desk, f=desk.form, names=schedules.people(app), zones=_zones(),
-            weekdays=WEEKDAYS, units=_units(desk.form), days=_DAYS,
+            weekdays=WEEKDAYS, units=_units(desk.form), days=_DAYS, place=schedule_form.place_of,
         )  # fmt: skip
 
     @router.get("/oncall/editor")
