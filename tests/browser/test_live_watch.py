@@ -130,7 +130,8 @@ def test_a_bad_release_is_found_rolled_back_and_concluded_before_ones_eyes(demo,
     desk.wait_for_function(
         "before => document.querySelector('.timers .countdown-to').textContent !== before", arg=before
     )
-    assert desk.locator(".checks article").count() == 5
+    # The plan's five, and the error budgets of the service's two objectives.
+    assert desk.locator(".checks article").count() == 7
     assert desk.locator("svg circle.ahead").count() >= 3
 
     assert "broken: the first LLM provider" in demo.say("demo", "break", "llm-latency", "--directory", str(demo.folder))

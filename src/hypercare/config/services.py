@@ -7,7 +7,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from hypercare.config.alertmanager import OneOrManyMatchers
 from hypercare.config.base import (
-    Announced,
     AnyUrl,
     Duration,
     FilePath,
@@ -36,6 +35,7 @@ from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp, matches_all
 from hypercare.model.severity import Severity
 from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
+from hypercare.promql import PromqlError, parse
 
 Groups = tuple[tuple[str, ...], ...]
 _SECOND_OR_MORE = Field(ge=SECOND)
@@ -129,9 +129,12 @@ class Slo(StrictModel):
     """What a service promises over ``window``.
 
     Attributes:
-        availability: percent of good probes or requests.
+        availability: percent of good requests where ``errors`` and ``total`` tell them, else of good health checks.
         latency: the ``latency_percentile`` of responses is at most this, ms; 0: no promise.
-        error_rate: percent of failed requests at most.
+        error_rate: percent of failed requests at most; needs ``errors`` and ``total``.
+        errors: PromQL with ``$window``: failed requests a second.
+        total: PromQL with ``$window``: all requests a second.
+        latency_metric: a histogram with a bucket at ``latency``, with matchers; empty: health checks are timed.
 
     """
 
@@ -140,7 +143,47 @@ class Slo(StrictModel):
     latency_percentile: Percent = 95.0
     error_rate: Percent | None = None
     objective: str = ""
-    window: Duration = 30 * DAY
+    window: Annotated[Duration, Field(ge=HOUR)] = 30 * DAY
+    errors: str = ""
+    total: str = ""
+    latency_metric: str = ""
+
+    @model_validator(mode="after")
+    def _expressions(self) -> Self:
+        if bool(self.errors) != bool(self.total):
+            raise refuse("errors and total belong together", "errors" if self.errors else "total")
+        if self.error_rate is not None and not self.total:
+            hint = "write errors: and total:, PromQL with $window; or availability:, which health checks can tell"
+            raise refuse("what failed requests are is not said", "error_rate", hint=hint)
+        for key in ("errors", "total"):
+            text = getattr(self, key)
+            if text and "$window" not in text:
+                raise refuse(f"{key} needs $window", key, hint="for example sum(rate(http_requests_total[$window]))")
+            _parsed(text.replace("$window", "5m"), key)
+        if self.latency_metric and self.latency:
+            _parsed(f"rate({self.latency_buckets(1.0)}[5m])", "latency_metric")
+        return self
+
+    def latency_buckets(self, bound: float) -> str:
+        """The bucket of the histogram that has what took at most ``bound`` seconds."""
+        name, _, matchers = self.latency_metric.partition("{")
+        inner = matchers.removesuffix("}")
+        return f'{name}_bucket{{{inner}{"," if inner else ""}le="{bound:g}"}}'
+
+    def latency_count(self) -> str:
+        """The histogram's number of events."""
+        name, brace, matchers = self.latency_metric.partition("{")
+        return f"{name}_count{brace}{matchers}"
+
+
+def _parsed(text: str, key: str) -> None:
+    if not text:
+        return
+    try:
+        parse(text)
+    except PromqlError as error:
+        msg = f"not PromQL: {error}"
+        raise refuse(msg, key) from None
 
 
 class Service(StrictModel):
@@ -162,7 +205,7 @@ class Service(StrictModel):
     description: str = ""
     health: Annotated[tuple[HealthCheck, ...], OneOrMany] = ()
     runbook: AnyUrl = ""
-    slo: Annotated[Slo | None, Announced("objectives are shown nowhere and judged by nobody yet")] = None
+    slo: Slo | None = None
     labels: TextMap = Field(default_factory=dict)
     escalation: str = ""
     match: OneOrManyMatchers = ()

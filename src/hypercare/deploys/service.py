@@ -22,9 +22,11 @@ from hypercare.deploys.commands import (
     WantWatchAction,
 )
 from hypercare.deploys.meter import Meter, Wanted
+from hypercare.deploys.objectives import with_objectives
 from hypercare.deploys.observation import Observation
 from hypercare.deploys.telling import Teller
 from hypercare.deploys.versions import Versions
+from hypercare.deploys.words import because_of, lasting
 from hypercare.judge.findings import Finding, Level
 from hypercare.judge.verdict import Outcome, State, Verdict, conclude
 from hypercare.kernel import CommandError
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from hypercare.channels.message import Message
     from hypercare.config import Config
     from hypercare.config.deployments import DeploymentsConfig
+    from hypercare.config.services import Service
     from hypercare.deploys.checks import CheckRow
     from hypercare.deploys.meter import Measured
     from hypercare.deploys.store import Watch
@@ -83,6 +86,7 @@ class DeploysService:
         self._actor = Actor(self.observed, self._teller, self._rolled_back)
         self._versions = Versions(self.meter, workloads, self._on_version)
         self._config: DeploymentsConfig | None = None
+        self._services: tuple[Service, ...] = ()
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -103,7 +107,7 @@ class DeploysService:
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload; watches under way keep the plan they began with."""
         first = self._config is None
-        self._config = config.hypercare.deployments
+        self._config, self._services = config.hypercare.deployments, config.hypercare.services
         self._versions.configure(ctx, config)
         if first:
             for watch in store.load_watches(ctx.db, store.RUNNING, limit=1000):
@@ -129,6 +133,7 @@ class DeploysService:
             if not names:
                 raise CommandError("there is no plan: write deployments: {plans: […]} in hypercare.yml", 400)
             raise CommandError(f"there is no plan {command.plan!r}; {did_you_mean(command.plan, names)}", 404)
+        plan = with_objectives(plan, command.service, self._services)
         for running in store.load_watches(ctx.db, store.RUNNING, command.service):
             if not command.replace:
                 text = f"{running.title} is being watched (#{running.number}); cancel it, or say replace"
@@ -254,7 +259,7 @@ class DeploysService:
                 key = f"{_SIGN}:{watch.id}:{point.number}"
                 ctx.set_timer(key, ctx.now + watch.plan.sign_off, _SIGN)
             final = final or point.final
-            text = f"checkpoint {point.number} ({point.phase}) taken: {_lasting(observed)}"
+            text = f"checkpoint {point.number} ({point.phase}) taken: {lasting(observed)}"
             rows.tell(ctx, watch.id, "checkpoint", text)
         self._changed(ctx, watch, "checkpoint")
         if final:
@@ -331,7 +336,7 @@ class DeploysService:
         last = ctx.now >= watch.ends_at
         rows.put_verdict(ctx, watch.id, str(verdict), outcomes, final=last)
         rows.change(ctx, watch.id, verdict=str(verdict))
-        why = "all criteria are met" if verdict is Verdict.SUCCESS else _because(because)
+        why = "all criteria are met" if verdict is Verdict.SUCCESS else because_of(because)
         hours = format_duration((ctx.now - watch.started_at) // SECOND * SECOND)
         rows.tell(ctx, watch.id, "verdict", f"{verdict} after {hours}: {why}")
         watch = _found(ctx, watch.id)
@@ -469,18 +474,6 @@ class DeploysService:
         reason = command.reason or f"asked for by {command.by}"
         self._actor.want(ctx, watch, command.action, BY_VERDICT, reason, command.by)
         return watch
-
-
-def _lasting(observed: Observation) -> str:
-    """What lasts now, in words."""
-    found = {k.check: str(k.level) for k in observed.book.kept if k.until is None and k.level is not Level.NOTE}
-    return ", ".join(f"{check} {level}" for check, level in found.items()) or "nothing is wrong"
-
-
-def _because(outcomes: Sequence[Outcome]) -> str:
-    named = [f"{o.name} ({o.reason})" for o in outcomes[:5]]
-    more = f" and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
-    return "; ".join(named) + more
 
 
 def _previous(ctx: Context, service: str) -> str:

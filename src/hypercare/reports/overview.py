@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from hypercare.config.objectives import ERRORS, LEFT, objectives_of
 from hypercare.incidents.store import load_incidents
 from hypercare.kernel.tables import outbox
 from hypercare.model.severity import Severity
@@ -70,6 +71,24 @@ class AlertLine:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Budget:
+    """The error budget of one objective of a service.
+
+    Attributes:
+        name: availability, errors or latency.
+        percent: of events that have to be good.
+        left: share of the budget that is left, below 0: overspent; none: not measured yet.
+        burn: over the last hour; 1 spends the budget exactly in its window.
+
+    """
+
+    name: str
+    percent: float
+    left: float | None
+    burn: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ServiceStatus:
     """One service: its status and the reasons for it."""
 
@@ -79,6 +98,7 @@ class ServiceStatus:
     runbook: str
     status: str
     reasons: tuple[str, ...]
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -198,7 +218,31 @@ def incident_status(incident: Incident) -> str:
     return CRITICAL if grave and incident.firing and incident.acknowledged_at is None else WARNING
 
 
-def _service_status(service: Service, targets: tuple[TargetLine, ...], alerts: tuple[AlertLine, ...]) -> ServiceStatus:
+def budgets(app: App, now: Ms) -> dict[str, tuple[Budget, ...]]:
+    """By service: what is left of the error budgets of its objectives, and how fast they are spent now."""
+    promised = [each for service in app.config.hypercare.services for each in objectives_of(service)]
+    if not promised:
+        return {}
+    store = app.tsdb.snapshot()
+
+    def values(metric: str) -> dict[tuple[str, str], float]:
+        found = app.engine.instant(store, f'{{__name__="{metric}"}}', now)
+        pairs = zip(found.labels, found.values.tolist(), strict=True)
+        return {(labels.get("service"), labels.get("slo")): value for labels, value in pairs}
+
+    left, bad = values(LEFT), values(f"{ERRORS}1h")
+    lines: dict[str, list[Budget]] = {}
+    for each in promised:
+        key = (each.service, each.name)
+        share = bad.get(key)
+        burn = None if share is None or not each.budget else share / each.budget
+        lines.setdefault(each.service, []).append(Budget(each.name, each.percent, left.get(key), burn))
+    return {name: tuple(found) for name, found in lines.items()}
+
+
+def _service_status(
+    service: Service, targets: tuple[TargetLine, ...], alerts: tuple[AlertLine, ...], spent: tuple[Budget, ...] = ()
+) -> ServiceStatus:
     found: list[tuple[str, str]] = []
     mine = [t for t in targets if service.selects(t.labels)]
     found += [(CRITICAL, f"{t.job} {t.instance}: {t.error or 'down'}") for t in mine if t.health == "down"]
@@ -214,7 +258,7 @@ def _service_status(service: Service, targets: tuple[TargetLine, ...], alerts: t
     ordered = sorted(found, key=lambda reason: -_RANK[reason[0]])
     reasons = tuple(dict.fromkeys(text for _, text in ordered))
     return ServiceStatus(
-        service.name, service.tier, service.owner, service.runbook, worst(s for s, _ in found), reasons
+        service.name, service.tier, service.owner, service.runbook, worst(s for s, _ in found), reasons, spent
     )
 
 
@@ -237,7 +281,9 @@ def overview(app: App, db: Connection, now: Ms) -> Overview:
     """Put the page together from a reader's connection and the rooms' snapshots."""
     targets = target_lines(app, now)
     alerts = alert_lines(app, db, now)
-    services = tuple(_service_status(s, targets, alerts) for s in app.config.hypercare.services)
+    spent = budgets(app, now)
+    known = app.config.hypercare.services
+    services = tuple(_service_status(s, targets, alerts, spent.get(s.name, ())) for s in known)
     incidents = load_incidents(db, "unresolved")
     counted = db.execute(select(outbox.c.state, func.count().label("n")).group_by(outbox.c.state))
     statuses: dict[str, int] = {row.state: row.n for row in counted}

@@ -8,6 +8,7 @@ import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from hypercare.config.objectives import rules_of
 from hypercare.model.labels import EMPTY, Labels
 from hypercare.model.time import MINUTE, SECOND, TOGETHER, Ms
 
@@ -121,9 +122,10 @@ def surroundings_of(config: Config) -> Surroundings:
 
 
 def groups_of(config: Config) -> tuple[GroupSpec, ...]:
-    """The configuration's groups, in reading order."""
+    """The configuration's groups, in reading order; after them those of the services' objectives."""
     defaults = config.prometheus.global_
-    return from_files(config.rules, defaults.evaluation_interval or MINUTE, defaults.rule_query_offset)
+    files = (*config.rules, *rules_of(config.hypercare.services))
+    return from_files(files, defaults.evaluation_interval or MINUTE, defaults.rule_query_offset)
 
 
 def from_files(files: Iterable[RuleFile], interval: Ms = MINUTE, query_offset: Ms = 0) -> tuple[GroupSpec, ...]:
