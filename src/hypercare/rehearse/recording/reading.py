@@ -157,7 +157,7 @@ def _server(replay: Replay, send: Send | None) -> Recording:
     bare, send = logged_in(replay.from_, send)
     if replay.begin is None or replay.end is None:
         text = "a server has to be told from when to when: begin and end"
-        problems.append(Problem(bare, 0, 0, text))
+        problems.append(Problem(bare, 0, 0, text, "on the command line: --start and --end"))
     needs = []
     for text in replay.match or (_EVERYTHING,):
         try:
