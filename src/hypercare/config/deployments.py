@@ -74,6 +74,9 @@ class Check(Thresholds):
         required: whether the watch can succeed while this check is unknown.
         minimum_samples: fewer in a phase leave the check unknown.
         slo: the share of good events of which the error budget is burnt (ratio checks).
+        pattern: a label: its values that did not occur in the seven days before are found when they occur. ``expr``
+            then gives counters by this label, and ``warning`` and ``critical`` are shares of the traffic.
+        events: of a new value, fewer than so many are none.
         actions: what is done when it is critical, one after the other until one helps.
         advice: what a person should do.
 
@@ -102,6 +105,8 @@ class Check(Thresholds):
     required: bool = True
     minimum_samples: int = Field(default=3, ge=1)
     slo: Percent | None = None
+    pattern: str = ""
+    events: int = Field(default=5, ge=1)
     actions: Names = ()
     advice: str = ""
 
@@ -120,9 +125,24 @@ class Check(Thresholds):
                 if match[1] not in PLACES:
                     msg = f"unknown place ${match[1]}"
                     raise refuse(msg, key, hint=f"known are {', '.join('$' + place for place in PLACES)}")
+        if self.pattern:
+            self._check_pattern()
         if self.slo is not None and not self.ratio:
             raise refuse("an error budget is burnt by shares: write ratio: true", "slo")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kinds_are_not_compared(cls, data: Any) -> Any:
+        return {"compare": False, **data} if isinstance(data, dict) and data.get("pattern") else data
+
+    def _check_pattern(self) -> None:
+        if not self.traffic:
+            raise refuse("a check for new values needs traffic", "pattern", hint="PromQL: all events a second")
+        for key in ("compare", "leak", "by"):
+            if getattr(self, key):
+                msg = f"a check for new values cannot have {key}"
+                raise refuse(msg, key)
 
     def bounds(self, service: str) -> Thresholds:
         """Those of a service: its own where it has some, else the check's."""

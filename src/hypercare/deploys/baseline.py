@@ -66,7 +66,7 @@ def keep(ctx: Context, watch: Watch, watched: tuple[CheckRow, ...], measured: Me
     """Write the baseline of every row that has one, and why the others have none."""
     start, end = span(watch)
     step = watch.plan.sample_every
-    spoilt = _spoilt(ctx.db, watch, start, end)
+    failed = spoilt(ctx.db, watch, start, end)
     for row in watched:
         if not row.check.compare or watch.plan.baseline.kind not in BY_TIME:
             continue
@@ -76,7 +76,7 @@ def keep(ctx: Context, watch: Watch, watched: tuple[CheckRow, ...], measured: Me
         if error:
             rows.put_baseline(ctx, watch.id, row.id, None, f"no baseline: {error}")
             continue
-        samples = _without(samples_of(row, curves, traffic, step), spoilt)
+        samples = _without(samples_of(row, curves, traffic, step), failed)
         count = len(samples.usable(row.measure(step).minimum_traffic))
         if count < ENOUGH:
             text = f"no baseline: {count} usable samples in {format_duration(end - start)}, {ENOUGH} are needed"
@@ -85,7 +85,7 @@ def keep(ctx: Context, watch: Watch, watched: tuple[CheckRow, ...], measured: Me
             rows.put_baseline(ctx, watch.id, row.id, store.dump_samples(samples), "")
 
 
-def _spoilt(db: Connection, watch: Watch, start: Ms, end: Ms) -> list[tuple[Ms, Ms]]:
+def spoilt(db: Connection, watch: Watch, start: Ms, end: Ms) -> list[tuple[Ms, Ms]]:
     """When releases of the service that failed were out: they are never a baseline."""
     c = tables.watches.c
     query = select(c.started_at, c.ended_at, c.ends_at).where(

@@ -54,7 +54,9 @@ class CheckRow:
         return Measure(Direction(check.direction), scale, check.tolerance or _TOLERANCE[check.ratio], least)
 
     def limits(self) -> tuple[Limit, ...]:
-        """Its hard bounds, the graver first."""
+        """Its hard bounds, the graver first; those of a check for new kinds are none of its value."""
+        if self.check.pattern:
+            return ()
         above = self.check.direction != "low"
         levels = ((Level.CRITICAL, self.bounds.critical), (Level.WARNING, self.bounds.warning))
         return tuple(

@@ -10,6 +10,7 @@ import numpy as np
 from hypercare.deploys import baseline
 from hypercare.deploys.checks import rows_of
 from hypercare.deploys.meter import Wanted
+from hypercare.deploys.patterns import Pattern, thinned
 from hypercare.judge.burn import burning
 from hypercare.judge.drift import SEVERE
 from hypercare.judge.findings import Level, Method
@@ -21,11 +22,13 @@ from hypercare.judge.trend import Leak, leak, slope
 from hypercare.model.time import HOUR, MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from hypercare.deploys.book import Book
     from hypercare.deploys.checks import CheckRow
-    from hypercare.deploys.meter import Measured
+    from hypercare.deploys.meter import Curves, Measured
     from hypercare.deploys.store import Watch
     from hypercare.judge.reference import Reference
     from hypercare.kernel import Context
@@ -88,6 +91,7 @@ class Seen:
         reference: the baseline, understood; none where there is none.
         other: the other colour at the same time.
         missing: why there is no reference.
+        pattern: looks for new kinds, where the row is a check of that sort.
         away: why the newest look has no answer; empty where it has one.
 
     """
@@ -100,6 +104,7 @@ class Seen:
     reference: Reference | None = None
     missing: str = ""
     away: str = ""
+    pattern: Pattern | None = None
     usual_rise: float = 0.0
 
 
@@ -119,6 +124,9 @@ class Observation:
         self.looks = looks
         self.step = plan.sample_every
         self.seen = {row.id: Seen(row, Crossing(row.limits(), plan.evaluate_every)) for row in rows_of(watch)}
+        for seen in self.seen.values():
+            if seen.row.check.pattern:
+                seen.pattern = Pattern(seen.row, watch)
         self.measured_until: Ms = watch.started_at
         self.sampled_until: Ms = watch.started_at
         self.busy = False
@@ -142,6 +150,16 @@ class Observation:
                 seen.reference = understand(samples, seen.row.measure(self.step))
                 rise = slope(samples, 0.05)
                 seen.usual_rise = max(0.0, rise.high) if rise is not None and seen.row.check.leak else 0.0
+
+    @property
+    def patterns(self) -> list[Pattern]:
+        """The rows that look for new kinds."""
+        return [seen.pattern for seen in self.seen.values() if seen.pattern is not None]
+
+    def take_pasts(self, db: Connection, measured: Mapping[Wanted, Curves]) -> None:
+        """Learn which kinds the time before the deployment had."""
+        for pattern in self.patterns:
+            pattern.take_past(db, measured)
 
     # -- measuring ---------------------------------------------------------------------------------------------
 
@@ -176,6 +194,9 @@ class Observation:
             rates = None
             if seen.row.traffic:
                 rates = measured[Wanted(seen.row.traffic, self.watch.started_at, self.measured_until, self.step)]
+            if seen.pattern is not None and rates is not None:
+                self._take_pattern(seen, seen.pattern, curves, rates)
+                continue
             seen.coarse.add(baseline.samples_of(seen.row, curves, rates, self.step))
             if self.watch.plan.baseline.kind == "other_color" and seen.row.check.compare:
                 expr, traffic = baseline.other_color(self.watch, seen.row)
@@ -195,6 +216,9 @@ class Observation:
             curves = measured[Wanted(seen.row.expr, self.measured_until, now, every)]
             traffic = measured[Wanted(seen.row.traffic, self.measured_until, now, every)] if seen.row.traffic else None
             seen.away = curves.error or (traffic.error if traffic is not None else "")
+            if seen.pattern is not None and traffic is not None:
+                self._take_pattern(seen, seen.pattern, curves, traffic)
+                continue
             # Limits count events a second, as people write them.
             fine = baseline.samples_of(seen.row, curves, traffic, 1000)
             seen.fine.add(fine)
@@ -208,7 +232,23 @@ class Observation:
             self.sampled_until = now - now % self.step
             for seen in self.seen.values():
                 self._excursions(ctx, seen)
+                self._new_kinds(ctx, seen, now)
         self.measured_until = now - now % every
+
+    def _take_pattern(self, seen: Seen, pattern: Pattern, counters: Curves, traffic: Curves) -> None:
+        if seen.away:
+            return
+        pattern.take(thinned(counters, self.step), thinned(traffic, self.step), self.step)
+        fine = pattern.curve(counters, traffic)
+        seen.fine.add(fine)
+        if len(fine):
+            seen.fine.drop_before(int(fine.times[-1]) - HOUR)
+        seen.coarse.add(self._thinned(fine))
+
+    def _new_kinds(self, ctx: Context, seen: Seen, now: Ms) -> None:
+        if seen.pattern is not None and not seen.away:
+            found = seen.pattern.found(now, self.watch.plan.false_alarms, len(self.patterns))
+            self.book.now(ctx, seen.row, Method.PATTERN, found, seen.coarse.newest(_SHOWN), now)
 
     def _thinned(self, fine: Samples) -> Samples:
         on_grid = fine.times % self.step == 0
@@ -303,6 +343,8 @@ class Observation:
                 least = seen.row.minimum_traffic
                 return f"too little traffic: {usable} of {len(part)} samples have {least:g} events a second or more"
             return f"too few samples: {usable} of {len(part)}, {expected} are needed"
+        if seen.pattern is not None and seen.pattern.missing:
+            return seen.pattern.missing
         if seen.row.check.compare and seen.reference is None and not seen.row.limits():
             return seen.missing or "there is no baseline, and no limits"
         return ""

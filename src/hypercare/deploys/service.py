@@ -24,6 +24,7 @@ from hypercare.deploys.commands import (
 from hypercare.deploys.meter import Meter, Wanted
 from hypercare.deploys.objectives import with_objectives
 from hypercare.deploys.observation import Observation
+from hypercare.deploys.patterns import pasts
 from hypercare.deploys.telling import Teller
 from hypercare.deploys.versions import Versions
 from hypercare.deploys.words import because_of, lasting
@@ -160,8 +161,8 @@ class DeploysService:
         self._changed(ctx, watch, "started", command.by)
         about = f"Watching {watch.title} for {format_duration(plan.end)}"
         self._teller.tell(ctx, watch, "started", about, text)
-        self._observe(ctx, watch, at)
-        wanted = baseline.wanted(watch, rows_of(watch))
+        observed = self._observe(ctx, watch, at)
+        wanted = [*baseline.wanted(watch, rows_of(watch)), *pasts(observed.patterns)]
         self.meter.measure(ctx, wanted, lambda then, measured: self._keep_baseline(then, watch.id, measured))
         self._next(ctx, watch)
         return watch
@@ -175,6 +176,7 @@ class DeploysService:
             rows.tell(ctx, watch_id, "baseline", f"no baseline for {len(missing)} checks: {', '.join(missing[:10])}")
         if watch_id in self.observed:
             self.observed[watch_id].take_baselines(kept)
+            self.observed[watch_id].take_pasts(ctx.db, measured)
 
     def _observe(self, ctx: Context, watch: Watch, taken_up: Ms) -> Observation:
         stored = store.load_findings(ctx.db, watch.id)
@@ -189,8 +191,11 @@ class DeploysService:
         observed = self._observe(ctx, watch, ctx.now)
         kept = store.load_baselines(ctx.db, watch.id)
         observed.take_baselines(kept)
-        if not kept and baseline.wanted(watch, rows_of(watch)):
-            wanted = baseline.wanted(watch, rows_of(watch))
+        past, wanted = pasts(observed.patterns), baseline.wanted(watch, rows_of(watch))
+        if kept or not wanted:
+            self.meter.measure(ctx, past, lambda then, measured: observed.take_pasts(then.db, measured))
+        else:
+            wanted += past
             self.meter.measure(ctx, wanted, lambda then, measured: self._keep_baseline(then, watch.id, measured))
         resumed = observed.resume_from(max(watch.started_at, ctx.now - _RESUMED))
         observed.busy = True
