@@ -88,15 +88,32 @@ class Traffic:
 def read(path: Path) -> Sheet:
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
-    head, body = rows[:3], [row for row in rows[3:] if row[0] != "unix_timestamp"]
-    columns = {(head[0][i], head[1][i], head[2][i]): i - 1 for i in range(1, len(head[0]))}
-    times = np.array([float(row[0]) for row in body]) * SECOND
-    values = np.array([[float(cell) if cell else np.nan for cell in row[1:]] for row in body])
-    return Sheet(times.astype(np.int64), columns, values)
+    head, body = rows[:3], [row for row in rows[3:] if row and _number(row[0]) == _number(row[0])]
+    if len(head) < 3 or not body:
+        msg = f"{path}: expected three rows of names (service, metric, statistic) and rows of values"
+        raise ValueError(msg)
+    width = min(len(names) for names in head)
+    columns = {(head[0][i], head[1][i], head[2][i]): i - 1 for i in range(1, width)}
+    times = (np.array([_number(row[0]) for row in body]) * SECOND).astype(np.int64)
+    values = np.array([[_number(cell) for cell in [*row[1:width], *[""] * (width - len(row))]] for row in body])
+    # Rows out of order or twice would make time go back.
+    times, first = np.unique(times, return_index=True)
+    return Sheet(times, columns, values[first])
+
+
+def _number(cell: str) -> float:
+    """A cell's number; whatever is none (empty, null, a name) is a gap."""
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
 
 
 def load(folder: Path) -> list[Traffic]:
     """All parts that have a fault-free run; issues of parts without one are spliced into the first that has."""
+    if (folder / "noissue").is_dir():
+        # One part alone.
+        return [part for part in load(folder.parent) if part.name == folder.name]
     quiet = {path.parts[-3]: read(path) for path in sorted(folder.glob("*/noissue/metrics.csv"))}
     if not quiet:
         msg = f"no fault-free run below {folder}"
@@ -107,7 +124,8 @@ def load(folder: Path) -> list[Traffic]:
         part = path.parts[-4]
         home = part if part in quiet else first
         name = "/".join(path.parts[-4:-1])
-        issues[home].append(_issue(name, path))
+        if (path.parent / "target.json").exists():
+            issues[home].append(_issue(name, path))
     return [_traffic(name, sheet, issues[name]) for name, sheet in quiet.items()]
 
 
@@ -122,7 +140,7 @@ def _traffic(name: str, whole: Sheet, issues: list[Issue]) -> Traffic:
     quiet = Sheet(whole.times[SETTLING:], whole.columns, whole.values[SETTLING:])
     checks = []
     for column in quiet.columns:
-        if column[1:] in MEASURES:
+        if column[1:] in MEASURES and (column[0], "requests", "Sum") in quiet.columns:
             usable = quiet.check(column).usable(BUSY)
             if len(usable) >= PRESENT * len(quiet.times):
                 checks.append(column)
