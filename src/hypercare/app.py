@@ -281,7 +281,8 @@ class App:
 
     def _routing_settings(self, config: Config) -> RoutingSettings:
         own = config.hypercare
-        return settings_from(config.alertmanager, self.dispatcher.integrations, own.web.external_url, own.silences)
+        integrations, url = self.dispatcher.integrations, own.web.external_url
+        return settings_from(config.alertmanager, integrations, url, own.silences, own.flapping)
 
     def _metadata(self) -> dict[str, MetricMetadata]:
         """What targets and senders told of metrics."""

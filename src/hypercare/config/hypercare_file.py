@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from hypercare.config.actions import Action
-from hypercare.config.alerting import SilencesConfig
+from hypercare.config.alerting import FlappingConfig, SilencesConfig
 from hypercare.config.base import FilePath, OneOrMany, PathText, StrictModel, hide_password, refuse
 from hypercare.config.channels import ChannelsConfig
 from hypercare.config.deployments import DeploymentsConfig
@@ -95,6 +95,7 @@ class HypercareConfig(StrictModel):
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
     silences: SilencesConfig = SilencesConfig()
+    flapping: Annotated[tuple[FlappingConfig, ...], OneOrMany] = (FlappingConfig(),)
     runbooks: PathText = ""
     status_page: StatusPageConfig | None = None
     state: Annotated[str, AfterValidator(_state), PlainSerializer(hide_password, return_type=str, when_used="json")] = (

@@ -20,6 +20,8 @@ class Reason(enum.StrEnum):
     INHIBITED = "inhibited"
     MUTED = "muted by a time interval"
     INACTIVE_INTERVAL = "outside of the active time intervals"
+    FLAPPING = "flapping"
+    FLAPPING_ENDED = "flapping ended"
     ACKNOWLEDGED = "acknowledged"
     RECEIVED = "received"
     ENDED = "ended"

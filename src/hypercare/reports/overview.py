@@ -63,6 +63,7 @@ class AlertLine:
     labels: Labels
     suppressed_by: str
     runbook_url: str
+    flaps: bool = False
 
     @property
     def matchers(self) -> str:
@@ -202,6 +203,7 @@ def alert_line(view: AlertView) -> AlertLine:
         labels=labels,
         suppressed_by=", ".join(reasons),
         runbook_url=annotations.get("runbook_url"),
+        flaps=view.flapping_since is not None,
     )
 
 

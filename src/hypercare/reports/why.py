@@ -114,6 +114,8 @@ class _Teller:
         said += [f"silenced by {self._silence(i, self._now)}" for i in view.silenced_by]
         said += [f"inhibited by {self._alert(f)}" for f in view.inhibited_by]
         said += [f"muted by the time interval {name}" for name in view.muted_by]
+        if view.flapping_since is not None:
+            said.append(f"it flaps since {format_rfc3339(view.flapping_since)}")
         if view.state == "unprocessed":
             said.append("it waits for the group_wait of its group")
         if not self._app.config.hypercare.incidents.opens(labels):
@@ -128,6 +130,10 @@ class _Teller:
                 return f"received from {source}, into group {entry.group_key} for receiver {entry.receiver}"
             case "ended":
                 return "ended"
+            case "flapping":
+                return f"begins to flap: {decision.by}"
+            case "flapping ended":
+                return "flaps no longer"
             case "pass":
                 return f"no longer held back from receiver {entry.receiver}"
             case stage:

@@ -20,6 +20,7 @@ class Told:
     firing: frozenset[str]
     resolved: frozenset[str]
     at: Ms
+    flapping: frozenset[str] = frozenset()
 
 
 def decide(
@@ -30,14 +31,20 @@ def decide(
     send_resolved: bool,
     repeat_interval: Ms,
     now: Ms,
+    flapping: AbstractSet[str] = frozenset(),
 ) -> Decision:
     """Whether to tell, by the rules of Alertmanager's dedup stage.
 
     A decision to send with only resolved alerts also holds where ``send_resolved`` is off: the caller then records
-    the new state without sending, so that the same alerts are new when they fire again.
+    the new state without sending, so that the same alerts are new when they fire again. Ours is ``flapping``: those of
+    the firing alerts that are told as flapping, whatever their state.
     """
     if told is None:
         return Decision(send=True, reason=Reason.NEW) if firing else Decision(send=False, reason=Reason.NEVER_NOTIFIED)
+    if not flapping <= told.flapping:
+        return Decision(send=True, reason=Reason.FLAPPING)
+    if (told.flapping - flapping) & (firing | resolved):
+        return Decision(send=True, reason=Reason.FLAPPING_ENDED)
     if not firing <= told.firing:
         return Decision(send=True, reason=Reason.NEW_ALERTS)
     if not firing:

@@ -10,6 +10,7 @@ from hypercare.model.alerts import Alert
 from hypercare.model.decision import Decision, Reason
 from hypercare.routing import dedup, intervals
 from hypercare.routing.dedup import Told
+from hypercare.routing.flapping import shown as flapping_alert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,9 +77,11 @@ def _suppression(held: Held, index: Index, muted: Decision | None, now: Ms) -> t
     return ("silence", decision) if decision is not None else None
 
 
-def _as_told(held: Held, over: frozenset[str]) -> Alert:
-    """A firing alert has no end yet, whatever its sender promised."""
+def _as_told(held: Held, over: frozenset[str], damped: dict[str, str]) -> Alert:
+    """A firing alert has no end yet, whatever its sender promised; ``damped`` says how often those that flap change."""
     alert = held.alert
+    if held.fingerprint in damped:
+        return flapping_alert(alert, damped[held.fingerprint])
     if alert.ends_at is None or held.fingerprint in over:
         return alert
     return Alert(alert.labels, alert.annotations, alert.starts_at, None, alert.generator_url)
@@ -109,6 +112,10 @@ def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Fl
     elif held_back:
         held_back = {h.fingerprint: held_back[h.fingerprint] for h in in_order(members) if h.fingerprint in held_back}
     ended = tuple([h for h in members if h.alert.ends_at is not None and h.alert.ends_at <= now])
+    if index.flaps.flapping:
+        # What is told as firing stays, though it may have ended for now.
+        damped = index.damped(ended, settings)
+        ended = tuple([h for h in ended if h.fingerprint not in damped])
     over = frozenset([h.fingerprint for h in ended])
     tellings = _tellings(group, index, settings, passed, over, now) if passed else ()
     return Flush(tuple(passed), held_back, tellings, ended)
@@ -120,6 +127,8 @@ def _tellings(
     """What each integration hears; ``over``: fingerprints of alerts that have ended."""
     telling = frozenset([h.fingerprint for h in passed])
     firing, resolved = telling - over, telling & over
+    flapping = index.damped(passed, settings)
+    damped = {fingerprint: index.flap_text(fingerprint, now) for fingerprint in sorted(flapping)}
     alerts: tuple[Alert, ...] = ()
     receiver = group.route.receiver
     found: list[Telling] = []
@@ -132,12 +141,13 @@ def _tellings(
             send_resolved=send_resolved,
             repeat_interval=group.route.repeat_interval,
             now=now,
+            flapping=flapping,
         )
         if not decision.send:
             found.append(Telling(name, integration, decision))
             continue
-        told = Told(firing, resolved, now)
-        alerts = alerts or tuple([_as_told(h, over) for h in in_order(passed)])
+        told = Told(firing, resolved, now, flapping)
+        alerts = alerts or tuple([_as_told(h, over, damped) for h in in_order(passed)])
         if send_resolved:
             found.append(Telling(name, integration, decision, alerts, told))
         elif firing:

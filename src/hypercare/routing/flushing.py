@@ -95,7 +95,8 @@ def _remember(index: Index, settings: RoutingSettings, group: Group, outcome: Fl
         key = (group.key, receiver, name)
         told = index.told.get(key)
         if told is not None and told.firing & silent:
-            index.set_told(key, dataclasses.replace(told, firing=told.firing - silent))
+            still, flapping = told.firing - silent, told.flapping - silent
+            index.set_told(key, dataclasses.replace(told, firing=still, flapping=flapping))
 
 
 def _note(ctx: Context, index: Index, group: Group, outcome: Flush) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp
+from hypercare.routing.flapping import FlapRule
 from hypercare.routing.inhibition import InhibitRule
 from hypercare.routing.intervals import TimeInterval
 from hypercare.routing.settings import Integration, RoutingSettings
@@ -13,11 +14,11 @@ from hypercare.routing.silence_limits import SilenceLimits
 from hypercare.routing.tree import RouteSpec, build_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hypercare.config import alertmanager as am
     from hypercare.config import time_intervals as ti
-    from hypercare.config.alerting import SilencesConfig
+    from hypercare.config.alerting import FlappingConfig, SilencesConfig
 
 
 def settings_from(
@@ -25,6 +26,7 @@ def settings_from(
     receivers: Mapping[str, tuple[Integration, ...]],
     external_url: str = "",
     silences: SilencesConfig | None = None,
+    flapping: Iterable[FlappingConfig] = (),
 ) -> RoutingSettings:
     """Routing's settings.
 
@@ -33,6 +35,7 @@ def settings_from(
         receivers: the integrations of each receiver, ready to render.
         external_url: where people reach us; templates show it.
         silences: limits of silences; none: no limits.
+        flapping: when alerts flap; none: nobody looks.
 
     """
     return RoutingSettings(
@@ -45,6 +48,7 @@ def settings_from(
         inhibit_rules=tuple(inhibit_rule(rule) for rule in config.inhibit_rules),
         resolve_timeout=config.global_.resolve_timeout,
         external_url=external_url,
+        flapping=tuple(FlapRule(rule.window, rule.high, rule.low, rule.damp, rule.match) for rule in flapping),
         limits=SilenceLimits() if silences is None else _limits(silences),
     )
 

@@ -6,6 +6,7 @@ import dataclasses
 import heapq
 from typing import TYPE_CHECKING, Any
 
+from hypercare.routing.flapping import Flaps, rule_for, text_of
 from hypercare.routing.inhibition import Inhibitor
 from hypercare.routing.silences import Silencer
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.routing.dedup import Told
     from hypercare.routing.inhibition import InhibitRule
+    from hypercare.routing.settings import RoutingSettings
     from hypercare.routing.silences import Silence
     from hypercare.routing.tree import Route
 
@@ -87,6 +89,7 @@ class Index:
         self.suppressed: dict[str, Decision] = {}
         self.suppression_known = False
         self.silences_seen_at: Ms = 0
+        self.flaps = Flaps()
         self.changes = Changes()
         # Rows of the journal that are still to be written.
         self.journal: list[dict[str, Any]] = []
@@ -112,6 +115,19 @@ class Index:
         """What holds an alert back from everybody, whatever its route: an inhibiting alert or a silence."""
         labels = held.alert.labels
         return self.inhibitor.decide(labels, now) or self.silencer.decide(held.fingerprint, labels, now)
+
+    def damped(self, members: Iterable[Held], settings: RoutingSettings) -> frozenset[str]:
+        """Fingerprints of those that flap and whose beginnings and ends are not to be told."""
+        if not self.flaps.flapping:
+            return frozenset()
+        found = (h for h in members if h.fingerprint in self.flaps.flapping)
+        rules = ((h.fingerprint, rule_for(settings.flapping, h.alert.labels)) for h in found)
+        return frozenset(fingerprint for fingerprint, rule in rules if rule is not None and rule.damp)
+
+    def flap_text(self, fingerprint: str, now: Ms) -> str:
+        """How often an alert that flaps has changed of late."""
+        window = self.flaps.flapping[fingerprint].window
+        return text_of(self.flaps.count(fingerprint, now, window), window)
 
     def put_group(self, group: Group) -> None:
         """Add or change a group."""

@@ -143,6 +143,16 @@ def note_ended(index: Index, held: Held, now: Ms) -> None:
     index.journal.append({**_row(now, "", "", held.fingerprint, "ended", held.source), "labels": None})
 
 
+def note_flapping(index: Index, fingerprint: str, text: str, now: Ms) -> None:
+    """An alert begins to flap."""
+    index.journal.append({**_row(now, "", "", fingerprint, "flapping", text), "labels": None})
+
+
+def note_calm(index: Index, fingerprint: str, now: Ms) -> None:
+    """An alert flaps no longer."""
+    index.journal.append({**_row(now, "", "", fingerprint, "flapping ended", ""), "labels": None})
+
+
 def _row(now: Ms, group_key: str, receiver: str, fingerprint: str, stage: str, by: str) -> dict[str, Any]:
     row = {"at": now, "group_key": group_key, "receiver": receiver, "integration": "", "fingerprint": fingerprint}
     return {**row, "stage": stage, "send": True, "reason": stage, "by": by}

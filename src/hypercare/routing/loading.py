@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hypercare.routing import rows
+from hypercare.routing import flapping, rows
 from hypercare.routing.index import Group, Held, Index
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def load(ctx: Context, settings: RoutingSettings, flush_kind: str, *, first: boo
     db = ctx.db
     index = Index(settings.inhibit_rules, rows.load_silences(db))
     index.told = rows.load_told(db)
+    index.flaps = flapping.load(db, settings.flapping, ctx.now)
     stored = {row.id: row for row in rows.load_group_rows(db)}
     found: dict[str, Group] = {}
     changed: list[str] = []
@@ -55,8 +56,13 @@ def load(ctx: Context, settings: RoutingSettings, flush_kind: str, *, first: boo
                 group = found[group_id] = Group(
                     group_id, row.group_key, route, labels, row.created_at, row.next_flush, row.flushed_at
                 )
-            # A flush lets go of all alerts that have ended by then.
-            if not held.ended or group.flushed_at is None or held.updated_at > group.flushed_at:
+            # A flush lets go of all alerts that have ended by then, but for those that it tells as flapping.
+            if (
+                not held.ended
+                or index.damped((held,), settings)
+                or group.flushed_at is None
+                or held.updated_at > group.flushed_at
+            ):
                 group.members[held.fingerprint] = None
                 held.groups[group_id] = None
     # What was just read needs no writing, but for what has changed on the way.

@@ -82,7 +82,10 @@ def load_told(db: Connection) -> dict[ToldKey, Told]:
     """What all integrations were told last."""
     return {
         (row.group_key, row.receiver, row.integration): Told(
-            frozenset(json.loads(row.firing)), frozenset(json.loads(row.resolved)), row.at
+            frozenset(json.loads(row.firing)),
+            frozenset(json.loads(row.resolved)),
+            row.at,
+            frozenset(json.loads(row.flapping or "[]")),
         )
         for row in db.execute(select(tables.told))
     }
@@ -164,6 +167,7 @@ def _told_row(key: ToldKey, told: Told) -> dict[str, Any]:
         "firing": json.dumps(sorted(told.firing)),
         "resolved": json.dumps(sorted(told.resolved)),
         "at": told.at,
+        "flapping": json.dumps(sorted(told.flapping)) if told.flapping else None,
     }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from hypercare.kernel import CommandError
 from hypercare.model.events import AlertResolved, AlertsReceived
 from hypercare.model.time import DAY, HOUR, SECOND
-from hypercare.routing import journal, loading, rows, silences, suppression, tables
+from hypercare.routing import flapping, journal, loading, rows, silences, suppression, tables
 from hypercare.routing.commands import ExpireSilence, PutSilence, ReceiveAlerts
 from hypercare.routing.flushing import flush_group
 from hypercare.routing.index import Group, Held, Index
@@ -34,6 +34,7 @@ FLUSH: Final = "routing.flush"
 _ENDS: Final = "routing.ends"
 _PURGE: Final = "routing.purge"
 _SILENCES: Final = "routing.silences"
+_FLAPS: Final = "routing.flaps"
 _MOST_AT_ONCE: Final = 20
 """Flushes of one step besides the first."""
 _PURGE_EVERY: Ms = 1 * HOUR
@@ -70,6 +71,7 @@ class RoutingService:
         kernel.on_timer(_ENDS, self._on_ends)
         kernel.on_timer(_PURGE, self._on_purge)
         kernel.on_timer(_SILENCES, self._on_silences)
+        kernel.on_timer(_FLAPS, self._on_flaps)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration: at start everything is loaded, at a reload groups move to the new tree."""
@@ -91,6 +93,7 @@ class RoutingService:
         self._watch_ends(ctx, index)
         suppression.judge(ctx, index)
         _watch_silences(ctx, index)
+        _watch_flaps(ctx, index)
         ctx.set_timer(_PURGE, ctx.now + _PURGE_EVERY, _PURGE, durable=False)
 
     # -- the index and its rows --------------------------------------------------------------------------------
@@ -170,12 +173,14 @@ class RoutingService:
         if alert.resolved_at(now) and not held.ended:
             held.ended = True
             journal.note_ended(index, held, now)
+            self._flap(ctx, index, held)
             ctx.publish(AlertResolved(alert, now))
         index.put_alert(held)
         if not held.ended:
             self._place(ctx, index, held)
             if old is None or old.ended:
                 journal.note_received(index, held, now)
+                self._flap(ctx, index, held)
         elif not held.groups:
             index.drop_alert(held)
             return None
@@ -216,11 +221,45 @@ class RoutingService:
         self._ends_timer = None
         for held in index.take_ended(ctx.now):
             journal.note_ended(index, held, ctx.now)
+            self._flap(ctx, index, held)
             ctx.publish(AlertResolved(held.alert, ctx.now))
             index.put_alert(held)
         _save(ctx, index)
         self._watch_ends(ctx, index)
         suppression.judge(ctx, index)
+
+    # -- flapping ----------------------------------------------------------------------------------------------
+
+    def _flap(self, ctx: Context, index: Index, held: Held) -> None:
+        """An alert began or ended: does it flap now?"""
+        assert self.settings is not None  # noqa: S101 - _enter checks it
+        rule = flapping.rule_for(self.settings.flapping, held.alert.labels)
+        if rule is None:
+            return
+        flap = index.flaps.changed(held.fingerprint, ctx.now, rule)
+        if flap is not None:
+            flapping.save(ctx.db, held.fingerprint, flap)
+            journal.note_flapping(index, held.fingerprint, index.flap_text(held.fingerprint, ctx.now), ctx.now)
+            _watch_flaps(ctx, index)
+
+    def _on_flaps(self, ctx: Context, _key: str) -> None:
+        """Some may be calm now."""
+        if self.settings is None:
+            return
+        index = self._enter(ctx)
+        calm = index.flaps.take_calm(ctx.now)
+        if calm:
+            flapping.forget(ctx.db, calm)
+        for fingerprint in calm:
+            journal.note_calm(index, fingerprint, ctx.now)
+            held = index.alerts.get(fingerprint)
+            # It was told as firing, and may have been since it ended.
+            if held is not None and held.ended:
+                ctx.publish(AlertResolved(held.alert, ctx.now))
+        # The journal's rows are written with other changes, if there are any.
+        if calm:
+            rows.save(ctx.db, index)
+        _watch_flaps(ctx, index)
 
     # -- groups ------------------------------------------------------------------------------------------------
 
@@ -323,6 +362,8 @@ class RoutingService:
                 index.set_told(told_key, None)
         index.decisions = {k: v for k, v in index.decisions.items() if k[0] in index.groups}
         _save(ctx, index)
+        spans = [rule.window for rule in self.settings.flapping] if self.settings is not None else []
+        index.flaps.purge(ctx.now - max(spans, default=0))
         journal.purge(ctx.db, ctx.now - JOURNAL_RETENTION)
 
 
@@ -343,6 +384,12 @@ def _watch_silences(ctx: Context, index: Index) -> None:
     due = suppression.next_change(index, ctx.now)
     if due is not None:
         ctx.set_timer(_SILENCES, due, _SILENCES, durable=False)
+
+
+def _watch_flaps(ctx: Context, index: Index) -> None:
+    due = index.flaps.next_calm()
+    if due is not None:
+        ctx.set_timer(_FLAPS, max(due, ctx.now), _FLAPS, durable=False)
 
 
 def _save(ctx: Context, index: Index) -> None:

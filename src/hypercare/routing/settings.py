@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from hypercare.channels.notification import Notification
     from hypercare.model.time import Ms
+    from hypercare.routing.flapping import FlapRule
     from hypercare.routing.inhibition import InhibitRule
     from hypercare.routing.intervals import TimeInterval
     from hypercare.routing.tree import Route
@@ -62,4 +63,5 @@ class RoutingSettings:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     resolve_timeout: Ms = 5 * MINUTE
     external_url: str = ""
+    flapping: tuple[FlapRule, ...] = ()
     limits: SilenceLimits = dataclasses.field(default_factory=SilenceLimits)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypercare.channels.notification import alert_order
 from hypercare.routing import intervals, rows
+from hypercare.routing.flapping import load_flapping
 from hypercare.routing.inhibition import Inhibitor
 from hypercare.routing.journal import Entry, load_journal
 from hypercare.routing.loading import places
@@ -53,6 +54,7 @@ class AlertView:
         inhibited_by: fingerprints of alerts.
         muted_by: names of time intervals that hold back notifications now; in groups those of the group's route.
         receivers: names, in the order of the routes; none twice.
+        flapping_since: since when it begins and ends again and again; none: it does not.
 
     """
 
@@ -65,6 +67,7 @@ class AlertView:
     inhibited_by: tuple[str, ...]
     muted_by: tuple[str, ...]
     receivers: tuple[str, ...]
+    flapping_since: Ms | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class _Reader:
         self.silencer = Silencer(rows.load_silences(db))
         self.inhibitor = Inhibitor(settings.inhibit_rules)
         self.groups = {row.id: row for row in rows.load_group_rows(db)}
+        self.flapping = load_flapping(db)
         self._muted: dict[str, tuple[str, ...]] = {}
         for held in self.held:
             self.inhibitor.put(held.fingerprint, held.alert)
@@ -126,6 +130,7 @@ class _Reader:
             inhibited_by=inhibited,
             muted_by=muted,
             receivers=tuple(dict.fromkeys(r.receiver for r, _, _ in held.places)),
+            flapping_since=flap.since if (flap := self.flapping.get(held.fingerprint)) else None,
         )
 
 

@@ -45,6 +45,18 @@ told = Table(
     Column("firing", Text, nullable=False),
     Column("resolved", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    # Of the firing ones, those that were told as flapping.
+    Column("flapping", Text),
+)
+
+flapping = Table(
+    "routing_flapping",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    # By what it stops.
+    Column("span", BigInteger, nullable=False),
+    Column("low", Integer, nullable=False),
 )
 
 silences = Table(

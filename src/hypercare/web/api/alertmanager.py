@@ -143,7 +143,9 @@ def _alert_json(view: AlertView, now: Ms) -> dict[str, Any]:
         "inhibitedBy": view.inhibited_by,
         "mutedBy": view.muted_by,
     }
-    return {
+    # Alertmanager has no such field; it is there only where it has something to say.
+    flaps = {} if view.flapping_since is None else {"flappingSince": format_rfc3339(view.flapping_since)}
+    return flaps | {
         "annotations": alert.annotations.as_dict(),
         "endsAt": format_rfc3339(now + _LATER if alert.ends_at is None else alert.ends_at),
         "fingerprint": view.fingerprint,
