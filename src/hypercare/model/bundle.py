@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 import numpy as np
@@ -60,21 +61,17 @@ class Bundle(Sequence[SampleMatrix]):
         self._matrices: list[SampleMatrix] | None = None
 
     @property
-    def depth(self) -> int:
-        """Rows of each matrix; 0 where they differ."""
-        found: int | None = self.memo.get("depth")
+    def lengths(self) -> tuple[int, ...]:
+        """Rows of each matrix."""
+        found: tuple[int, ...] | None = self.memo.get("lengths")
         if found is None:
-            lengths = set(map(len, self.times))
-            found = self.memo["depth"] = lengths.pop() if len(lengths) == 1 else 0
+            found = self.memo["lengths"] = tuple(map(len, self.times))
         return found
 
     @property
     def cells(self) -> int:
         """Samples in all of it."""
-        depth = self.depth
-        if depth:
-            return depth * sum(map(len, self.labels))
-        return sum(len(times) * len(labels) for times, labels in zip(self.times, self.labels, strict=True))
+        return sum(map(mul, self.lengths, map(len, self.labels)))
 
     def newest(self) -> Floats:
         """The newest value of each series, ``[S]``."""
@@ -89,12 +86,21 @@ class Bundle(Sequence[SampleMatrix]):
         return found
 
     def stacked(self) -> Floats:
-        """All values side by side, ``[depth, S]``; only where there is a depth."""
-        if len(self._rows) == 1:
-            only: Floats = self._rows[0][:, self._slots[0]]
-            return only
+        """All values side by side, ``[most rows, S]``; where a group lacks some, its first one stands for them."""
         pairs = zip(self._rows, self._slots, strict=True)
-        return np.concatenate([rows[:, slots] for rows, slots in pairs], axis=1)
+        parts = [rows[:, slots] for rows, slots in pairs]
+        lengths = self.lengths
+        depth = max(lengths)
+        if min(lengths) == depth:
+            return np.concatenate(parts, axis=1)
+        out = np.empty((depth, sum(map(len, self.labels))))
+        at = 0
+        for part, length, labels in zip(parts, lengths, self.labels, strict=True):
+            behind = at + len(labels)
+            out[depth - length :, at:behind] = part
+            out[: depth - length, at:behind] = part[0]
+            at = behind
+        return out
 
     def matrices(self) -> list[SampleMatrix]:
         """One by one."""

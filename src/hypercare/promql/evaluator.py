@@ -296,7 +296,7 @@ class Evaluator:
         selection = self._select(selector, start, end, grid.size)
         found = self._histograms(selector, start, end)
         matrices = selection.matrices
-        if at_once and isinstance(matrices, Bundle) and not found and not slack and _joint(matrices):
+        if at_once and isinstance(matrices, Bundle) and not found and not slack and matrices.cells <= CELLS:
             return RangeVector(selection.sets, (), ends, width, whole=True, bundle=matrices)
         blocks, whole = blocks_of(selection) if selection.matrices else ((), False)
         ranges = RangeVector(selection.sets, blocks, ends, width, mode=selector.mode, slack=slack, whole=whole)
@@ -413,11 +413,6 @@ class Evaluator:
         ast.Subquery: _subquery,
         ast.StringLiteral: _text,
     }
-
-
-def _joint(bundle: Bundle) -> bool:
-    """Whether its windows can be computed all at once."""
-    return bundle.depth > 0 and bundle.cells <= CELLS
 
 
 def _mapped(function: Function, args: list[Value]) -> Vector:

@@ -115,7 +115,7 @@ class Stacked(Windows):
         lengths = [len(block.times) for block in blocks]
         self._depth = max(lengths)
         self._blocks = blocks
-        self._lengths = lengths
+        self._lengths: Sequence[int] = lengths
         self._widths = [block.values.shape[1] for block in blocks]
         self._even = min(lengths) == self._depth
         self._known_clock: Ints | None = None
@@ -149,14 +149,7 @@ class Stacked(Windows):
         clock = self._known_clock
         if clock is not None:
             return clock
-        times = [block.times for block in self._blocks]
-        if self._even:
-            clock = np.concatenate(times).reshape(-1, self._depth).T
-        else:
-            clock = np.empty((self._depth, len(times)), dtype=np.int64)
-            for i, (own, length) in enumerate(zip(times, self._lengths, strict=True)):
-                clock[self._depth - length :, i] = own
-                clock[: self._depth - length, i] = own[0]
+        clock = _clock_of([block.times for block in self._blocks], self._depth, even=self._even)
         self._known_clock = clock
         return clock
 
@@ -193,7 +186,7 @@ class Stacked(Windows):
     def lost_at_resets(self) -> Floats | None:
         """See the base class."""
         falls = self._values[1:] < self._values[:-1]
-        if not falls.any():
+        if not np.count_nonzero(falls):
             return None
         lost: Floats = np.where(falls, self._values[:-1], 0.0).sum(axis=0)[None, :]
         return lost
@@ -249,25 +242,42 @@ class Stacked(Windows):
         return self._values[:, None, :], times, valid
 
 
+def _clock_of(times: Sequence[Ints], depth: int, *, even: bool) -> Ints:
+    """Times side by side, aligned at the newest; where there are fewer, the first one stands for those that lack."""
+    if even:
+        return np.concatenate(times).reshape(-1, depth).T
+    clock = np.empty((depth, len(times)), dtype=np.int64)
+    for i, own in enumerate(times):
+        clock[depth - len(own) :, i] = own
+        clock[: depth - len(own), i] = own[0]
+    return clock
+
+
 class Joint(Stacked):
-    """One window of each of N series, of the same number of samples, all at once."""
+    """One window of each of N series, all at once; what depends on times alone is shared by the metrics of a tick."""
 
     def __init__(self, bundle: Bundle) -> None:
-        memo = bundle.memo
         self._bundle = bundle
-        self._depth = depth = bundle.depth
-        self._even = True
+        self._lengths = lengths = bundle.lengths
+        self._depth = max(lengths)
+        self._even = min(lengths) == self._depth
         self._values = bundle.stacked()
-        count: Ints | None = memo.get("count")
-        if count is None:
-            count = memo["count"] = np.full((1, 1), depth, dtype=np.int64)
-        self.count = count
+        self.count = self._counts if self._even else self._spread(self._counts)
+
+    @property
+    def _counts(self) -> Ints:
+        """Samples of each group."""
+        found: Ints | None = self._bundle.memo.get("counts")
+        if found is None:
+            made = np.full((1, 1), self._depth, dtype=np.int64) if self._even else np.array([self._lengths])
+            found = self._bundle.memo["counts"] = made
+        return found
 
     @property
     def _clock(self) -> Ints:
         clock: Ints | None = self._bundle.memo.get("clock")
         if clock is None:
-            clock = self._bundle.memo["clock"] = np.concatenate(self._bundle.times).reshape(-1, self._depth).T
+            clock = self._bundle.memo["clock"] = _clock_of(self._bundle.times, self._depth, even=self._even)
         return clock
 
     def _spread(self, per_block: Ints) -> Ints:
@@ -282,7 +292,7 @@ class Joint(Stacked):
         found: tuple[Floats, ...] | None = memo.get(key)
         if found is None:
             clock = self._clock
-            found = memo[key] = make(clock[:1], clock[-1:], self.count)
+            found = memo[key] = make(clock[:1], clock[-1:], self._counts)
         if len(labels) == 1 or self._values.shape[1] == len(labels):
             return found
         widths = np.array([len(each) for each in labels])

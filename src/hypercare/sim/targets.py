@@ -66,6 +66,8 @@ class _Page:
         self._values = np.array([line.value for line in self._lines], dtype=np.float64)
         self._rates = np.array([line.rate for line in self._lines], dtype=np.float64)
         self._parts = np.array([line.part for line in self._lines], dtype=np.float64)
+        # Whole numbers are written faster than floats: those at the head of the page are counters.
+        self._whole = next((n for n, line in enumerate(self._lines) if line.form != "%d"), len(self._lines))
         self._noisy = [(place, line.noise) for place, line in enumerate(self._lines) if line.noise]
 
     def advance(self, seconds: float) -> None:
@@ -79,7 +81,8 @@ class _Page:
 
     def text(self, gauss: Callable[[float, float], float]) -> str:
         """The page now."""
-        values = self._values.tolist()
+        head = self._values[: self._whole].astype(np.int64).tolist()
+        values: list[float] = head + self._values[self._whole :].tolist()
         for place, noise in self._noisy:
             values[place] += gauss(0, noise)
         return self._text % tuple(values)

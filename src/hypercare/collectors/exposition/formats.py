@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from typing import Final
 
@@ -64,6 +65,7 @@ def media_type(content_type: str) -> str:
     return f"{match[1]}/{match[2]}".lower()
 
 
+@functools.lru_cache(maxsize=256)
 def choose_format(content_type: str, fallback: str = "") -> Format:
     """The format of a body.
 

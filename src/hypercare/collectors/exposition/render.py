@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 def format_value(value: float) -> str:
     """A number as the text format has it."""
+    if -1e15 < value < 1e15:
+        whole = int(value)
+        return str(whole) if whole == value else repr(float(value))
     if value != value:  # noqa: PLR0124 - NaN
         return "NaN"
     if value in {float("inf"), float("-inf")}:
         return "+Inf" if value > 0 else "-Inf"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    return repr(float(value))
 
 
 def escape_value(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from hypercare.collectors.exposition import Metadata
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LastScrape:
+class LastScrape(NamedTuple):  # made at every scrape: a tuple is the cheapest record
     """Outcome of a target's last scrape.
 
     Attributes:

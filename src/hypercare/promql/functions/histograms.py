@@ -177,7 +177,7 @@ def _quantile_of(bounds: Floats, counts: Floats, q: Floats) -> tuple[Floats, Boo
     else:
         counts, forced = _monotonic(counts)
         value = _interpolated(q, bounds, counts)
-    if ((q >= 0) & (q <= 1)).all():
+    if every((q >= 0) & (q <= 1)):
         return value, forced
     value = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, value))
     return np.where(np.isnan(q), np.nan, value), forced
@@ -220,7 +220,10 @@ def _remark_forced(ctx: CallContext, grouped: _Grouped, vector: Vector, number: 
 
 
 def _check_quantiles(ctx: CallContext, q: Floats, index: int) -> None:
-    for value in np.unique(q[~((q >= 0) & (q <= 1))]):
+    good = (q >= 0) & (q <= 1)
+    if every(good):
+        return
+    for value in np.unique(q[~good]):
         shown = format_number(float(value))
         ctx.warn(f"quantile value should be between 0 and 1, got {shown}", index)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hypercare.promql.ast import ValueType
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 SCALAR, VECTOR, MATRIX, STRING = ValueType.SCALAR, ValueType.VECTOR, ValueType.MATRIX, ValueType.STRING
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RangeArgs:
+class RangeArgs(NamedTuple):
     """What a function over ranges is given besides the windows.
 
     Attributes:

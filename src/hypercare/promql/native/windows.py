@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hypercare.promql.errors import StoppedError
+from hypercare.promql.functions.registry import RangeArgs
 from hypercare.promql.native import extended, over_time, rates
 from hypercare.promql.native.selection import compared_once
 from hypercare.promql.native.started import STARTED
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hypercare.model.samples import Bools, Floats
     from hypercare.promql import ast
-    from hypercare.promql.functions.registry import Function, RangeArgs
+    from hypercare.promql.functions.registry import Function
     from hypercare.promql.notes import Notes
 
 _IMPLEMENTED: Final[dict[str, Callable[[Window, Given], Outcome]]] = {**rates.ROWS, **over_time.ROWS}
@@ -88,13 +88,7 @@ def _at(args: RangeArgs, step: int) -> RangeArgs:
     def cut(array: Floats) -> Floats:
         return array[step : step + 1] if len(array) > 1 else array[:1]
 
-    return dataclasses.replace(
-        args,
-        times=cut(args.times),
-        start=cut(args.start),
-        end=cut(args.end),
-        scalars=tuple(cut(scalar) for scalar in args.scalars),
-    )
+    return RangeArgs(cut(args.times), cut(args.start), cut(args.end), tuple(cut(scalar) for scalar in args.scalars))
 
 
 def _value(series: Mixed, kinds: Bools, given: Given) -> Outcome:
