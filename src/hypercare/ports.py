@@ -7,7 +7,7 @@ thread; what it does is post an event to the kernel's inbox (``Kernel.post`` is 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -327,8 +327,7 @@ class Network(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One metric family read from the machine: samples as (label pairs, value)."""
 
     name: str

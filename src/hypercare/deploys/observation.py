@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -53,6 +54,16 @@ class Column:
     def add(self, samples: Samples) -> None:
         """Append what is newer than the newest."""
         last = self.times[-1] if self.times else -1
+        if len(samples) == 1:
+            # What a look brings, mostly.
+            at = int(samples.times[0])
+            if at > last:
+                self.times.append(at)
+                self.values.append(float(samples.values[0]))
+                if samples.traffic is not None:
+                    self.traffic = self.traffic if self.traffic is not None else []
+                    self.traffic.append(float(samples.traffic[0]))
+            return
         fresh = samples.times > last
         self.times += samples.times[fresh].tolist()
         self.values += samples.values[fresh].tolist()
@@ -65,11 +76,11 @@ class Column:
 
     def since(self, start: Ms) -> Samples:
         """Those with a time after ``start``."""
-        return self._made(slice(int(np.searchsorted(self.times, start, side="right")), None))
+        return self._made(slice(bisect_right(self.times, start), None))
 
     def drop_before(self, start: Ms) -> None:
         """Forget what is older."""
-        cut = int(np.searchsorted(self.times, start))
+        cut = bisect_left(self.times, start)
         del self.times[:cut], self.values[:cut]
         if self.traffic is not None:
             del self.traffic[:cut]
@@ -225,7 +236,8 @@ class Observation:
             if seen.crossing:
                 self._limits(ctx, seen, fine)
             seen.fine.drop_before(now - HOUR)
-            seen.coarse.add(self._thinned(fine))
+            if any(at % self.step == 0 for at in fine.times.tolist()):
+                seen.coarse.add(self._thinned(fine))
         if sampling:
             if plan.baseline.kind == "other_color":
                 self._take_other(now, measured)

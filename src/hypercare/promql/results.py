@@ -46,8 +46,7 @@ class HistogramElement(NamedTuple):
     place: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class InstantResult:
+class InstantResult(NamedTuple):  # made for every rule at every tick: a tuple is the cheapest record
     """The value of an expression at one instant.
 
     Attributes:
@@ -64,7 +63,7 @@ class InstantResult:
     type: str
     at: Ms
     labels: tuple[Labels, ...] = ()
-    values: Floats = dataclasses.field(default_factory=lambda: _NO_VALUES)
+    values: Floats = _NO_VALUES
     scalar: float = 0.0
     text: str = ""
     series: tuple[Series, ...] = ()

@@ -26,7 +26,7 @@ class Output:
 
     """
 
-    __slots__ = ("_columns", "_group", "_histograms", "_keys", "_stale", "_tsdb", "_values", "refused")
+    __slots__ = ("_columns", "_group", "_histograms", "_keys", "_known", "_stale", "_tsdb", "_values", "refused")
 
     def __init__(self, tsdb: RuleData, key: str) -> None:
         self._tsdb = tsdb
@@ -34,6 +34,8 @@ class Output:
         self._values: dict[int, float] = {}
         self._histograms: dict[int, Histogram] = {}
         self._stale: dict[int, None] = {}
+        # Columns of series that a rule yields again and again, by the identity of their tuple, which is held.
+        self._known: dict[int, tuple[Sequence[Labels], int, tuple[int, ...]]] = {}
         self._keys: tuple[int, ...] = ()
         self._columns: Ints = np.empty(0, dtype=np.int64)
         self.refused = 0
@@ -52,6 +54,9 @@ class Output:
             before: what the rule wrote last; those that are not in ``series`` have ended.
 
         """
+        if before is series and self._add_again(series, values):
+            return
+        self._known.pop(id(before), None)
         column = self._group.column
         for labels, value in zip(series, values, strict=True):
             number = column(labels)
@@ -64,6 +69,20 @@ class Output:
         if before and before != series:
             alive = frozenset(series)
             self.end(labels for labels in before if labels not in alive)
+
+    def _add_again(self, series: Sequence[Labels], values: Sequence[Value]) -> bool:
+        """Take floats of the same series as at the last tick; whether that is what they are."""
+        known = self._known.get(id(series))
+        if known is None or known[0] is not series or known[1] != self._group.generation:
+            columns = tuple(map(self._group.column, series))
+            known = self._known[id(series)] = (series, self._group.generation, columns)
+        columns = known[2]
+        if self._histograms or Histogram in set(map(type, values)) or not self._values.keys().isdisjoint(columns):
+            return False
+        if len(set(columns)) < len(columns) or len(values) != len(columns):
+            return False
+        self._values.update(zip(columns, values, strict=True))  # type: ignore[arg-type]  # no histograms, as just seen
+        return True
 
     def end(self, series: Iterable[Labels]) -> None:
         """Mark series as ended."""
