@@ -357,3 +357,17 @@ escalations: [{name: default, steps: [{notify: [ana]}, {run: restart, after: 1m}
     with f.app.state.read() as db:
         assert [r.taken_by for r in load_requests(db)] == ["hypercare"]
         assert load_timeline(db, "i1") is not None
+
+
+def test_runs_that_ended_long_ago_are_forgotten(floor):
+    f = floor("storage: {history: 1d}\n" + one("approval: true\n    approve_within: 7d"))
+    for service in ("gateway", "web"):
+        f.want("rollback", service, service=service, previous="v1")
+    f.call(ApproveRun(1, "ana"))
+    f.wait(DAY)
+    assert [number for number, _, _ in f.states()] == [1, 2]
+    assert len(f.outputs()) == 1
+    f.wait(2 * HOUR)
+    # What still waits stays, however old it is.
+    assert [(number, state) for number, _, state in f.states()] == [(2, "waiting")]
+    assert f.outputs() == ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hypercare.deploys import store
-from hypercare.deploys.commands import StartWatch
-from hypercare.model.time import HOUR, MINUTE
+from hypercare.deploys.commands import CancelWatch, StartWatch
+from hypercare.model.time import DAY, HOUR, MINUTE
 from hypercare.reports.overview import overview
 
 CONFIG = """
@@ -78,3 +78,26 @@ def test_a_budget_is_kept_and_its_burning_is_told(stage, inbox, tmp_path):
     with one.app.state.read() as db:
         found = store.load_findings(db, watch.id)
     assert ("error budget: errors", "burn", "critical") in [(f.check, f.method, f.level) for f in found]
+
+
+def test_watches_that_ended_long_ago_are_forgotten(stage, tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(
+            text.replace("scrape_interval: 30s, evaluation_interval: 30s", "scrape_interval: 1h")
+        )
+    file = tmp_path / "hypercare.yml"
+    plans = CONFIG.partition("deployments:")[2]
+    file.write_text(
+        f"platform: shop\nstorage: {{history: 1d}}\ncollect: {{host: {{enabled: false}}, self: {{interval: 1h}}}}\ndeployments:{plans}"
+    )
+    one = stage(file)
+    one.start()
+    for service, version in (("api", "v1"), ("api", "v2"), ("web", "v1")):
+        one.call(StartWatch(service, version, "ci"))
+        one.call(CancelWatch(service, "ci"))
+    one.call(StartWatch("api", "v3", "ci"))
+    one.call(CancelWatch("api", "ci"))
+    one.sim.run_for(DAY + 2 * HOUR)
+    with one.app.state.read() as db:
+        assert [(w.service, w.version) for w in store.load_watches(db)] == [("api", "v3"), ("web", "v1")]
+        assert db.exec_driver_sql("SELECT count(DISTINCT watch_id) FROM deploy_journal").scalar() == 2

@@ -31,7 +31,7 @@ from hypercare.actions.tables import outputs, runs
 from hypercare.actions.telling import approval_key, tell, write
 from hypercare.kernel import CommandError
 from hypercare.model.events import ActionChanged, ActionEnded, ActionWanted, ProcedureWanted
-from hypercare.model.time import format_duration
+from hypercare.model.time import HOUR, SECOND, format_duration
 from hypercare.oncall.acting import TakeRequest, take
 from hypercare.ports import ProcessRequest
 
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from hypercare.ports import HttpResponse, PortError, Ports, ProcessResult, Reading
 
 _DECIDE, _AGAIN = "actions.decide", "actions.again"
+_PURGE: Final = "actions.purge"
+_PURGE_AT_ONCE: Final = 500
 _MOST_REPEATS: Final = 3
 """So often a run is begun anew after interruptions; more of them have a cause that is not chance."""
 
@@ -128,10 +130,12 @@ class ActionsService:
         kernel.on_message(_Ended, self._on_ended)
         kernel.on_timer(_DECIDE, self._on_undecided)
         kernel.on_timer(_AGAIN, self._on_again)
+        kernel.on_timer(_PURGE, self._on_purge)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload; what was cut short by a stop is found at start."""
         self._config = config
+        ctx.set_timer(_PURGE, ctx.now + HOUR, _PURGE, durable=False)
         if not ctx.leads:
             return
         for run in store.load_runs(ctx.db, states=(RUNNING,), limit=10_000)[::-1]:
@@ -408,6 +412,11 @@ class ActionsService:
         whom = map(str, action.tell) if action is not None else ()
         title = f"Action {_title(run)} {run.state} (#{run.number})"
         tell(ctx, self._plan(), run, whom, run.state, title, f"{run.text}; asked for by {run.by}: {run.reason}")
+
+    def _on_purge(self, ctx: Context, key: str) -> None:
+        assert self._config is not None  # noqa: S101 - the timer is set with the configuration
+        gone = store.purge(ctx.db, ctx.now - self._config.hypercare.storage.history, _PURGE_AT_ONCE)
+        ctx.set_timer(key, ctx.now + (SECOND if gone == _PURGE_AT_ONCE else HOUR), _PURGE, durable=False)
 
     # -- rows --------------------------------------------------------------------------------------------------
 

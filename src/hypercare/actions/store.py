@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from hypercare.actions.tables import outputs, runs
 
@@ -106,6 +106,16 @@ def load_outputs(db: Connection, numbers: tuple[int, ...]) -> dict[int, tuple[Ou
     for row in db.execute(query) if numbers else ():
         found[row.run].append(Output(**{name: getattr(row, name) for name in _OUTPUT}))
     return {number: tuple(rows) for number, rows in found.items()}
+
+
+def purge(db: Connection, before: Ms, limit: int) -> int:
+    """Forget runs that ended before an instant, with what they said, the oldest first; how many went."""
+    old = select(runs.c.number).where(runs.c.state.not_in(OPEN), runs.c.ended_at < before)
+    gone: list[int] = list(db.execute(old.order_by(runs.c.number).limit(limit)).scalars())
+    if gone:
+        db.execute(delete(outputs).where(outputs.c.run.in_(gone)))
+        db.execute(delete(runs).where(runs.c.number.in_(gone)))
+    return len(gone)
 
 
 def running_for(db: Connection, action: str, service: str) -> int | None:

@@ -333,9 +333,11 @@ class StorageConfig(StrictModel):
 
     Attributes:
         cache_size: of decompressed samples, which queries over long spans fill; 0: a twentieth of the memory.
+        history: how long runs of actions and deployment watches are kept after their end, ms.
 
     """
 
+    history: Annotated[Duration, Field(ge=DAY)] = 400 * DAY
     retention: Annotated[Duration, Field(gt=0)] = 15 * DAY
     retention_size: Size = 0
     cache_size: Size = 0

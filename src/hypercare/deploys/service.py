@@ -25,6 +25,7 @@ from hypercare.deploys.meter import Meter, Wanted
 from hypercare.deploys.objectives import with_objectives
 from hypercare.deploys.observation import Observation
 from hypercare.deploys.patterns import pasts
+from hypercare.deploys.purging import Purging
 from hypercare.deploys.telling import Teller
 from hypercare.deploys.versions import Versions
 from hypercare.deploys.words import because_of, lasting
@@ -85,6 +86,7 @@ class DeploysService:
         self.observed: dict[str, Observation] = {}
         self._teller = Teller(plan, render)
         self._actor = Actor(self.observed, self._teller, self._rolled_back)
+        self._purging = Purging()
         self._versions = Versions(self.meter, workloads, self._on_version)
         self._config: DeploymentsConfig | None = None
         self._services: tuple[Service, ...] = ()
@@ -94,6 +96,7 @@ class DeploysService:
         self.meter.register(kernel)
         self._actor.register(kernel)
         self._versions.register(kernel)
+        self._purging.register(kernel)
         kernel.on_timer(_TICK, self._on_tick)
         kernel.on_timer(_LOOK, self._on_look)
         kernel.on_timer(_REMIND, self._on_remind)
@@ -109,6 +112,7 @@ class DeploysService:
         """Take a configuration, at start and at every reload; watches under way keep the plan they began with."""
         first = self._config is None
         self._config, self._services = config.hypercare.deployments, config.hypercare.services
+        self._purging.configure(ctx, config.hypercare.storage.history)
         self._versions.configure(ctx, config)
         if first:
             for watch in store.load_watches(ctx.db, store.RUNNING, limit=1000):
