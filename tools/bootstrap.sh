@@ -32,6 +32,9 @@ peers() {
   command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
   command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
   command -v chromium >/dev/null || missing+=(chromium)
+  # Containers to discover; only root may run them there.
+  [ "$(id -u)" -ne 0 ] || command -v podman >/dev/null || missing+=(podman runc)
+  [ "$(id -u)" -ne 0 ] || command -v busybox >/dev/null || missing+=(busybox-static)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
 
