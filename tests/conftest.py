@@ -31,6 +31,13 @@ def pytest_configure(config):
         config.stash[POSTGRES] = OnPostgres()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    postgres = item.config.stash.get(POSTGRES, None)
+    if postgres is not None:
+        postgres.part()
+
+
 def pytest_terminal_summary(terminalreporter, config):
     postgres = config.stash.get(POSTGRES, None)
     if postgres is not None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import weakref
 from pathlib import Path
 
 import psutil
@@ -126,9 +127,15 @@ class OnPostgres:
         atexit.register(self.server.close)
         self.made = 0
         self.touched = Touched()
+        self.engines = weakref.WeakSet()
         self.open = State.open
         self.open(None, self.server.make(_TEMPLATE)).close()
         State.open = self.opened
+
+    def part(self):
+        """Give idle connections back: a server has a hundred, and not every test closes what it opened."""
+        for engine in tuple(self.engines):
+            engine.dispose()
 
     def opened(self, path, _url=""):
         if path is None:
@@ -140,6 +147,7 @@ class OnPostgres:
             name = "path_" + hashlib.sha256(f"{home}".encode()).hexdigest()[:16]
         state = self.open(path, self.server.make(name, _TEMPLATE))
         self.touched.listen(state.engine)
+        self.engines.add(state.engine)
         with state.engine.begin() as db:
             # What the driver of a real process does: this one leads from here on.
             state.term = db.exec_driver_sql("UPDATE leadership SET term = term + 1 RETURNING term").scalar_one()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hypercare.model.labels import EMPTY, Labels
 
@@ -31,7 +31,10 @@ def common(sets: tuple[Labels, ...]) -> Labels:
     return Labels(shared)
 
 
-def alert_order(alert: Alert) -> tuple[tuple[bool, str], tuple[bool, str], Labels]:
+AlertOrder: TypeAlias = tuple[tuple[bool, str], tuple[bool, str], Labels]
+
+
+def alert_order(alert: Alert) -> AlertOrder:
     """Sort key of alerts within a notification: job, instance (those without last), then all labels."""
     job, instance = alert.labels.get("job"), alert.labels.get("instance")
     return (not job, job), (not instance, instance), alert.labels

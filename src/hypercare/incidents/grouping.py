@@ -47,11 +47,12 @@ def opening(alerts: Iterable[Alert], settings: IncidentSettings) -> list[Alert]:
     """Those of which incidents are made."""
     # Asked of every alert that comes in or is told: those that agree in the labels that matter are looked at once.
     names = sorted({matcher.name for matchers in settings.open for matcher in matchers})
-    known: dict[tuple[str, ...], bool] = {}
+    known: dict[str | tuple[str, ...], bool] = {}
     found: list[Alert] = []
+    only = names[0] if len(names) == 1 else ""
     for alert in alerts:
         get = alert.labels.get
-        values = tuple([get(name) for name in names])
+        values = get(only) if only else tuple([get(name) for name in names])
         verdict = known.get(values)
         if verdict is None:
             verdict = known[values] = opens(alert, settings)

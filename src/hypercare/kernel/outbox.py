@@ -144,8 +144,7 @@ class Outbox:
                 del new[row.id]
         if new:
             ctx.db.execute(insert(outbox), [_row(effect, ctx.now) for effect in new.values()])
-        for effect in new.values():
-            ctx.after_commit(partial(self._take, effect))
+            ctx.after_commit(partial(self._take, list(new.values())))
 
     def cancel(self, ctx: Context, cancel_key: str, reason: str) -> None:
         """Mark the waiting effects of a key as cancelled (kernel only); those under way are not tried again."""
@@ -167,9 +166,11 @@ class Outbox:
         """How many effects wait or are under way."""
         return len(self._effects)
 
-    def _take(self, effect: Effect) -> None:
-        if self._enqueue(effect):
-            self._send(effect)
+    def _take(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if self._enqueue(effect):
+                self._wait(effect)
+        self._go_on()
 
     def _enqueue(self, effect: Effect) -> bool:
         """Put at the end of its lane; true if it is first there and may go."""
@@ -180,10 +181,12 @@ class Outbox:
 
     def _send(self, effect: Effect) -> None:
         """Send as soon as it is its turn."""
-        if self._line.is_under_way(effect.key) or self._holds.must_wait(effect.target, effect.key):
-            return
-        self._line.wait(effect.key, effect.target)
+        self._wait(effect)
         self._go_on()
+
+    def _wait(self, effect: Effect) -> None:
+        if not (self._line.is_under_way(effect.key) or self._holds.must_wait(effect.target, effect.key)):
+            self._line.wait(effect.key, effect.target)
 
     def _go_on(self) -> None:
         """Begin the deliveries whose turn it is, and look again when somebody's may have come."""

@@ -15,6 +15,7 @@ from hypercare.routing.flapping import shown as flapping_alert
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hypercare.channels.notification import AlertOrder
     from hypercare.model.time import Ms
     from hypercare.routing.index import Group, Held, Index
     from hypercare.routing.settings import Integration, RoutingSettings
@@ -89,7 +90,14 @@ def _as_told(held: Held, over: frozenset[str], damped: dict[str, str]) -> Alert:
 
 def in_order(alerts: Iterable[Held]) -> list[Held]:
     """Alerts in notification order; sorting takes long, so only what is told or noted is sorted."""
-    return sorted(alerts, key=lambda held: alert_order(held.alert))
+    return sorted(alerts, key=_order)
+
+
+def _order(held: Held) -> AlertOrder:
+    # Labels never change, so the key is made once: at the flush of a storm there is no time for it.
+    if held.order is None:
+        held.order = alert_order(held.alert)
+    return held.order
 
 
 def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Flush:

@@ -13,6 +13,7 @@ from hypercare.routing.silences import Silencer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hypercare.channels.notification import AlertOrder
     from hypercare.model.alerts import Alert
     from hypercare.model.decision import Decision
     from hypercare.model.labels import Labels
@@ -36,6 +37,7 @@ class Held:
         ended: the end has been published.
         places: routes, group labels and group ids, for the current tree.
         groups: ids of the groups it is in.
+        order: its place in notifications, once it is known.
 
     """
 
@@ -47,6 +49,7 @@ class Held:
     ended: bool = False
     places: tuple[tuple[Route, Labels, str], ...] = ()
     groups: dict[str, None] = dataclasses.field(default_factory=dict)
+    order: AlertOrder | None = None
 
 
 @dataclasses.dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete
 
+from hypercare.channels.notification import alert_order
 from hypercare.kernel import CommandError
 from hypercare.model.events import AlertResolved, AlertsReceived
 from hypercare.model.time import DAY, HOUR, SECOND
@@ -161,7 +162,7 @@ class RoutingService:
             # The end of something we never knew is no news to anybody.
             if alert.resolved_at(now):
                 return None
-            held = Held(fingerprint, alert, source, now, guessed_end=guessed)
+            held = Held(fingerprint, alert, source, now, guessed_end=guessed, order=alert_order(alert))
         else:
             alert = merge(old.alert, alert, now, guessed_end=old.guessed_end)
             unchanged = alert == old.alert and guessed == old.guessed_end and source == old.source
