@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any
 
 from hypercare.incidents import store as incident_store
@@ -75,7 +76,7 @@ class Desk:
         ports = virtual_ports(self.clock, self.world, self.seed)
         self.kernel = Kernel(self.state, ports, Outbox(self.post))
         self.incidents = IncidentService(self.render, **self.service)
-        self.oncall = OnCallService(lambda _, page: dataclasses.asdict(page))
+        self.oncall = OnCallService(lambda _, page: json.loads(json.dumps(dataclasses.asdict(page))))
         self.incidents.register(self.kernel)
         self.oncall.register(self.kernel)
         self.kernel.on_message(Do, lambda ctx, message: message.run(ctx))

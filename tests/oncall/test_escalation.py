@@ -72,6 +72,7 @@ def test_what_a_page_says():
             "step": 1,
             "runbook_url": "",
             "ack_url": f"https://ops.example/incidents/{incident.id}",
+            "choices": [],
         },
         cancel_key=f"page:{incident.id}",
     )

@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STORY = ROOT / "tests" / "scenarios" / "files" / "same.yml"
-DIGEST = "0810797ce3b9e65f18a7499fd6d42a576ec448fb292e512b586d620d8b19ca9b"
+DIGEST = "bb9cecc225cc24554f9d4b7167116e5192a8258978a19154d3ca0a7ea7c3acff"
 EVENTS = 82
 VERSIONS = ("3.11", "3.12", "3.13")
 

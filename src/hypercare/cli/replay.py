@@ -54,7 +54,9 @@ def replay(  # noqa: PLR0917 - options of a command
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the summary.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
-    """Let recorded metrics pass again under the virtual clock: rules, alerts, routing, pages, a watch judge them.
+    """Let recorded metrics (CSV, a Prometheus range) pass again: rules, alerts, pages and a watch judge them.
+
+    The production program runs under the virtual clock.
 
     A scenario with replay: has people who answer and expectations, too; hypercare simulate runs it.
 
