@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from hypercare.deploys import rows, store
-from hypercare.judge.findings import Level, Method
+from hypercare.judge.findings import Level
 from hypercare.model.events import ActionEnded, ActionWanted, IncidentWanted
 from hypercare.model.severity import Severity
 from hypercare.model.time import MINUTE, SECOND, format_duration
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hypercare.deploys.store import Request, Watch
     from hypercare.deploys.telling import Teller
     from hypercare.kernel import Context, Kernel
+    from hypercare.model.time import Ms
 
 VERIFY: Final = "deploys.verify"
 BY_VERDICT: Final = ""
@@ -26,13 +27,12 @@ ASKED, DONE, UNKNOWN, HELPED = "asked", "done", "unknown", "helped"
 IN_VAIN, FAILED, REFUSED, UNCLEAR = "in vain", "failed", "refused", "unclear"
 _ENDS: Final = {"done": DONE, "interrupted": UNKNOWN, "refused": REFUSED}
 _LOOKED_AT: Final = frozenset({DONE, UNKNOWN})
-_UNDER_WAY: Final = frozenset({ASKED, DONE, UNKNOWN, HELPED})
+_FOLLOWED: Final = frozenset({DONE, UNKNOWN, HELPED})
+_UNDER_WAY: Final = frozenset({ASKED, DONE, UNKNOWN})
 _PATIENCE: Final = 3
 """So many times the time to verify is waited for a sample that shows whether an action helped."""
-_SETTLED: Final = 3
-"""So many looks after a restart the watch sees what is so now."""
-_IMMEDIATE: Final = frozenset({Method.LIMIT, Method.EXCURSION})
-"""Drift and trends look back over hours: they cannot have passed a few minutes later, whatever was done."""
+_LEAST_PATIENCE: Final = 10 * MINUTE
+"""Whatever the time to verify is: twice as far as a selector looks back, so that no scrape interval is too long."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._:/@+-]+")
 """What an action takes for no name; the names of checks are words for people: ``http errors`` is ``http-errors``."""
 
@@ -73,18 +73,19 @@ class Actor:
                 rows.tell(ctx, watch.id, "action", f"{actions[0]} was asked for already: {reason}")
             else:
                 self.want(ctx, watch, actions[0], check, reason, rows.MACHINE)
-        elif tried and tried[-1].state == HELPED:
-            self._in_vain(ctx, watch, tried[-1], f"{reason}; it came back after {tried[-1].action} had helped")
+        elif tried:
+            # In the order of the check: several may have been asked for within one instant.
+            last = max(tried, key=lambda r: actions.index(r.action) if r.action in actions else -1)
+            if last.state == HELPED:
+                ctx.cancel_timer(f"{VERIFY}:{last.id}")
+                if watch.id in self._observed:
+                    self._observed[watch.id].followed.pop(last.id, None)
+                self._in_vain(ctx, watch, last, f"{reason}; it came back after {last.action} had helped")
 
     def under_way(self, ctx: Context, watch: Watch, action: str) -> bool:
-        """Whether an action was asked for already and has not failed."""
+        """Whether an action was asked for and it is not known yet what became of it."""
         asked = store.load_requests(ctx.db, watch.id)
         return any(request.action == action and request.state in _UNDER_WAY for request in asked)
-
-    def awaited(self, ctx: Context, watch: Watch, action: str) -> bool:
-        """Whether it is not known yet what became of an action that was asked for."""
-        asked = store.load_requests(ctx.db, watch.id)
-        return any(r.action == action and r.state in {ASKED, *_LOOKED_AT} for r in asked)
 
     def want(self, ctx: Context, watch: Watch, action: str, check: str, reason: str, by: str) -> None:
         """Ask for an action once; what was asked before stays as it is."""
@@ -117,8 +118,12 @@ class Actor:
         if state in _LOOKED_AT:
             # An action whose end nobody knows is not begun again: what it did shows in the checks.
             ctx.set_timer(f"{VERIFY}:{request.id}", ctx.now + watch.plan.verify, VERIFY)
+            if watch.id in self._observed:
+                self._observed[watch.id].followed[request.id] = False
             return
-        self._in_vain(ctx, watch, request, f"{event.action} {event.state}: {event.text}")
+        why = f"{event.action} {event.state}: {event.text}"
+        self._in_vain(ctx, watch, request, why)
+        self._others(ctx, watch, request, why)
         self._settle(ctx, watch, request, "")
 
     def _on_verify(self, ctx: Context, key: str) -> None:
@@ -126,42 +131,63 @@ class Actor:
         if found is None:
             return
         watch, request = found
-        if request.state not in _LOOKED_AT:
+        if request.state not in _FOLLOWED or watch.status != store.RUNNING:
             return
         observed = self._observed.get(watch.id)
         if observed is None:
-            # The watch is not taken up yet after a restart, or it has ended meanwhile.
-            if watch.status == store.RUNNING:
-                ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
+            # The watch is not taken up yet after a restart.
+            ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
             return
-        ready = observed.taken_up + min(watch.plan.verify, max(_SETTLED * watch.plan.evaluate_every, MINUTE))
-        if ctx.now < ready:
-            # After a restart the findings are as they were before it, and so is the newest sample for a moment.
-            ctx.set_timer(key, ready, VERIFY)
-            return
+        observed.followed.setdefault(request.id, False)
         ended = request.ended_at or request.asked_at
+        # After a restart findings are as they were before it: what is seen since counts.
+        since = max(ended, observed.taken_up)
         checks = self._concerned(observed, watch, request)
         if request.action == watch.plan.rollback:
             # The last that was seen of a colour that serves no more is no sign that it is still bad.
-            checks = [check for check in checks if not observed.given_way(check, ended)]
-        still = [check for check in checks if _critical(observed, check)]
-        waited = format_duration((ctx.now - ended) // SECOND * SECOND)
+            checks = [check for check in checks if not observed.given_way(check, since)]
+        blind = [check for check in checks if observed.seen[check].evidence <= since]
+        still = [check for check in checks if check not in blind and _critical(observed, check, since)]
+        if request.state == HELPED:
+            self._look_again(ctx, key, watch, request, still)
+        elif still:
+            self._did_not_help(ctx, watch, request, still)
+        elif blind:
+            self._cannot_tell(ctx, key, watch, request, blind)
+        else:
+            self._helped(ctx, key, watch, request)
+
+    def _did_not_help(self, ctx: Context, watch: Watch, request: Request, still: list[str]) -> None:
+        text = f"{request.action} did not help: {', '.join(still)} still critical {_waited(ctx, request)} later"
+        self._observed[watch.id].followed.pop(request.id, None)
+        rows.change_request(ctx, request.id, state=IN_VAIN)
+        rows.tell(ctx, watch.id, "action", text)
+        self._in_vain(ctx, watch, request, text)
+        self._others(ctx, watch, request, text)
+        self._settle(ctx, watch, request, "")
+
+    def _helped(self, ctx: Context, key: str, watch: Watch, request: Request) -> None:
+        rows.change_request(ctx, request.id, state=HELPED)
+        text = f"{request.action} helped: nothing is critical {_waited(ctx, request)} later"
+        rows.tell(ctx, watch.id, "action", text)
+        ctx.set_timer(key, ctx.now + watch.plan.verify, VERIFY)
+        self._settle(ctx, watch, request, text)
+
+    def _look_again(self, ctx: Context, key: str, watch: Watch, request: Request, still: list[str]) -> None:
+        """As long as a finding lasts that the newest value had left: it is not found anew when it comes back."""
+        observed = self._observed[watch.id]
+        concerned = self._concerned(observed, watch, request)
         if still:
-            text = f"{request.action} did not help: {', '.join(still)} still critical {waited} later"
+            text = f"{request.action} helped, but not for long: {', '.join(still)} critical again"
+            observed.followed.pop(request.id, None)
             rows.change_request(ctx, request.id, state=IN_VAIN)
             rows.tell(ctx, watch.id, "action", text)
             self._in_vain(ctx, watch, request, text)
-            self._others(ctx, observed, request, text)
-            self._settle(ctx, watch, request, "")
-            return
-        blind = [check for check in checks if observed.seen_until(check) <= ended]
-        if blind:
-            self._cannot_tell(ctx, key, watch, request, blind)
-            return
-        rows.change_request(ctx, request.id, state=HELPED)
-        text = f"{request.action} helped: nothing is critical {waited} later"
-        rows.tell(ctx, watch.id, "action", text)
-        self._settle(ctx, watch, request, text)
+            self._others(ctx, watch, request, text)
+        elif any(k.level is Level.CRITICAL for check in concerned for k in observed.book.open(check)):
+            ctx.set_timer(key, ctx.now + watch.plan.verify, VERIFY)
+        else:
+            observed.followed.pop(request.id, None)
 
     def _concerned(self, observed: Observation, watch: Watch, request: Request) -> list[str]:
         """The checks that an action is to help: a roll-back all that were critical, others those that name them."""
@@ -174,26 +200,35 @@ class Actor:
         ]
 
     def _cannot_tell(self, ctx: Context, key: str, watch: Watch, request: Request, blind: list[str]) -> None:
-        """Nothing is seen since: waited for some times over, then somebody is asked to look."""
+        """Nothing is seen since: waited for at every look for some time, then somebody is asked to look."""
+        observed = self._observed[watch.id]
         ended = request.ended_at or request.asked_at
-        missing = f"no usable sample of {', '.join(blind)} since it ended"
-        if ctx.now - ended < _PATIENCE * watch.plan.verify:
-            rows.tell(ctx, watch.id, "action", f"whether {request.action} helped cannot be told yet: {missing}")
-            ctx.set_timer(key, ctx.now + watch.plan.verify, VERIFY)
+        after = "the restart" if observed.taken_up > ended else "it ended"
+        missing = f"no usable sample of {', '.join(blind)} since {after}"
+        patience = max(_PATIENCE * watch.plan.verify, _LEAST_PATIENCE, *(observed.seen[c].reach for c in blind))
+        if ctx.now - max(ended, observed.taken_up) < patience:
+            if not observed.followed[request.id]:
+                rows.tell(ctx, watch.id, "action", f"whether {request.action} helped cannot be told yet: {missing}")
+                observed.followed[request.id] = True
+            ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
             return
         text = f"whether {request.action} helped cannot be told: {missing}"
+        observed.followed.pop(request.id, None)
         rows.change_request(ctx, request.id, state=UNCLEAR)
         rows.tell(ctx, watch.id, "action", text)
         self.page(ctx, watch, f"{watch.title}: {text}", f"action:{request.id}")
         self._settle(ctx, watch, request, "")
 
-    def _others(self, ctx: Context, observed: Observation, request: Request, why: str) -> None:
+    def _others(self, ctx: Context, watch: Watch, request: Request, why: str) -> None:
         """Checks that had waited for the same action without asking for it themselves: their next one."""
-        watch = observed.watch
+        observed = self._observed.get(watch.id)
+        if observed is None:
+            return
         asked = {r.check for r in store.load_requests(ctx.db, watch.id)}
+        since = request.ended_at or request.asked_at
         for name, seen in observed.seen.items():
             actions = seen.row.check.actions
-            if name in asked or request.action not in actions or not _critical(observed, name):
+            if name in asked or request.action not in actions or not _critical(observed, name, since):
                 continue
             place = actions.index(request.action) + 1
             if place < len(actions) and not self.under_way(ctx, watch, actions[place]):
@@ -234,9 +269,10 @@ class Actor:
         return None if watch is None or request is None else (watch, request)
 
 
-def _critical(observed: Observation, check: str) -> bool:
-    """Whether a check is critical now."""
-    return any(
-        k.level is Level.CRITICAL and (k.method in _IMMEDIATE or observed.far_out(check))
-        for k in observed.book.open(check)
-    )
+def _critical(observed: Observation, check: str, since: Ms) -> bool:
+    """Whether a check is critical by what was seen since an instant."""
+    return any(k.level is Level.CRITICAL and observed.shows(k, since) for k in observed.book.open(check))
+
+
+def _waited(ctx: Context, request: Request) -> str:
+    return format_duration((ctx.now - (request.ended_at or request.asked_at)) // SECOND * SECOND)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hypercare.deploys import baseline
+from hypercare.deploys import baseline, freshness
 from hypercare.deploys.checks import rows_of
 from hypercare.deploys.meter import Wanted
 from hypercare.deploys.patterns import Pattern, thinned
-from hypercare.judge.burn import burning
+from hypercare.judge.burn import SLOWEST_CRITICAL, burning
 from hypercare.judge.drift import SEVERE
 from hypercare.judge.findings import Level, Method
 from hypercare.judge.limits import Crossing
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hypercare.deploys.book import Book
+    from hypercare.deploys.book import Book, Kept
     from hypercare.deploys.checks import CheckRow
     from hypercare.deploys.meter import Curves, Measured
     from hypercare.deploys.store import Watch
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _BEFORE: Final = 12
 """Samples before the one in hand that an excursion may have begun in."""
 _SHOWN: Final = 60
+_ENDS: Final = 5
+"""So many samples at either end of a rise."""
 _MINIMUM_LEAK: Final = 2 * HOUR
 
 
@@ -104,6 +106,7 @@ class Seen:
         missing: why there is no reference.
         pattern: looks for new kinds, where the row is a check of that sort.
         away: why the newest look has no answer; empty where it has one.
+        evidence: when the samples were taken of the newest look that had a usable value, while an action is followed.
 
     """
 
@@ -117,6 +120,21 @@ class Seen:
     away: str = ""
     pattern: Pattern | None = None
     usual_rise: float = 0.0
+    evidence: Ms = -1
+
+    def usable(self) -> Samples:
+        """The looks that say something: with a value, and with enough traffic."""
+        return self.fine.newest(1_000_000).usable(self.row.minimum_traffic if self.row.traffic else 0.0)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What tells how new the samples are that it reads."""
+        return freshness.sources(self.row.expr, self.row.traffic)
+
+    @property
+    def reach(self) -> Ms:
+        """How far apart its samples may be for it to have a value at all."""
+        return freshness.reach(self.row.expr, self.row.traffic)
 
 
 class Observation:
@@ -124,6 +142,7 @@ class Observation:
 
     Attributes:
         taken_up: when this process began to look.
+        followed: actions whose effect is waited for, and whether it was told that it cannot be seen yet.
 
     """
 
@@ -141,6 +160,7 @@ class Observation:
         self.measured_until: Ms = watch.started_at
         self.sampled_until: Ms = watch.started_at
         self.busy = False
+        self.followed: dict[str, bool] = {}
 
     @property
     def panel(self) -> Panel:
@@ -183,7 +203,35 @@ class Observation:
         if now - self.sampled_until >= self.step and plan.baseline.kind == "other_color":
             others = (t for seen in self.seen.values() for t in baseline.other_color(self.watch, seen.row) if t)
             found += [Wanted(expr, self.sampled_until, now, self.step) for expr in dict.fromkeys(others)]
+        if self.followed:
+            found += [each for seen in self._grave() for each in self._sources(seen, now)]
         return found
+
+    def _grave(self) -> list[Seen]:
+        """What has been critical at any time: of the others no action is asked whether it helped."""
+        names = {kept.check for kept in self.book.kept if kept.level is Level.CRITICAL}
+        return [seen for name, seen in self.seen.items() if name in names]
+
+    def _sources(self, seen: Seen, now: Ms) -> list[Wanted]:
+        """How new the samples are that the newest look reads."""
+        every = self.watch.plan.evaluate_every
+        last = now - now % every
+        return [Wanted(expr, last - every, last, every) for expr in seen.sources] if last > self.measured_until else []
+
+    def _witness(self, now: Ms, measured: Measured) -> None:
+        """Keep how new the samples are of what this look has a usable value of."""
+        last = now - now % self.watch.plan.evaluate_every
+        if last <= self.measured_until:
+            return
+        for seen in self._grave():
+            newest = seen.usable()
+            if seen.away or not len(newest) or int(newest.times[-1]) != last:
+                continue
+            asked = self._sources(seen, now)
+            # What began to be followed while another server answered is asked for at the next look.
+            if all(each in measured for each in asked):
+                at = freshness.newest([measured[each] for each in asked], last)
+                seen.evidence = seen.evidence if at is None else max(seen.evidence, at)
 
     def resume_from(self, since: Ms) -> list[Wanted]:
         """After a restart: limits are looked at again from this instant on; what is measured of the time before."""
@@ -245,6 +293,8 @@ class Observation:
             for seen in self.seen.values():
                 self._excursions(ctx, seen)
                 self._new_kinds(ctx, seen, now)
+        if self.followed:
+            self._witness(now, measured)
         self.measured_until = now - now % every
 
     def _take_pattern(self, seen: Seen, pattern: Pattern, counters: Curves, traffic: Curves) -> None:
@@ -313,16 +363,30 @@ class Observation:
                 burnt = burning(seen.coarse.newest(1_000_000), row.check.slo / 100, ctx.now)
                 self.book.now(ctx, row, Method.BURN, burnt, whole, ctx.now)
 
-    def far_out(self, check: str) -> bool:
-        """Whether a check's newest value is as far from its baseline as a critical finding would have it."""
-        seen = self.seen[check]
-        newest = seen.fine.newest(1)
-        if seen.reference is None or not len(newest) or not np.isfinite(newest.values[0]):
+    def shows(self, kept: Kept, since: Ms) -> bool:
+        """Whether the newest look that says something still shows what a critical finding is about.
+
+        Limits hold at every look. The other ways look back over hours, or need calm samples before they say that it
+        has passed: of them the newest value counts (a leak is gone when half of its rise is), or whether new kinds have
+        gone on occurring since this instant.
+        """
+        seen = self.seen[kept.check]
+        if kept.method is Method.LIMIT:
             return True
-        reference = seen.reference
-        change = reference.change(float(reference.compare(newest.values)[0]))
-        signs = reference.measure.direction.signs
-        return max(sign * change for sign in signs) >= SEVERE * reference.measure.tolerance
+        if kept.method is Method.PATTERN and seen.pattern is not None:
+            return seen.pattern.occurred_after((since + self.measured_until) // 2)
+        newest = seen.usable().values[-1:]
+        if not len(newest):
+            return True
+        if kept.method is Method.BURN and seen.row.check.slo is not None:
+            return float(newest[0]) >= (1 - seen.row.check.slo / 100) * SLOWEST_CRITICAL
+        if kept.method is Method.TREND:
+            return _risen(seen.coarse.newest(1_000_000).usable(), float(newest[0]), since)
+        if seen.reference is None:
+            return True
+        change = seen.reference.change(float(seen.reference.compare(newest)[0]))
+        signs = seen.reference.measure.direction.signs
+        return max(sign * change for sign in signs) >= SEVERE * seen.reference.measure.tolerance
 
     def given_way(self, check: str, since: Ms) -> bool:
         """Whether the new colour shows nothing any more and the other one does: its traffic has gone back."""
@@ -332,12 +396,6 @@ class Observation:
         own, other = seen.fine.newest(1), seen.other.newest(1)
         gone = len(own) > 0 and int(own.times[-1]) > since and not np.isfinite(own.values[-1])
         return gone and len(other) > 0 and int(other.times[-1]) > since and bool(np.isfinite(other.values[-1]))
-
-    def seen_until(self, check: str) -> Ms:
-        """When a check's newest sample was that says something: it has a value, and enough traffic; -1: none yet."""
-        seen = self.seen[check]
-        newest = seen.fine.newest(1_000_000).usable(seen.row.minimum_traffic if seen.row.traffic else 0.0)
-        return int(newest.times[-1]) if len(newest) else -1
 
     def unknown(self, seen: Seen, since: Ms, now: Ms) -> str:
         """Why a row cannot be judged over a period; empty where it can."""
@@ -382,3 +440,9 @@ class Observation:
             "target": bounds.target, "warning": bounds.warning, "critical": bounds.critical, "state": state,
             "direction": check.direction,
         }  # fmt: skip
+
+
+def _risen(samples: Samples, newest: float, since: Ms) -> bool:
+    """Whether a value that had risen until an instant has come down by less than half of the rise."""
+    before = samples.values[samples.times <= since]
+    return not len(before) or newest > float(np.median(before[:_ENDS]) + np.median(before[-_ENDS:])) / 2

@@ -101,6 +101,10 @@ class Pattern:
         count = self.kinds.events() if self.kinds is not None else np.nan
         return Samples(counters.times, np.where(np.isfinite(rates), count, np.nan), rates)
 
+    def occurred_after(self, at: Ms) -> bool:
+        """Whether a kind that the time before did not have occurred after this instant."""
+        return self.kinds is None or any(tally.last > at for tally in self.kinds.new.values())
+
     def found(self, now: Ms, false_alarms: float, checks: int) -> Finding | None:
         """What is new and lasts."""
         if self.kinds is None:

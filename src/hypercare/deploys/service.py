@@ -362,7 +362,7 @@ class DeploysService:
         rollback = watch.plan.rollback
         if rollback and not self._actor.under_way(ctx, watch, rollback):
             self._actor.want(ctx, watch, rollback, BY_VERDICT, why, rows.MACHINE)
-        if not rollback or (last and not self._actor.awaited(ctx, watch, rollback)):
+        if not rollback or (last and not self._actor.under_way(ctx, watch, rollback)):
             self._end(ctx, watch, store.DONE, f"{watch.verdict}: {why}", rows.MACHINE)
 
     def _at_the_end(self, ctx: Context, watch: Watch, verdict: Verdict, why: str) -> None:
@@ -384,7 +384,7 @@ class DeploysService:
         if watch.status != store.RUNNING:
             return
         if not helped:
-            if ctx.now >= watch.ends_at and not self._actor.awaited(ctx, watch, watch.plan.rollback):
+            if ctx.now >= watch.ends_at and not self._actor.under_way(ctx, watch, watch.plan.rollback):
                 self._end(ctx, watch, store.DONE, "the roll-back did not help", rows.MACHINE)
             return
         outcomes = [Outcome("rolled back", State.FAIL, helped)]

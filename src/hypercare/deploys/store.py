@@ -203,9 +203,10 @@ def load_answers(db: Connection, watch_id: str) -> dict[str, Given]:
 
 
 def load_requests(db: Connection, watch_id: str) -> tuple[Request, ...]:
-    """In order of asking."""
+    """In order of asking; what was refused at once stands before what was asked for instead in the same instant."""
     c = tables.requests.c
-    rows = db.execute(select(tables.requests).where(c.watch_id == watch_id).order_by(c.asked_at, c.id))
+    order = (c.asked_at, c.ended_at.is_(None), c.ended_at, c.id)
+    rows = db.execute(select(tables.requests).where(c.watch_id == watch_id).order_by(*order))
     return tuple(_made(Request, row) for row in rows)
 
 

@@ -41,6 +41,8 @@ PACES: Final = (
     Pace(6 * HOUR, 30 * MINUTE, 6.0, Level.CRITICAL),
     Pace(DAY, 2 * HOUR, 3.0, Level.WARNING),
 )
+SLOWEST_CRITICAL: Final = min(pace.factor for pace in PACES if pace.level is Level.CRITICAL)
+"""A budget spent at a slower pace than this is not critical."""
 
 
 def bad_share(samples: Samples, start: Ms, end: Ms) -> float | None:
