@@ -1,12 +1,21 @@
-"""When a watch looks: its checkpoints, in phases, with the verdicts among them."""
+"""When a watch looks: its checkpoints, in phases, with the verdicts among them; and the names of its timers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hypercare.config.deployments import DeployPhase, DeployPlan
     from hypercare.model.time import Ms
+
+TICK: Final = "deploys.tick"
+"""A look at the limits."""
+LOOK: Final = "deploys.look"
+"""A checkpoint."""
+REMIND: Final = "deploys.remind"
+"""People are told that a checkpoint is near."""
+SIGN: Final = "deploys.sign"
+"""A checkpoint was to be signed by now."""
 
 
 def checkpoints(plan: DeployPlan, started: Ms) -> list[tuple[Ms, str, bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,17 +9,11 @@ from sqlalchemy import insert
 
 from hypercare.config.problems import did_you_mean
 from hypercare.deploys import baseline, concluding, rows, schedule, store, tables
-from hypercare.deploys.acting import BY_VERDICT, Actor
 from hypercare.deploys.book import Book
 from hypercare.deploys.checks import rows_of
-from hypercare.deploys.commands import (
-    AddWatchNote,
-    AnswerCriterion,
-    CancelWatch,
-    SignCheckpoint,
-    StartWatch,
-    WantWatchAction,
-)
+from hypercare.deploys.commands import StartWatch
+from hypercare.deploys.desk import Desk
+from hypercare.deploys.ending import Ending, changed, found
 from hypercare.deploys.meter import Meter, Wanted
 from hypercare.deploys.objectives import with_objectives
 from hypercare.deploys.observation import Observation
@@ -28,11 +21,11 @@ from hypercare.deploys.patterns import pasts
 from hypercare.deploys.purging import Purging
 from hypercare.deploys.telling import Teller
 from hypercare.deploys.versions import Versions
-from hypercare.deploys.words import because_of, lasting
+from hypercare.deploys.words import lasting
 from hypercare.judge.findings import Finding, Level
-from hypercare.judge.verdict import Outcome, State, Verdict, conclude
+from hypercare.judge.verdict import Verdict
 from hypercare.kernel import CommandError
-from hypercare.model.events import Deployed, WatchChanged, WatchFound
+from hypercare.model.events import Deployed, WatchFound
 from hypercare.model.time import HOUR, SECOND, format_duration
 
 if TYPE_CHECKING:
@@ -53,13 +46,8 @@ if TYPE_CHECKING:
     from hypercare.tsdb import Tsdb
 
 _log = logging.getLogger(__name__)
-_TICK: Final = "deploys.tick"
-_LOOK: Final = "deploys.look"
-_REMIND: Final = "deploys.remind"
-_SIGN: Final = "deploys.sign"
 _RESUMED: Final = 6 * HOUR
 """How far back limits are looked at again after a restart."""
-_ANSWERS: Final = ("pass", "concern", "fail")
 
 
 class DeploysService:
@@ -85,7 +73,8 @@ class DeploysService:
         self.meter = Meter(engine, tsdb)
         self.observed: dict[str, Observation] = {}
         self._teller = Teller(plan, render)
-        self._actor = Actor(self.observed, self._teller, self._rolled_back)
+        self._ending = Ending(self.observed, self._teller)
+        self._desk = Desk(self._ending)
         self._purging = Purging()
         self._versions = Versions(self.meter, workloads, self._on_version)
         self._config: DeploymentsConfig | None = None
@@ -94,19 +83,15 @@ class DeploysService:
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         self.meter.register(kernel)
-        self._actor.register(kernel)
+        self._ending.actor.register(kernel)
+        self._desk.register(kernel)
         self._versions.register(kernel)
         self._purging.register(kernel)
-        kernel.on_timer(_TICK, self._on_tick)
-        kernel.on_timer(_LOOK, self._on_look)
-        kernel.on_timer(_REMIND, self._on_remind)
-        kernel.on_timer(_SIGN, self._on_unsigned)
+        kernel.on_timer(schedule.TICK, self._on_tick)
+        kernel.on_timer(schedule.LOOK, self._on_look)
+        kernel.on_timer(schedule.REMIND, self._on_remind)
+        kernel.on_timer(schedule.SIGN, self._on_unsigned)
         kernel.on_message(StartWatch, self._start)
-        kernel.on_message(CancelWatch, self._cancel)
-        kernel.on_message(SignCheckpoint, self._sign)
-        kernel.on_message(AnswerCriterion, self._answer)
-        kernel.on_message(AddWatchNote, self._note)
-        kernel.on_message(WantWatchAction, self._want)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload; watches under way keep the plan they began with."""
@@ -143,7 +128,7 @@ class DeploysService:
             if not command.replace:
                 text = f"{running.title} is being watched (#{running.number}); cancel it, or say replace"
                 raise CommandError(text, 409)
-            self._end(ctx, running, store.CANCELLED, f"replaced by {command.version}", command.by)
+            self._ending.end(ctx, running, store.CANCELLED, f"replaced by {command.version}", command.by)
         at = ctx.now if command.at is None else command.at
         if not ctx.now - plan.end < at <= ctx.now:
             raise CommandError("a watch begins at a time between the length of its plan ago and now", 400)
@@ -155,14 +140,14 @@ class DeploysService:
             "started_at": at, "ends_at": at + plan.end, "extensions": 0,
         }  # fmt: skip
         ctx.db.execute(insert(tables.watches).values(values))
-        watch = _found(ctx, str(values["id"]))
+        watch = found(ctx, str(values["id"]))
         dues = schedule.checkpoints(plan, at)
         rows.put_checkpoints(ctx, watch, dues, 1)
         count = len(rows_of(watch))
         text = f"{watch.title} went out, plan {plan.name}: {count} checks, {len(dues)} checkpoints"
         rows.tell(ctx, watch.id, "started", text, command.by)
         ctx.publish(Deployed(watch.service, watch.version, command.by, command.url))
-        self._changed(ctx, watch, "started", command.by)
+        changed(ctx, watch, "started", command.by)
         about = f"Watching {watch.title} for {format_duration(plan.end)}"
         self._teller.tell(ctx, watch, "started", about, text)
         observed = self._observe(ctx, watch, at)
@@ -172,7 +157,7 @@ class DeploysService:
         return watch
 
     def _keep_baseline(self, ctx: Context, watch_id: str, measured: Measured) -> None:
-        watch = _found(ctx, watch_id)
+        watch = found(ctx, watch_id)
         baseline.keep(ctx, watch, rows_of(watch), measured)
         kept = store.load_baselines(ctx.db, watch_id)
         missing = [name for name, (samples, _) in kept.items() if samples is None]
@@ -210,10 +195,10 @@ class DeploysService:
 
     def _set_tick(self, ctx: Context, watch: Watch) -> None:
         every = watch.plan.evaluate_every
-        ctx.set_timer(f"{_TICK}:{watch.id}", (ctx.now // every + 1) * every, _TICK, durable=False)
+        ctx.set_timer(f"{schedule.TICK}:{watch.id}", (ctx.now // every + 1) * every, schedule.TICK, durable=False)
 
     def _on_tick(self, ctx: Context, key: str) -> None:
-        observed = self.observed.get(key.removeprefix(f"{_TICK}:"))
+        observed = self.observed.get(key.removeprefix(f"{schedule.TICK}:"))
         if observed is None:
             return
         self._set_tick(ctx, observed.watch)
@@ -239,20 +224,20 @@ class DeploysService:
         self.meter.measure(ctx, [*observed.wanted(now), *more], take)
 
     def _on_look(self, ctx: Context, key: str) -> None:
-        watch_id = key.removeprefix(f"{_LOOK}:")
+        watch_id = key.removeprefix(f"{schedule.LOOK}:")
         observed = self.observed.get(watch_id)
         if observed is None or observed.busy:
             watch = store.load_watch(ctx.db, watch_id)
             if watch is not None and watch.status == store.RUNNING:
                 # Not taken up yet after a start, or another server has not answered yet.
-                ctx.set_timer(key, ctx.now + SECOND, _LOOK)
+                ctx.set_timer(key, ctx.now + SECOND, schedule.LOOK)
             return
         due = ctx.now
         criteria = concluding.wanted(observed.watch, due)
         self._measure(ctx, observed, criteria, lambda then, measured: self._checkpoint(then, observed, due, measured))
 
     def _checkpoint(self, ctx: Context, observed: Observation, due: Ms, measured: Measured) -> None:
-        watch = _found(ctx, observed.watch.id)
+        watch = found(ctx, observed.watch.id)
         if watch.status != store.RUNNING:
             return
         observed.look(ctx)
@@ -265,29 +250,29 @@ class DeploysService:
             notes = f"taken {format_duration(late // SECOND * SECOND)} late" if late > watch.plan.evaluate_every else ""
             rows.change_checkpoint(ctx, watch.id, point.number, taken_at=ctx.now, readings=readings, notes=notes)
             if watch.plan.sign_off:
-                key = f"{_SIGN}:{watch.id}:{point.number}"
-                ctx.set_timer(key, ctx.now + watch.plan.sign_off, _SIGN)
+                key = f"{schedule.SIGN}:{watch.id}:{point.number}"
+                ctx.set_timer(key, ctx.now + watch.plan.sign_off, schedule.SIGN)
             final = final or point.final
             text = f"checkpoint {point.number} ({point.phase}) taken: {lasting(observed)}"
             rows.tell(ctx, watch.id, "checkpoint", text)
-        self._changed(ctx, watch, "checkpoint")
+        changed(ctx, watch, "checkpoint")
         if final:
-            self._conclude(ctx, observed, watch, measured)
+            self._ending.conclude(ctx, observed, watch, measured)
         if observed.watch.id in self.observed:
-            self._next(ctx, _found(ctx, watch.id))
+            self._next(ctx, found(ctx, watch.id))
 
     def _next(self, ctx: Context, watch: Watch) -> None:
         """Set the timers of the next checkpoint."""
         left = [p for p in store.load_checkpoints(ctx.db, watch.id) if p.taken_at is None]
         if not left:
             return
-        ctx.set_timer(f"{_LOOK}:{watch.id}", left[0].due_at, _LOOK)
+        ctx.set_timer(f"{schedule.LOOK}:{watch.id}", left[0].due_at, schedule.LOOK)
         remind = left[0].due_at - watch.plan.remind
         if watch.plan.remind and remind > ctx.now:
-            ctx.set_timer(f"{_REMIND}:{watch.id}", remind, _REMIND)
+            ctx.set_timer(f"{schedule.REMIND}:{watch.id}", remind, schedule.REMIND)
 
     def _on_remind(self, ctx: Context, key: str) -> None:
-        watch = store.load_watch(ctx.db, key.removeprefix(f"{_REMIND}:"))
+        watch = store.load_watch(ctx.db, key.removeprefix(f"{schedule.REMIND}:"))
         if watch is None or watch.status != store.RUNNING:
             return
         left = [p for p in store.load_checkpoints(ctx.db, watch.id) if p.taken_at is None]
@@ -308,181 +293,23 @@ class DeploysService:
         text = f"nobody has signed checkpoint {number} within {format_duration(watch.plan.sign_off)}"
         rows.tell(ctx, watch_id, "unsigned", text)
         self._teller.tell(ctx, watch, f"unsigned:{number}", f"{watch.title}: {text}", "")
-        self._changed(ctx, watch, "unsigned")
+        changed(ctx, watch, "unsigned")
 
-    def _on_finding(self, ctx: Context, watch_id: str, row: CheckRow, found: Finding) -> None:
-        watch = _found(ctx, watch_id)
-        text = f"{row.id}: {found.level} by {found.method}: {found.reason}"
+    def _on_finding(self, ctx: Context, watch_id: str, row: CheckRow, finding: Finding) -> None:
+        watch = found(ctx, watch_id)
+        text = f"{row.id}: {finding.level} by {finding.method}: {finding.reason}"
         rows.tell(ctx, watch_id, "finding", text)
-        level, method = str(found.level), str(found.method)
-        event = WatchFound(watch_id, watch.number, watch.service, watch.version, row.id, level, method, found.reason)
+        level, method = str(finding.level), str(finding.method)
+        event = WatchFound(watch_id, watch.number, watch.service, watch.version, row.id, level, method, finding.reason)
         ctx.publish(event)
-        if found.level is Level.NOTE or found.until is not None:
+        if finding.level is Level.NOTE or finding.until is not None:
             return
-        critical = found.level is Level.CRITICAL
-        title = f"{watch.title}: {row.id} {found.level}"
+        critical = finding.level is Level.CRITICAL
+        title = f"{watch.title}: {row.id} {finding.level}"
         advice = f"\n{row.check.advice}" if row.check.advice else ""
-        self._teller.tell(ctx, watch, f"finding:{row.id}:{method}", title, f"{found.reason}{advice}", urgent=critical)
+        self._teller.tell(ctx, watch, f"finding:{row.id}:{method}", title, f"{finding.reason}{advice}", urgent=critical)
         if critical:
-            self._actor.on_critical(ctx, watch, row.id, row.check.actions, f"{row.id}: {found.reason}")
-
-    # -- concluding --------------------------------------------------------------------------------------------
-
-    def _conclude(self, ctx: Context, observed: Observation, watch: Watch, measured: Measured) -> None:
-        since = watch.started_at if not watch.extensions else watch.ends_at - watch.plan.extend
-        answers = store.load_answers(ctx.db, watch.id)
-        conclusion, outcomes = concluding.concluded(observed, since, ctx.now, measured, answers)
-        self._verdict(ctx, watch, conclusion.verdict, conclusion.because, outcomes)
-
-    def _verdict(
-        self,
-        ctx: Context,
-        watch: Watch,
-        verdict: Verdict,
-        because: Sequence[Outcome],
-        outcomes: Sequence[Outcome],
-    ) -> None:
-        last = ctx.now >= watch.ends_at
-        rows.put_verdict(ctx, watch.id, str(verdict), outcomes, final=last)
-        rows.change(ctx, watch.id, verdict=str(verdict))
-        why = "all criteria are met" if verdict is Verdict.SUCCESS else because_of(because)
-        hours = format_duration((ctx.now - watch.started_at) // SECOND * SECOND)
-        rows.tell(ctx, watch.id, "verdict", f"{verdict} after {hours}: {why}")
-        watch = _found(ctx, watch.id)
-        self._changed(ctx, watch, "concluded")
-        urgent = verdict is Verdict.FAILURE
-        self._teller.tell(ctx, watch, "verdict", f"{watch.title}: {verdict} after {hours}", why, urgent=urgent)
-        if verdict is Verdict.FAILURE:
-            self._on_failure(ctx, watch, why, last=last)
-        elif last:
-            self._at_the_end(ctx, watch, verdict, why)
-
-    def _on_failure(self, ctx: Context, watch: Watch, why: str, *, last: bool) -> None:
-        self._actor.page(ctx, watch, f"{watch.title} fails: {why}", "failure")
-        rollback = watch.plan.rollback
-        if rollback and not self._actor.under_way(ctx, watch, rollback):
-            self._actor.want(ctx, watch, rollback, BY_VERDICT, why, rows.MACHINE)
-        if not rollback or (last and not self._actor.under_way(ctx, watch, rollback)):
-            self._end(ctx, watch, store.DONE, f"{watch.verdict}: {why}", rows.MACHINE)
-
-    def _at_the_end(self, ctx: Context, watch: Watch, verdict: Verdict, why: str) -> None:
-        if verdict is Verdict.CONCERNS and watch.extensions < watch.plan.extensions:
-            dues = schedule.extended(watch.plan, watch.ends_at)
-            taken = store.load_checkpoints(ctx.db, watch.id)
-            rows.put_checkpoints(ctx, watch, dues, len(taken) + 1)
-            ends = watch.ends_at + watch.plan.extend
-            rows.change(ctx, watch.id, ends_at=ends, extensions=watch.extensions + 1)
-            rows.tell(ctx, watch.id, "extended", f"watched {format_duration(watch.plan.extend)} longer: {why}")
-            self.observed[watch.id].watch = _found(ctx, watch.id)
-            return
-        if verdict is Verdict.SUCCESS and watch.plan.retire:
-            self._actor.want(ctx, watch, watch.plan.retire, BY_VERDICT, "the watch ended in SUCCESS", rows.MACHINE)
-        self._end(ctx, watch, store.DONE, f"{verdict}: {why}", rows.MACHINE)
-
-    def _rolled_back(self, ctx: Context, watch: Watch, helped: str) -> None:
-        """A roll-back has helped, or not; a watch that only waited for it ends in either case."""
-        if watch.status != store.RUNNING:
-            return
-        if not helped:
-            if ctx.now >= watch.ends_at and not self._actor.under_way(ctx, watch, watch.plan.rollback):
-                self._end(ctx, watch, store.DONE, "the roll-back did not help", rows.MACHINE)
-            return
-        outcomes = [Outcome("rolled back", State.FAIL, helped)]
-        observed = self.observed.get(watch.id)
-        if observed is not None:
-            outcomes += concluding.checks(observed, watch.started_at, ctx.now)
-        rows.put_verdict(ctx, watch.id, str(Verdict.FAILURE), outcomes, final=True)
-        rows.change(ctx, watch.id, verdict=str(Verdict.FAILURE))
-        watch = _found(ctx, watch.id)
-        self._teller.tell(ctx, watch, "verdict", f"{watch.title} was rolled back", helped)
-        self._end(ctx, watch, store.DONE, f"rolled back: {helped}", rows.MACHINE)
-
-    def _end(self, ctx: Context, watch: Watch, status: str, why: str, by: str) -> None:
-        rows.change(ctx, watch.id, status=status, ended_at=ctx.now)
-        ctx.cancel_timer(f"{_LOOK}:{watch.id}")
-        ctx.cancel_timer(f"{_REMIND}:{watch.id}")
-        ctx.cancel_timer(f"{_TICK}:{watch.id}", durable=False)
-        self.observed.pop(watch.id, None)
-        rows.tell(ctx, watch.id, "ended", why, by)
-        self._changed(ctx, _found(ctx, watch.id), "ended", by)
-
-    def _changed(self, ctx: Context, watch: Watch, what: str, by: str = rows.MACHINE) -> None:
-        ctx.publish(WatchChanged(watch.id, watch.number, watch.service, watch.version, what, watch.verdict, by))
-
-    # -- commands ----------------------------------------------------------------------------------------------
-
-    def _cancel(self, ctx: Context, command: CancelWatch) -> Watch:
-        watch = _asked(ctx, command.ref)
-        if watch.status != store.RUNNING:
-            raise CommandError(f"the watch of {watch.title} has ended", 409)
-        self._end(ctx, watch, store.CANCELLED, command.note or "cancelled", command.by)
-        return _found(ctx, watch.id)
-
-    def _sign(self, ctx: Context, command: SignCheckpoint) -> Watch:
-        watch = _asked(ctx, command.ref)
-        taken = [p for p in store.load_checkpoints(ctx.db, watch.id) if p.taken_at is not None]
-        point = next((p for p in reversed(taken) if command.number in {0, p.number}), None)
-        if point is None:
-            raise CommandError("that checkpoint was not taken yet", 404)
-        if point.signed_at is not None:
-            raise CommandError(f"{point.signed_by} has signed checkpoint {point.number} already", 409)
-        notes = "; ".join(part for part in (point.notes, command.notes.strip()) if part)
-        values = {"signed_by": command.by, "signed_at": ctx.now, "notes": notes, "action": command.action.strip()}
-        rows.change_checkpoint(ctx, watch.id, point.number, **values)
-        ctx.cancel_timer(f"{_SIGN}:{watch.id}:{point.number}")
-        said = f": {command.notes.strip()}" if command.notes.strip() else ""
-        rows.tell(ctx, watch.id, "signed", f"checkpoint {point.number} signed{said}", command.by)
-        self._changed(ctx, watch, "signed", command.by)
-        return watch
-
-    def _answer(self, ctx: Context, command: AnswerCriterion) -> Watch:
-        watch = _asked(ctx, command.ref)
-        names = [criterion.name for criterion in watch.plan.criteria if criterion.ask]
-        if command.criterion not in names:
-            hint = did_you_mean(command.criterion, names) or "this plan asks nobody anything"
-            raise CommandError(f"nobody is asked {command.criterion!r}; {hint}", 404)
-        if command.state not in _ANSWERS:
-            raise CommandError(f"unknown answer {command.state!r}; one of {', '.join(_ANSWERS)}", 400)
-        rows.put_answer(ctx, watch.id, command.criterion, command.state, command.note, command.by)
-        text = f"{command.criterion}: {command.state}" + (f", {command.note}" if command.note else "")
-        rows.tell(ctx, watch.id, "answer", text, command.by)
-        if watch.status == store.DONE and watch.verdict == Verdict.INCONCLUSIVE:
-            self._conclude_again(ctx, watch, command)
-        self._changed(ctx, watch, "answered", command.by)
-        return _found(ctx, watch.id)
-
-    def _conclude_again(self, ctx: Context, watch: Watch, command: AnswerCriterion) -> None:
-        """An answer that came after the end: everything else stays as it was seen then."""
-        last = store.load_verdicts(ctx.db, watch.id)[-1]
-        outcomes = [Outcome(o["name"], State(o["state"]), o["reason"], o["required"]) for o in last.outcomes]
-        said = f"{command.by}: {command.note}" if command.note else f"said by {command.by}"
-        answered = [
-            dataclasses.replace(o, state=State(command.state), reason=said) if o.name == command.criterion else o
-            for o in outcomes
-        ]
-        conclusion = conclude(answered)
-        if conclusion.verdict is not Verdict.INCONCLUSIVE:
-            rows.put_verdict(ctx, watch.id, str(conclusion.verdict), answered, final=True)
-            rows.change(ctx, watch.id, verdict=str(conclusion.verdict))
-            rows.tell(ctx, watch.id, "verdict", f"{conclusion.verdict} with the answer of {command.by}")
-            if conclusion.verdict is Verdict.SUCCESS and watch.plan.retire:
-                self._actor.want(ctx, watch, watch.plan.retire, BY_VERDICT, "the watch ended in SUCCESS", rows.MACHINE)
-
-    def _note(self, ctx: Context, command: AddWatchNote) -> Watch:
-        watch = _asked(ctx, command.ref)
-        if not command.text.strip():
-            raise CommandError("the note is empty", 400)
-        rows.tell(ctx, watch.id, "note", command.text.strip(), command.by)
-        self._changed(ctx, watch, "note", command.by)
-        return watch
-
-    def _want(self, ctx: Context, command: WantWatchAction) -> Watch:
-        watch = _asked(ctx, command.ref)
-        if not command.action.strip():
-            raise CommandError("which action?", 400)
-        reason = command.reason or f"asked for by {command.by}"
-        self._actor.want(ctx, watch, command.action, BY_VERDICT, reason, command.by)
-        return watch
+            self._ending.actor.on_critical(ctx, watch, row.id, row.check.actions, f"{row.id}: {finding.reason}")
 
 
 def _previous(ctx: Context, service: str) -> str:
@@ -491,18 +318,3 @@ def _previous(ctx: Context, service: str) -> str:
         if watch.verdict == Verdict.SUCCESS:
             return watch.version
     return ""
-
-
-def _asked(ctx: Context, ref: str) -> Watch:
-    watch = store.load_watch(ctx.db, ref)
-    if watch is None:
-        raise CommandError(f"there is no deployment {ref}", 404)
-    return watch
-
-
-def _found(ctx: Context, watch_id: str) -> Watch:
-    watch = store.load_watch(ctx.db, watch_id)
-    if watch is None:
-        msg = f"the watch {watch_id} is gone"
-        raise RuntimeError(msg)
-    return watch
