@@ -103,10 +103,14 @@ class House:
         self.kernel.on_message(Apply, lambda ctx, m: self.routing.configure(ctx, m.settings))
         self.kernel.on_message(Say, lambda ctx, m: ctx.publish(m.event))
         self.kernel.on_message(Fail, self._fail)
+        self.furnish(self.kernel)
         self.kernel.observe(lambda at, event: self.events.append((at, event)))
         self.kernel.start()
         self.sim = Simulation(self.kernel, self.world, self.clock)
         self.apply(self.settings)
+
+    def furnish(self, kernel: Kernel) -> None:
+        """Register rooms beside routing; they are configured in ``apply``."""
 
     def _fail(self, ctx: Any, message: Fail) -> None:
         self.routing._on_alerts(ctx, message.event)

@@ -67,9 +67,13 @@ def put_alerts(ctx: Context, incident_id: str, alerts: Sequence[Alert]) -> None:
     """Write that alerts of an incident fire."""
     c = incident_alerts.c
     known: set[tuple[str, Ms]] = set()
+    still: set[str] = set()
     for part in _parts(alerts):
-        query = select(c.fingerprint, c.starts_at).where(c.incident_id == incident_id, c.fingerprint.in_(part))
-        known.update((row.fingerprint, row.starts_at) for row in ctx.db.execute(query))
+        query = select(c.fingerprint, c.starts_at, c.ends_at)
+        for row in ctx.db.execute(query.where(c.incident_id == incident_id, c.fingerprint.in_(part))):
+            known.add((row.fingerprint, row.starts_at))
+            if row.ends_at is None:
+                still.add(row.fingerprint)
     again: dict[tuple[str, Ms], dict[str, Any]] = {}
     fresh: dict[tuple[str, Ms], dict[str, Any]] = {}
     for alert in alerts:
@@ -79,6 +83,11 @@ def put_alerts(ctx: Context, incident_id: str, alerts: Sequence[Alert]) -> None:
         elif key not in fresh:
             texts = {"labels": _json(alert.labels.as_dict()), "annotations": _json(alert.annotations.as_dict())}
             fresh[key] = {"incident_id": incident_id, "fingerprint": key[0], "starts_at": key[1], **texts}
+    over = [{"f": fingerprint} for fingerprint in dict.fromkeys(f for f, _ in fresh) if fingerprint in still]
+    if over:
+        # Nobody said that it ended before it began again (it was damped, or its sender was away).
+        firing = c.incident_id == incident_id, c.fingerprint == bindparam("f"), c.ends_at.is_(None)
+        ctx.db.execute(update(incident_alerts).where(*firing).values(ends_at=ctx.now), over)
     if again:
         # A source may report an alert as ended and then as firing again with its old start: that row is alive again.
         same = c.incident_id == incident_id, c.fingerprint == bindparam("f"), c.starts_at == bindparam("s")
@@ -167,15 +176,21 @@ def last_word(ctx: Context, incident_id: str) -> Ms:
 def known_firing(ctx: Context, alerts: Sequence[Alert]) -> frozenset[str]:
     """Fingerprints of those alerts whose firing an incident has taken note of.
 
-    After a person has resolved an incident whose alerts still fire, these are repeated to receivers; only a new start
-    is a new firing.
+    After a person has resolved an incident whose alerts still fire, these are repeated to receivers; only a start after
+    that is a new firing.
     """
     c = incident_alerts.c
-    query = select(c.fingerprint, c.starts_at, incidents.c.status).join(incidents, incidents.c.id == c.incident_id)
+    query = select(c.fingerprint, c.starts_at, incidents.c.status, incidents.c.resolved_at)
+    query = query.join(incidents, incidents.c.id == c.incident_id)
     query = query.where(c.ends_at.is_(None))
     starts = {a.fingerprint: a.starts_at for a in alerts}
     rows = [row for part in _parts(alerts) for row in ctx.db.execute(query.where(c.fingerprint.in_(part)))]
-    return frozenset(r.fingerprint for r in rows if r.status != RESOLVED or r.starts_at == starts[r.fingerprint])
+    return frozenset(
+        r.fingerprint
+        for r in rows
+        # What is damped may have begun again in the meantime without a word.
+        if r.status != RESOLVED or starts[r.fingerprint] <= max(r.starts_at, r.resolved_at)
+    )
 
 
 def ended_in_unresolved(ctx: Context, alerts: Sequence[Alert]) -> Iterable[tuple[str, Alert]]:

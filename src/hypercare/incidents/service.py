@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from hypercare.incidents import grouping, rows, store
@@ -23,6 +24,7 @@ from hypercare.incidents.timeline import Chronicle
 from hypercare.incidents.updates import Updates
 from hypercare.kernel import CommandError
 from hypercare.model.events import (
+    AlertsBeganAgain,
     AlertsReceived,
     GroupNotified,
     IncidentAlertsJoined,
@@ -93,6 +95,7 @@ class IncidentService:
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         kernel.subscribe(GroupNotified, self._on_notified)
+        kernel.subscribe(AlertsBeganAgain, self._on_again)
         kernel.subscribe(AlertsReceived, self._on_received)
         kernel.on_timer(QUIET, self._on_quiet)
         kernel.on_message(AddNote, self._add_note)
@@ -135,13 +138,30 @@ class IncidentService:
         known = rows.known_firing(ctx, alerts)
         fresh = [alert for alert in alerts if alert.fingerprint not in known]
         for subject in grouping.subjects(fresh, self.settings):
+            self._feed(ctx, subject, goes_on(ctx, store.load_latest(ctx.db, subject.key)))
+
+    def _feed(self, ctx: Context, subject: grouping.Subject, latest: Incident | None) -> None:
+        """Alerts fire of which the latest incident does not know."""
+        if latest is None or self._is_over(ctx, latest):
+            self._open(ctx, subject)
+        elif latest.status == store.RESOLVED:
+            self._reopen(ctx, latest, subject)
+        else:
+            self._join(ctx, latest, subject.alerts)
+
+    def _on_again(self, ctx: Context, event: AlertsBeganAgain) -> None:
+        """What is no news to receivers is news where the incident was resolved before: somebody has to be paged."""
+        began = {alert.fingerprint: at for alert, at in event.alerts}
+        alerts = grouping.opening((alert for alert, _ in event.alerts), self.settings)
+        for subject in grouping.subjects(alerts, self.settings):
             latest = goes_on(ctx, store.load_latest(ctx.db, subject.key))
-            if latest is None or self._is_over(ctx, latest):
-                self._open(ctx, subject)
-            elif latest.status == store.RESOLVED:
-                self._reopen(ctx, latest, subject)
-            else:
-                self._join(ctx, latest, subject.alerts)
+            over = None if latest is None else latest.resolved_at
+            news = tuple(a for a in subject.alerts if over is None or began[a.fingerprint] >= over)
+            if over is None:
+                known = rows.known_firing(ctx, news)
+                news = tuple(a for a in news if a.fingerprint not in known)
+            if news:
+                self._feed(ctx, dataclasses.replace(subject, alerts=news), latest)
 
     def _is_over(self, ctx: Context, incident: Incident) -> bool:
         """Whether an incident ended so long ago that what fires now is another."""

@@ -42,8 +42,23 @@ class GroupNotified(DomainEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class AlertsBeganAgain(DomainEvent):
+    """Alerts have begun again before their group told their end, or while they are damped, and passed every stage.
+
+    To receivers this is no news.
+
+    Attributes:
+        alerts: with the instant at which each began, by our clock.
+
+    """
+
+    kind: ClassVar[str] = "alerts.again"
+    alerts: tuple[tuple[Alert, Ms], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class AlertResolved(DomainEvent):
-    """An alert has ended, whether or not anybody was to be notified of it."""
+    """An alert has ended, whether or not anybody was to be notified of it; one that is damped only when it is calm."""
 
     kind: ClassVar[str] = "alert.resolved"
     alert: Alert

@@ -43,7 +43,7 @@ def decide(
         return Decision(send=True, reason=Reason.NEW) if firing else Decision(send=False, reason=Reason.NEVER_NOTIFIED)
     if not flapping <= told.flapping:
         return Decision(send=True, reason=Reason.FLAPPING)
-    if (told.flapping - flapping) & (firing | resolved):
+    if (told.flapping - flapping) & (firing | resolved if send_resolved else firing):
         return Decision(send=True, reason=Reason.FLAPPING_ENDED)
     if not firing <= told.firing:
         return Decision(send=True, reason=Reason.NEW_ALERTS)

@@ -57,7 +57,8 @@ class Flap:
 class Flaps:
     """The changes of state of all alerts within the windows, and which of them flap."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: tuple[FlapRule, ...] = ()) -> None:
+        self.rules = rules
         self.flapping: dict[str, Flap] = {}
         self._changes: dict[str, list[Ms]] = {}
 
@@ -70,6 +71,26 @@ class Flaps:
             return None
         found = self.flapping[fingerprint] = Flap(at, rule.window, rule.low)
         return found
+
+    def damps(self, fingerprint: str, labels: Labels) -> bool:
+        """Whether an alert flaps and its beginnings and ends are not to be told."""
+        if fingerprint not in self.flapping:
+            return False
+        rule = rule_for(self.rules, labels)
+        return rule is not None and rule.damp
+
+    def adopt(self, fingerprint: str, labels: Labels) -> None:
+        """Have one that flaps stop by the rule that fits it now; where none does, at once."""
+        flap = self.flapping.get(fingerprint)
+        if flap is not None:
+            rule = rule_for(self.rules, labels)
+            window, low = (0, 0) if rule is None else (rule.window, rule.low)
+            self.flapping[fingerprint] = Flap(flap.since, window, low)
+
+    def last_change(self, fingerprint: str) -> Ms | None:
+        """When an alert began or ended last, by our clock; none: not within the windows."""
+        changes = self._changes.get(fingerprint)
+        return changes[-1] if changes else None
 
     def note(self, fingerprint: str, at: Ms) -> None:
         """A change that the journal knows."""
@@ -120,7 +141,7 @@ def shown(alert: Alert, text: str) -> Alert:
 
 def load(db: Connection, rules: tuple[FlapRule, ...], now: Ms) -> Flaps:
     """From the journal's changes and the rows of those that flap."""
-    flaps = Flaps()
+    flaps = Flaps(rules)
     flaps.flapping = load_flapping(db)
     spans = [rule.window for rule in rules if rule.high] + [flap.window for flap in flaps.flapping.values()]
     if not spans:

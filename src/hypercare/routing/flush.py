@@ -122,7 +122,7 @@ def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Fl
     ended = tuple([h for h in members if h.alert.ends_at is not None and h.alert.ends_at <= now])
     if index.flaps.flapping:
         # What is told as firing stays, though it may have ended for now.
-        damped = index.damped(ended, settings)
+        damped = index.damped(ended)
         ended = tuple([h for h in ended if h.fingerprint not in damped])
     over = frozenset([h.fingerprint for h in ended])
     tellings = _tellings(group, index, settings, passed, over, now) if passed else ()
@@ -135,7 +135,7 @@ def _tellings(
     """What each integration hears; ``over``: fingerprints of alerts that have ended."""
     telling = frozenset([h.fingerprint for h in passed])
     firing, resolved = telling - over, telling & over
-    flapping = index.damped(passed, settings)
+    flapping = index.damped(passed)
     damped = {fingerprint: index.flap_text(fingerprint, now) for fingerprint in sorted(flapping)}
     alerts: tuple[Alert, ...] = ()
     receiver = group.route.receiver

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypercare.channels.notification import Notification
 from hypercare.kernel import Effect
 from hypercare.model.decision import Decision, Reason
-from hypercare.model.events import GroupNotified
+from hypercare.model.events import AlertsBeganAgain, GroupNotified
 from hypercare.routing import flush as stages
 from hypercare.routing.journal import Journal
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hypercare.kernel import Context
+    from hypercare.model.alerts import Alert
+    from hypercare.model.time import Ms
     from hypercare.routing.flush import Flush, Telling
     from hypercare.routing.index import Group, Held, Index
     from hypercare.routing.settings import RoutingSettings
@@ -32,6 +34,9 @@ def flush_group(ctx: Context, index: Index, settings: RoutingSettings, group: Gr
             ctx.emit(_effect(ctx, settings, group, telling))
     if told_now:
         ctx.publish(_event(group, told_now))
+    again = _again(index, outcome) if index.again else ()
+    if again:
+        ctx.publish(AlertsBeganAgain(again))
     _remember(index, settings, group, outcome)
     _note(ctx, index, group, outcome)
     group.flushed_at = ctx.now
@@ -79,6 +84,13 @@ def _event(group: Group, told_now: list[Telling]) -> GroupNotified:
         resolved=tuple([a for a in alerts if a.ends_at is not None]),
         reason=told_now[0].decision.reason,
     )
+
+
+def _again(index: Index, outcome: Flush) -> tuple[tuple[Alert, Ms], ...]:
+    """Alerts that no stage holds back and that have begun again, and when; each beginning once."""
+    passed = {held.fingerprint: held for held in outcome.passed if held.fingerprint in index.again}
+    # An end is waited for: what has ended now may begin once more.
+    return tuple([(held.alert, index.again.pop(f)) for f, held in passed.items() if not held.ended])
 
 
 def _remember(index: Index, settings: RoutingSettings, group: Group, outcome: Flush) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from hypercare.routing.flapping import Flaps, rule_for, text_of
+from hypercare.routing.flapping import Flaps, text_of
 from hypercare.routing.inhibition import Inhibitor
 from hypercare.routing.silences import Silencer
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.routing.dedup import Told
     from hypercare.routing.inhibition import InhibitRule
-    from hypercare.routing.settings import RoutingSettings
     from hypercare.routing.silences import Silence
     from hypercare.routing.tree import Route
 
@@ -34,7 +33,7 @@ class Held:
 
     Attributes:
         guessed_end: the sender named no end; ours is ``resolve_timeout`` after it was last heard of.
-        ended: the end has been published.
+        ended: the end has been published, or is once it flaps no longer (where it is damped).
         places: routes, group labels and group ids, for the current tree.
         groups: ids of the groups it is in.
         order: its place in notifications, once it is known.
@@ -93,6 +92,8 @@ class Index:
         self.suppression_known = False
         self.silences_seen_at: Ms = 0
         self.flaps = Flaps()
+        # Alerts that began again before their groups let them go, and when: other rooms have not heard of it.
+        self.again: dict[str, Ms] = {}
         self.changes = Changes()
         # Rows of the journal that are still to be written.
         self.journal: list[dict[str, Any]] = []
@@ -112,6 +113,7 @@ class Index:
         self.inhibitor.drop(held.fingerprint, held.alert.labels)
         self.silencer.forget_alert(held.fingerprint)
         self.suppressed.pop(held.fingerprint, None)
+        self.again.pop(held.fingerprint, None)
         self.changes.alerts[held.fingerprint] = None
 
     def suppression_of(self, held: Held, now: Ms) -> Decision | None:
@@ -119,13 +121,15 @@ class Index:
         labels = held.alert.labels
         return self.inhibitor.decide(labels, now) or self.silencer.decide(held.fingerprint, labels, now)
 
-    def damped(self, members: Iterable[Held], settings: RoutingSettings) -> frozenset[str]:
-        """Fingerprints of those that flap and whose beginnings and ends are not to be told."""
+    def is_damped(self, held: Held) -> bool:
+        """Whether an alert flaps and counts as firing to everybody, though it may have ended for now."""
+        return self.flaps.damps(held.fingerprint, held.alert.labels)
+
+    def damped(self, members: Iterable[Held]) -> frozenset[str]:
+        """Fingerprints of those that are damped."""
         if not self.flaps.flapping:
             return frozenset()
-        found = (h for h in members if h.fingerprint in self.flaps.flapping)
-        rules = ((h.fingerprint, rule_for(settings.flapping, h.alert.labels)) for h in found)
-        return frozenset(fingerprint for fingerprint, rule in rules if rule is not None and rule.damp)
+        return frozenset(h.fingerprint for h in members if self.is_damped(h))
 
     def flap_text(self, fingerprint: str, now: Ms) -> str:
         """How often an alert that flaps has changed of late."""

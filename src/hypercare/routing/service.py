@@ -20,7 +20,7 @@ from hypercare.routing.merge import merge
 from hypercare.routing.silences import Silence, SilenceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
@@ -86,7 +86,7 @@ class RoutingService:
         self._index = None
         index = self._enter(ctx)
         for held in tuple(index.alerts.values()):
-            if not held.alert.resolved_at(ctx.now):
+            if not held.alert.resolved_at(ctx.now) or index.is_damped(held):
                 self._place(ctx, index, held)
         if reloaded:
             _flush_soon(ctx, index)
@@ -145,13 +145,16 @@ class RoutingService:
 
     def _on_alerts(self, ctx: Context, event: AlertsReceived) -> None:
         index = self._enter(ctx)
-        changed = [f for alert in event.alerts if (f := self._take(ctx, index, alert, event.source)) is not None]
+        ended: dict[str, Held] = {}
+        changed = [f for alert in event.alerts if (f := self._take(ctx, index, alert, event.source, ended)) is not None]
+        # One that ended and began again within what was sent at once fires.
+        _say_ended(ctx, index, (index.alerts.get(f, held) for f, held in ended.items()))
         _save(ctx, index)
         self._watch_ends(ctx, index)
         suppression.judge(ctx, index, changed)
 
-    def _take(self, ctx: Context, index: Index, received: Alert, source: str) -> str | None:
-        """Take in one alert; its fingerprint, if it is in the index and has changed."""
+    def _take(self, ctx: Context, index: Index, received: Alert, source: str, ended: dict[str, Held]) -> str | None:
+        """Take in one alert; its fingerprint, if it is in the index and has changed. If it ends, ``ended`` has it."""
         settings, now = self.settings, ctx.now
         assert settings is not None  # noqa: S101 - _enter checks it
         fingerprint = received.fingerprint
@@ -175,13 +178,15 @@ class RoutingService:
             held.ended = True
             journal.note_ended(index, held, now)
             self._flap(ctx, index, held)
-            ctx.publish(AlertResolved(alert, now))
+            ended[fingerprint] = held
         index.put_alert(held)
         if not held.ended:
             self._place(ctx, index, held)
             if old is None or old.ended:
                 journal.note_received(index, held, now)
                 self._flap(ctx, index, held)
+                if old is not None:
+                    index.again[fingerprint] = now
         elif not held.groups:
             index.drop_alert(held)
             return None
@@ -220,21 +225,22 @@ class RoutingService:
             return
         index = self._enter(ctx)
         self._ends_timer = None
-        for held in index.take_ended(ctx.now):
+        ended = index.take_ended(ctx.now)
+        for held in ended:
             journal.note_ended(index, held, ctx.now)
             self._flap(ctx, index, held)
-            ctx.publish(AlertResolved(held.alert, ctx.now))
             index.put_alert(held)
+        _say_ended(ctx, index, ended)
         _save(ctx, index)
         self._watch_ends(ctx, index)
-        suppression.judge(ctx, index)
+        suppression.judge(ctx, index, [held.fingerprint for held in ended])
 
     # -- flapping ----------------------------------------------------------------------------------------------
 
     def _flap(self, ctx: Context, index: Index, held: Held) -> None:
         """An alert began or ended: does it flap now?"""
         assert self.settings is not None  # noqa: S101 - _enter checks it
-        rule = flapping.rule_for(self.settings.flapping, held.alert.labels)
+        rule = flapping.rule_for(index.flaps.rules, held.alert.labels)
         if rule is None:
             return
         flap = index.flaps.changed(held.fingerprint, ctx.now, rule)
@@ -253,10 +259,9 @@ class RoutingService:
             flapping.forget(ctx.db, calm)
         for fingerprint in calm:
             journal.note_calm(index, fingerprint, ctx.now)
-            held = index.alerts.get(fingerprint)
-            # It was told as firing, and may have been since it ended.
-            if held is not None and held.ended:
-                ctx.publish(AlertResolved(held.alert, ctx.now))
+        # While they were damped, their ends were not told.
+        _say_ended(ctx, index, (index.alerts[f] for f in calm if f in index.alerts))
+        suppression.judge(ctx, index, calm)
         # The journal's rows are written with other changes, if there are any.
         if calm:
             rows.save(ctx.db, index)
@@ -391,6 +396,13 @@ def _watch_flaps(ctx: Context, index: Index) -> None:
     due = index.flaps.next_calm()
     if due is not None:
         ctx.set_timer(_FLAPS, max(due, ctx.now), _FLAPS, durable=False)
+
+
+def _say_ended(ctx: Context, index: Index, alerts: Iterable[Held]) -> None:
+    """Tell other rooms of those that have ended; what is damped counts as firing until it flaps no longer."""
+    for held in alerts:
+        if held.ended and not index.is_damped(held):
+            ctx.publish(AlertResolved(held.alert, ctx.now))
 
 
 def _save(ctx: Context, index: Index) -> None:

@@ -30,7 +30,8 @@ def judge(ctx: Context, index: Index, fingerprints: Iterable[str] = ()) -> None:
     changes: list[tuple[str, Decision | None]] = []
     for fingerprint in wanted:
         held = index.alerts.get(fingerprint)
-        if held is None or held.ended:
+        # What is damped counts as firing to everybody, though it may have ended for now.
+        if held is None or (held.ended and not index.is_damped(held)):
             index.suppressed.pop(fingerprint, None)
             continue
         decision = index.suppression_of(held, ctx.now)

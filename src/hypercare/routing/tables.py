@@ -19,7 +19,7 @@ alerts = Table(
     Column("source", String(16), nullable=False),
     # The end is our own guess, because the sender named none.
     Column("guessed_end", Boolean, nullable=False),
-    # The end has been published.
+    # The end has been published, or is once it flaps no longer (where it is damped).
     Column("ended", Boolean, nullable=False),
 )
 
