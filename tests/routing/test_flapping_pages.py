@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from routing_kit import FakeIntegration, House, matcher, route
+from routing_kit import Fail, FakeIntegration, House, matcher, route
 from routing_kit import settings as routing_settings
 
 from hypercare.incidents import store
 from hypercare.incidents.commands import Resolve
 from hypercare.incidents.service import IncidentService
 from hypercare.incidents.settings import IncidentSettings
+from hypercare.model.events import AlertsBeganAgain, AlertsReceived
 from hypercare.model.time import HOUR, MINUTE, SECOND, parse_rfc3339
 from hypercare.oncall.plan import Person, Plan, Policy, Step
 from hypercare.oncall.service import OnCallService
@@ -20,6 +21,8 @@ from hypercare.routing.flapping import FlapRule
 from hypercare.routing.inhibition import InhibitRule
 from hypercare.routing.intervals import TimeInterval
 from hypercare.routing.recurrence_text import read_every
+from hypercare.routing.rows import load_alerts as load_held
+from hypercare.routing.tree import build_tree
 
 NOON = parse_rfc3339("2026-01-05T12:00:00Z")
 NEVER = -1
@@ -27,7 +30,9 @@ DAMP = FlapRule(20 * MINUTE, high=6, low=2, damp=True)
 SHOW = dataclasses.replace(DAMP, damp=False)
 SHORT = dataclasses.replace(DAMP, window=4 * MINUTE)
 OFF = dataclasses.replace(DAMP, high=0, low=0)
-PLAN = Plan((Person("ada", ("console",)),), (), (Policy("default", (Step(0, ("ada",)),)),))
+PEOPLE = (Person("ada", ("console",)), Person("bob", ("console",)))
+PLAN = Plan(PEOPLE, (), (Policy("default", (Step(0, ("ada",)),)),))
+LONGER = Plan(PEOPLE, (), (Policy("default", (Step(0, ("ada",)), Step(10 * MINUTE, ("bob",)))),))
 TIMES = {"group_wait": 10 * SECOND, "group_interval": MINUTE, "repeat_interval": 4 * HOUR}
 
 
@@ -40,8 +45,8 @@ def ours(rule, root=None, *integrations, **more):
 class Ward(House):
     """Three rooms; what happens is written as ``minute what, minute what``."""
 
-    def __init__(self, settings, path=None):
-        self.pages = []
+    def __init__(self, settings, path=None, plan=PLAN):
+        self.pages, self.plan = [], plan
         super().__init__(settings, path, NOON)
         self.down = self.alert("Down", severity="critical")
         self.power = self.alert("Power")
@@ -57,7 +62,7 @@ class Ward(House):
     def apply(self, settings):
         super().apply(settings)
         self.call(IncidentSettings(quiet_time=10 * MINUTE))
-        self.call(PLAN)
+        self.call(self.plan)
 
     def deliver(self, effect, reply):
         if effect.key.startswith("page:"):
@@ -73,7 +78,9 @@ class Ward(House):
     def live(self, script):
         for line in script.split(", "):
             minute, what, *more = line.split()
-            self.run(NOON + round(float(minute) * MINUTE) - self.clock.now())
+            rest = NOON + round(float(minute) * MINUTE) - self.clock.now()
+            assert rest >= 0, f"too late for {line}"
+            self.run(rest)
             getattr(self, f"do_{what}")(*more)
             assert self.kernel.failures == 0
         return self
@@ -83,6 +90,11 @@ class Ward(House):
         starts = self.clock.now() - (HOUR if source == "late" else 0)
         self.down = dataclasses.replace(self.down, starts_at=starts)
         self.fire(self.down)
+
+    def do_promise(self):
+        """It begins, and ends in 18 seconds if nobody says more."""
+        self.down = dataclasses.replace(self.down, starts_at=self.clock.now())
+        self.fire(dataclasses.replace(self.down, ends_at=self.clock.now() + 18 * SECOND), source="api")
 
     def do_end(self):
         self.resolve(self.down)
@@ -120,6 +132,15 @@ class Ward(House):
     def do_kill(self, minutes="0"):
         self.restart(int(minutes) * MINUTE)
 
+    def do_fail(self):
+        with pytest.raises(RuntimeError, match="on purpose"):
+            self.call(Fail(AlertsReceived((self.alert("Other"),))))
+        self.kernel.failures = 0
+
+    def do_regroup(self):
+        tree = build_tree(route("others", group_by=("instance",), **TIMES))
+        self.apply(dataclasses.replace(self.settings, tree=tree, receivers={"others": (FakeIntegration("others"),)}))
+
     def do_reload(self, rule):
         self.apply(dataclasses.replace(self.settings, flapping=({"show": SHOW, "short": SHORT, "off": OFF}[rule],)))
 
@@ -151,6 +172,7 @@ AGAIN = {
     "resolved while it fires": (BETWEEN + "7 end, 8 fire, 12 wait", [0, 8], "open"),
     "resolved while it is over for now": ("6.5 resolve, 8 fire, 12 wait", [0, 8], "open"),
     "each time": ("6.5 resolve, 7 fire, 8.5 resolve, 9 end, 10 fire, 12 wait", [0, 7, 10], "open"),
+    "at that instant": ("6.5 resolve, 6.5 fire, 12 wait", [0, 7], "open"),
     "at once": ("6 fire, 6.5 resolve, 7 blink, 12 wait", [0, 7], "open"),
     "over for now when its group is looked at": (BETWEEN + "7 end, 7.5 fire, 8 end, 8.6 fire, 12 wait", [0, 9], "open"),
     "its sender's clock is behind": (BETWEEN + "7 end, 8 fire late, 12 wait", [0, 8], "open"),
@@ -171,6 +193,7 @@ KILLED = {
     "while we are away": (BETWEEN + "7 end, 7 kill 5, 13 fire, 16 wait", [0, 13], "open"),
     "silenced": (BETWEEN + "7 silence 6, 8 end, 9 fire, 11 kill, 15 wait", [0, 13], "open"),
     "twice told is once": (BETWEEN + "7 end, 8 fire, 9 kill, 10 resolve, 11 kill, 15 wait", [0, 8], "resolved"),
+    "by a failed step": (BETWEEN + "7 end, 8 fire, 8 fail, 12 wait", [0, 8], "open"),
     "over for now, then calm": ("7 kill, 10 kill, 36 wait", [0], "resolved"),
 }
 RELOADED = {
@@ -179,6 +202,7 @@ RELOADED = {
     "damped no more, resolved, again": ("6.5 resolve, 7 reload show, 8 fire, 9 wait", [0, 8], "open"),
     "nobody looks for it any more": ("7 reload off, 18 wait", [0], "resolved"),
     "calm sooner by the new rule": ("6.5 reload short, 19 wait", [0], "resolved"),
+    "other groups: its end is told": ("7 regroup, 36 wait", [0], "resolved"),
     "again in the step before": (BETWEEN + "7 end, 8 fire, 8 reload show, 9 wait", [0, 8], "open"),
 }
 PLAIN = {
@@ -190,6 +214,7 @@ PLAIN = {
     "inhibited, and a kill": (
         "0 fire, 0.5 resolve, 0.6 end, 0.8 fire, 1 dark, 4 kill, 4.5 light, 7 wait", [0, 5], "open"
     ),
+    "ends and begins at once, and fires on": ("0 fire, 1.5 blink, 30 wait", [0], "open"),
     "it fires on": ("0 fire, 0.5 resolve, 590 wait", [0], "resolved"),
     "over, and nothing more": ("0 fire, 0.5 resolve, 0.6 end, 590 wait", [0], "resolved"),
 }  # fmt: skip
@@ -208,11 +233,46 @@ def test_paged_when_it_begins_after_its_incident_is_over(tmp_path, script, pages
     assert (ward.pages, ward.statuses) == (pages, statuses)
 
 
+HUSHED = {
+    "silenced while it is over for now": ("0 flap 6, 6 silence 14, 25 wait", [0, 20]),
+    "over for now when it is silenced no more": ("0 flap 6, 6 fire, 6.5 silence 3, 7 end, 18 wait", [0, 15]),
+    "silenced; calm, and begins before its group knows": ("0 flap 6, 6 silence 60, 23.05 fire, 40 wait", [0]),
+    "silenced; the promised end, and begins before its group knows": (
+        "0 promise, 0.2 silence 60, 0.6 promise, 0.8 fire, 20 wait", [0]
+    ),
+    "silenced from the start; the step before failed": ("0 silence 12, 0 flap 6, 8 fail, 15 wait", [12]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "pages"), HUSHED.values(), ids=HUSHED)
+def test_what_holds_back_a_damped_alert_holds_back_escalations_just_as_long(script, pages):
+    assert Ward(ours(DAMP), plan=LONGER).live(script).pages == pages
+
+
 def test_receivers_hear_no_more_than_they_would():
     ward = Ward(ours(DAMP)).live("0 flap 6")
     before = len(ward.story)
     ward.live(BETWEEN + "7 end, 8 flap 20")
     assert (ward.pages, len(ward.story)) == ([0, 8], before)
+    with ward.state.read() as db:
+        (incident,) = ward.all
+        alerts = store.load_alerts(db, incident.id)
+    assert [a.ends_at is None for a in alerts].count(True) == 1, "of its firings one is under way"
+    said = [at for event in ward.of(AlertsBeganAgain) for _, at in event.alerts]
+    assert len(said) == len(dict.fromkeys(said)), "each beginning once"
+
+
+@pytest.mark.parametrize(
+    "how", ["30 wait", "7 reload show", "7 reload off", "23.05 kill", "7 fail, 23.05 fail", "7 regroup, 30 wait"]
+)
+def test_receivers_hear_of_its_end_once(tmp_path, how):
+    ward = Ward(ours(DAMP), tmp_path / "state.db").live("0 flap 6")
+    before = len(ward.story)
+    ward.live(f"{how}, 50 wait")
+    told = [line.split(" ")[-1] for line in ward.story[before:]]
+    assert told == (["+Down", "-Down"] if "regroup" in how else ["-Down"])
+    with ward.state.read() as db:
+        assert load_held(db) == [], "it is gone"
 
 
 def test_muted_until_a_route_is_heard():
@@ -223,6 +283,14 @@ def test_muted_until_a_route_is_heard():
     ward = Ward(ours(DAMP, root, intervals=times)).live(FLAPS + BETWEEN + "7 end, 8 fire, 14 wait")
     assert ward.pages == [0]
     assert ward.live("30 wait").pages == [0, 15]
+
+
+def test_muted_and_killed(tmp_path):
+    root = route("ops", routes=(route("one", mute_time_intervals=("noon",)),), **TIMES)
+    settings = ours(OFF, root, intervals={"noon": (TimeInterval(times=((721, 725),)),)})
+    script = "0 fire, 0.5 resolve, 0.6 end, 0.8 fire, 3 kill, 7 wait"
+    ward = Ward(settings, tmp_path / "state.db").live(script)
+    assert ward.pages == [0, 5]
 
 
 def test_where_ends_are_not_told_that_it_is_calm_and_over_is_not_told():

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 
 from hypercare.model.alerts import Alert
 from hypercare.model.matchers import matches_all
-from hypercare.model.time import format_duration
+from hypercare.model.time import HOUR, format_duration
 from hypercare.routing.tables import flapping, journal
 from hypercare.state import upsert
 
@@ -143,9 +143,8 @@ def load(db: Connection, rules: tuple[FlapRule, ...], now: Ms) -> Flaps:
     """From the journal's changes and the rows of those that flap."""
     flaps = Flaps(rules)
     flaps.flapping = load_flapping(db)
-    spans = [rule.window for rule in rules if rule.high] + [flap.window for flap in flaps.flapping.values()]
-    if not spans:
-        return flaps
+    # The last change is of use where nobody looks for flapping, too.
+    spans = [HOUR, *(rule.window for rule in rules), *(flap.window for flap in flaps.flapping.values())]
     c = journal.c
     query = select(c.at, c.fingerprint, c.stage).where(c.at > now - max(spans), c.stage.in_(("received", "ended")))
     last: dict[str, tuple[Ms, str]] = {}

@@ -93,9 +93,9 @@ def _note_again(index: Index, held: Held, now: Ms) -> None:
     flushed = [group.flushed_at for group in groups if group.flushed_at is not None]
     if began is None:
         return
-    # Flushes since then have passed over what is held back, and over what is damped.
+    # Flushes since then have passed over what is held back.
     waits = any(group.route.mute_time_intervals or group.route.active_time_intervals for group in groups)
-    if began > min(flushed, default=0) or waits or index.is_damped(held) or index.suppression_of(held, now) is not None:
+    if began > min(flushed, default=0) or waits or index.suppression_of(held, now) is not None:
         index.again[held.fingerprint] = began
 
 
