@@ -68,6 +68,12 @@ TABLE = [
     ("bad-weekday", "alertmanager.yml:6:20", "'freitag' is not a weekday", "one of sunday, monday, tuesday, wednesda"),
     ("binary-junk", "hypercare.yml:1:9", "not UTF-8 text: byte 0xff", "save the file as UTF-8; is it a text fil"),
     (
+        "bound-in-another-unit",
+        "hypercare.yml:8:43",
+        "400ms is 0.4 seconds, but the values are in ms",
+        "write a bare number of ms",
+    ),
+    (
         "control-character",
         "hypercare.yml:2:8",
         "a control character (U+0007), which YAML does no",

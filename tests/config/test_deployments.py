@@ -61,6 +61,13 @@ def test_numbers_have_units(text, number):
         ),
         ({"checks": [{**CHECK, "per": {"a": {"warning": 5, "critical": 1}}}]}, "critical is reached before warning"),
         ({"checks": [{**CHECK, "warning": "5 apples"}]}, "not a number with a unit"),
+        ({"checks": [{**CHECK, "unit": "ms", "critical": "400ms"}]}, "400ms is 0.4 seconds, but the values are in ms"),
+        ({"checks": [{**CHECK, "unit": "s", "warning": "2GB"}]}, "2GB is 2e.09 bytes, but the values are in s"),
+        ({"checks": [{**CHECK, "unit": "percent", "target": "5%"}]}, "5% is 0.05 of 1, but the values are in percent"),
+        ({"checks": [{**CHECK, "unit": "/min", "target": "90/min"}]}, "is 1.5 a second, but the values are in /min"),
+        ({"checks": [{**CHECK, "ratio": True, "critical": "2s"}]}, "but the values are in ratio"),
+        ({"checks": [{**CHECK, "unit": "ms", "per": {"a": {"critical": "1m"}}}]}, "1m is 60 seconds"),
+        ({"criteria": [{"name": "a", "expr": "up", "unit": "bytes", "max": "5%"}]}, "are in bytes"),
         ({"checks": [{**CHECK, "slo": 99.9}]}, "burnt by shares"),
         ({"criteria": [{"name": "a", "expr": "up"}]}, "needs min or max"),
         ({"criteria": [{"name": "a"}]}, "expr"),
@@ -69,6 +76,15 @@ def test_numbers_have_units(text, number):
 def test_refused(given, words):
     with pytest.raises(ValidationError, match=words):
         plan(**given)
+
+
+@pytest.mark.parametrize(
+    ("unit", "bound"),
+    [("s", "400ms"), ("seconds", "2m"), ("bytes", "2GB"), ("bytes/s", "10MB"), ("ratio", "5%"), ("a second", "90/min"),
+     ("ms", 400), ("ms", "400"), ("cores", "5%"), ("$/h", "2/h"), ("", "3h")],
+)  # fmt: skip
+def test_bounds_are_written_in_the_unit_of_the_values(unit, bound):
+    assert Check.model_validate({**CHECK, "unit": unit, "critical": bound}).critical is not None
 
 
 def test_bounds_of_a_service_fall_back_to_the_checks():

@@ -231,7 +231,7 @@ def test_a_leak_under_a_saw(rng):
     assert found.per_hour == pytest.approx(10, rel=0.1)
     critical = leak(samples(values), Leak(limit=1600), 0.01)
     assert critical.level is Level.CRITICAL
-    assert "reaches 1600 in" in critical.reason
+    assert "reaches 1,600 in" in critical.reason
     assert leak(samples(values), Leak(limit=1900), 0.01).level is Level.WARNING
     assert leak(samples(values), Leak(limit=1e9), 0.01).level is Level.NOTE
     assert leak(samples(values), Leak(limit=1700, usual=11), 0.01) is None

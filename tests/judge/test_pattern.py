@@ -45,7 +45,7 @@ def test_what_is_found(counters, level):
 def test_the_finding_names_kinds_counts_and_since_when():
     found = fed(kinds({"500"}), [{}, {"503": 4, "504": 10}, {"503": 9, "504": 30}])
     assert found.since == 2 * STEP
-    assert found.reason.startswith("new: '504': 30 events (1.50% of the traffic) in 5m, '503': 9 events")
+    assert found.reason.startswith("new: '504': 30 events (1.5 % of the traffic) in 5m, '503': 9 events")
     assert found.reason.endswith("none in the 1w before")
 
 

@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STORY = ROOT / "tests" / "scenarios" / "files" / "same.yml"
-DIGEST = "bb9cecc225cc24554f9d4b7167116e5192a8258978a19154d3ca0a7ea7c3acff"
+DIGEST = "ee1e919dcd2f46aee393ed13fb5601572c10d416149298b0ba54027ddaa7744d"
 EVENTS = 82
 VERSIONS = ("3.11", "3.12", "3.13")
 

@@ -144,7 +144,7 @@ def test_a_slow_leak_ends_in_concerns_and_then_in_a_roll_back(release):
     assert first.verdict == "CONCERNS"
     leak = next(f for f in r.of(store.load_findings) if f.method == "trend")
     assert leak.check == "memory · agents"
-    assert "reaches 2e+09 in" in leak.reason
+    assert "reaches 2 GB in" in leak.reason
     r.run(16 * HOUR)
     assert [name for name, _ in r.runs()] == ["restart", "roll-back"]
     assert (r.watch.status, r.watch.verdict) == ("done", "FAILURE")

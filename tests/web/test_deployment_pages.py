@@ -59,7 +59,7 @@ def test_the_whole_way(releases):
     page = shop.get("/deployments/2").text
     text = plain(page)
     assert re.search(r"critical http errors by limit", text)
-    assert "is above the critical limit of 0.05 for 1m" in text
+    assert "is above the critical limit of 5 % for 1m" in text
     assert "sum(rate(http_requests_total{service=&#34;api&#34;,status=&#34;500&#34;}[2m]))" in page
     assert re.search(r"roll-back helped asked for", text)
     assert re.search(r"FAILURE at the end fail rolled back", text)

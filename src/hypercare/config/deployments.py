@@ -11,6 +11,7 @@ from hypercare.config.discovery_containers import DockerSdConfig, KubernetesSdCo
 from hypercare.config.services import Percent
 from hypercare.config.targets import Target
 from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
+from hypercare.model.units import FLOW, PACE, PORTION, SHARE, SIZE, TIME, Unit
 
 Targets = Annotated[tuple[Target, ...], OneOrMany]
 Names = Annotated[tuple[str, ...], OneOrMany]
@@ -24,13 +25,14 @@ def _number(value: Any) -> Any:
     """``5%`` is 0.05; ``400ms`` and ``1.5GB`` are seconds and bytes, in which Prometheus' metrics count."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*(-?[\d.]+(?:e-?\d+)?)\s*([a-zA-Zµ%/]*)\s*", value)
+    match = _WITH_UNIT.fullmatch(value)
     if match is None or match[2] not in _UNITS:
         msg = f"not a number with a unit: {value!r}"
         raise refuse(msg, hint=f"units are {', '.join(unit for unit in _UNITS if unit)}")
     return float(match[1]) * _UNITS[match[2]]
 
 
+_WITH_UNIT: Final = re.compile(r"\s*(-?[\d.]+(?:e-?\d+)?)\s*([a-zA-Zµ%/]*)\s*")
 _UNITS: Final = {
     "": 1.0, "%": 0.01, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0,
     "B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30,
@@ -54,6 +56,27 @@ class Thresholds(StrictModel):
     minimum_traffic: Number | None = None
 
 
+def _agree(unit: Unit, bounds: dict[Any, Any], *at: str) -> None:
+    """Refuse a bound that is written in another unit than the values have, ``400ms`` where the expression counts ms."""
+    known = unit.known
+    if known is None:
+        return
+    for key in ("baseline", "target", "warning", "critical", "min", "max"):
+        value = bounds.get(key)
+        match = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
+        written = Unit(_MINUTES.get(match[2], match[2])).known if match is not None else None
+        if match is None or written is None:
+            continue
+        same = written[0] == known[0] or (written[0], known[0]) == (SIZE, FLOW)
+        if not same or known[1] != 1:
+            msg = f"{value} is {_number(value):g} {_BASES[written[0]]}, but the values are in {unit.word}"
+            raise refuse(msg, *at, key, hint=f"write a bare number of {unit.word}")
+
+
+_MINUTES: Final = {"m": "min"}
+_BASES: Final = {TIME: "seconds", SIZE: "bytes", SHARE: "of 1", PACE: "a second"}
+
+
 class Check(Thresholds):
     """One row of the table of thresholds.
 
@@ -63,7 +86,7 @@ class Check(Thresholds):
         by: a label by which one expression serves several services: the series whose label is the service's name.
         per: bounds of a service that differ; with ``services`` empty these are the services of the check.
         services: the check is made for each; none: for those of the plan.
-        unit: for people: s, ratio, bytes, …
+        unit: what the expression counts, for people: s, ms, bytes, MB, bytes/s, %, ratio, /min, or any other word.
         direction: which way is worse.
         ratio: whether values are shares, 0 to 1.
         traffic: PromQL: events a second behind the value; below ``minimum_traffic`` the value says nothing.
@@ -133,6 +156,18 @@ class Check(Thresholds):
 
     @model_validator(mode="before")
     @classmethod
+    def _in_one_unit(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(word := data.get("unit", ""), str):
+            unit = PORTION if data.get("ratio") is True else Unit(word)
+            _agree(unit, data)
+            per = data.get("per")
+            for service, bounds in per.items() if isinstance(per, dict) else ():
+                if isinstance(bounds, dict):
+                    _agree(unit, bounds, "per", service)
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
     def _kinds_are_not_compared(cls, data: Any) -> Any:
         return {"compare": False, **data} if isinstance(data, dict) and data.get("pattern") else data
 
@@ -195,6 +230,7 @@ class Criterion(StrictModel):
         ask: the question to a person.
         min: the least good value.
         max: the greatest good value.
+        unit: what the expression counts, as of checks.
         at: at which verdicts; none: at all.
     """
 
@@ -206,8 +242,16 @@ class Criterion(StrictModel):
     ask: str = ""
     min: Number | None = None
     max: Number | None = None
+    unit: str = ""
     at: Annotated[tuple[Duration, ...], OneOrMany] = ()
     required: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_unit(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(word := data.get("unit", ""), str):
+            _agree(Unit(word), data)
+        return data
 
     @model_validator(mode="after")
     def _bound(self) -> Self:

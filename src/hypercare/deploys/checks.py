@@ -11,6 +11,7 @@ from hypercare.judge.limits import Limit
 from hypercare.judge.reference import Measure
 from hypercare.judge.series import Direction, Scale
 from hypercare.model.time import SECOND
+from hypercare.model.units import PORTION, Unit
 
 if TYPE_CHECKING:
     from hypercare.config.deployments import Check, Thresholds
@@ -45,13 +46,18 @@ class CheckRow:
         """Events a second."""
         return self.bounds.minimum_traffic or 0.0
 
+    @property
+    def unit(self) -> Unit:
+        """Of its values."""
+        return PORTION if self.check.ratio else Unit(self.check.unit)
+
     def measure(self, step: Ms) -> Measure:
         """How it is compared with a baseline whose samples are `step` ms apart."""
         check = self.check
         # The judge counts events a sample, people say events a second.
         least = self.minimum_traffic * step / SECOND if self.traffic else 0.0
         scale = Scale.RATIO if check.ratio else Scale.LEVEL
-        return Measure(Direction(check.direction), scale, check.tolerance or _TOLERANCE[check.ratio], least)
+        return Measure(Direction(check.direction), scale, check.tolerance or _TOLERANCE[check.ratio], least, self.unit)
 
     def limits(self) -> tuple[Limit, ...]:
         """Its hard bounds, the graver first; those of a check for new kinds are none of its value."""
@@ -60,7 +66,7 @@ class CheckRow:
         above = self.check.direction != "low"
         levels = ((Level.CRITICAL, self.bounds.critical), (Level.WARNING, self.bounds.warning))
         return tuple(
-            Limit(bound, above=above, level=level, lasting=self.check.for_, minimum_traffic=self.minimum_traffic)
+            Limit(bound, above, level, self.check.for_, self.minimum_traffic, self.unit)
             for level, bound in levels
             if bound is not None
         )

@@ -11,6 +11,7 @@ from hypercare.deploys.meter import Wanted
 from hypercare.judge.findings import Level
 from hypercare.judge.verdict import Conclusion, Outcome, State, conclude
 from hypercare.model.time import SECOND, format_duration
+from hypercare.model.units import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,14 +108,15 @@ def _value(criterion: Criterion, measured: Measured, wanted_one: Wanted) -> Outc
     values = curves.alone()
     if not len(values) or not np.isfinite(values[-1]):
         return Outcome(criterion.name, State.UNKNOWN, "no data", criterion.required)
-    value = float(values[-1])
+    value, unit = float(values[-1]), Unit(criterion.unit)
     for bound, wrong, word in (
         (criterion.min, criterion.min is not None and value < criterion.min, "below"),
         (criterion.max, criterion.max is not None and value > criterion.max, "above"),
     ):
-        if wrong:
-            return Outcome(criterion.name, State.FAIL, f"{value:.4g} is {word} {bound:.4g}", criterion.required)
-    return Outcome(criterion.name, State.PASS, f"{value:.4g}", criterion.required)
+        if wrong and bound is not None:
+            shown, edge = unit.apart(value, bound)
+            return Outcome(criterion.name, State.FAIL, f"{shown} is {word} {edge}", criterion.required)
+    return Outcome(criterion.name, State.PASS, unit.of(value), criterion.required)
 
 
 def _answer(criterion: Criterion, given: Given | None) -> Outcome:

@@ -357,7 +357,7 @@ class Observation:
                 found = panel.drifting(whole, seen.reference, ctx.now, self.watch.started_at)
                 self.book.now(ctx, row, Method.DRIFT, found, whole, ctx.now)
             if row.check.leak and ctx.now - self.watch.started_at >= _MINIMUM_LEAK:
-                rule = Leak(limit=row.bounds.critical, usual=seen.usual_rise)
+                rule = Leak(limit=row.bounds.critical, usual=seen.usual_rise, unit=row.unit)
                 self.book.now(ctx, row, Method.TREND, leak(whole, rule, max(panel.trend, 1e-4)), whole, ctx.now)
             if row.check.slo is not None:
                 burnt = burning(seen.coarse.newest(1_000_000), row.check.slo / 100, ctx.now)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.judge.findings import Finding, Level, Method
 from hypercare.model.time import DAY, HOUR, MINUTE, format_duration
+from hypercare.model.units import PORTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ def burning(samples: Samples, objective: float, now: Ms, paces: Sequence[Pace] =
         covered = min(1.0, (now - begun) / pace.long)
         rate = min(long * covered, short) / budget
         if rate >= pace.factor:
+            shown = [PORTION.of(share) for share in (long, short, budget)]
             return Finding(
                 method=Method.BURN,
                 level=pace.level,
@@ -85,7 +87,7 @@ def burning(samples: Samples, objective: float, now: Ms, paces: Sequence[Pace] =
                 value=long,
                 bound=budget * pace.factor,
                 change=None,
-                reason=f"{long:.3%} failed in {format_duration(pace.long)} and {short:.3%} in"
-                f" {format_duration(pace.short)}: the budget of {budget:.3%} is spent {rate:.1f} times too fast",
+                reason=f"{shown[0]} failed in {format_duration(pace.long)} and {shown[1]} in"
+                f" {format_duration(pace.short)}: the budget of {shown[2]} is spent {rate:.1f} times too fast",
             )
     return None

@@ -34,6 +34,7 @@ SEVERE: Final = 3.0
 """So many times the tolerance is critical."""
 _LEAST: Final = 8
 _HALF: Final = 0.5
+_HARDLY: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ def _held(
     severe = probability < chance / 5 and abs(change) >= SEVERE * reference.measure.tolerance
     value = math.exp(mean) if reference.logarithmic else mean
     bound = math.exp(reference.mean) if reference.logarithmic else reference.mean
+    shown, usual = reference.measure.unit.apart(value, bound)
+    odds = f"once in {1 / probability:,.0f}" if probability > _HARDLY else "less than once in a million"
     finding = Finding(
         method=Method.DRIFT,
         level=Level.CRITICAL if severe else Level.WARNING,
@@ -92,8 +95,8 @@ def _held(
         value=value,
         bound=bound,
         change=change,
-        reason=f"over {format_duration(span)} {value:.4g} on average where the baseline has {bound:.4g};"
-        f" chance alone does that once in {1 / max(probability, 1e-12):.0f} looks",
+        reason=f"over {format_duration(span)} {shown} on average where the baseline has {usual};"
+        f" chance alone does that {odds} looks",
     )
     return probability / chance, finding
 

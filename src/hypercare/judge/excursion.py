@@ -141,6 +141,7 @@ def _finding(samples: Samples, reference: Reference, side: Side, places: tuple[i
     lasting = Level.CRITICAL if severe else Level.WARNING
     value = float(samples.values[worst])
     usually = math.exp(reference.centre) if reference.logarithmic else reference.centre
+    shown, usual_one = reference.measure.unit.apart(value, usually)
     ended = after < len(samples)
     return Finding(
         method=Method.EXCURSION,
@@ -151,6 +152,5 @@ def _finding(samples: Samples, reference: Reference, side: Side, places: tuple[i
         value=value,
         bound=usually,
         change=change,
-        reason=f"{value:.4g} where the baseline has {usually:.4g};"
-        f" it was never so far out in {reference.count} samples",
+        reason=f"{shown} where the baseline has {usual_one}; it was never so far out in {reference.count} samples",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.judge.findings import Finding, Method
 from hypercare.model.time import format_duration
+from hypercare.model.units import PLAIN, Unit
 
 if TYPE_CHECKING:
     from hypercare.judge.findings import Level
@@ -27,6 +28,7 @@ class Limit:
         level: of the finding.
         lasting: how long it must be past the bound without a break, ms; 0: one sample suffices.
         minimum_traffic: samples with less neither break nor begin anything.
+        unit: of the bound and the values, for the reason.
 
     """
 
@@ -35,6 +37,7 @@ class Limit:
     level: Level
     lasting: Ms = 0
     minimum_traffic: float = 0.0
+    unit: Unit = PLAIN
 
     def broken(self, value: float) -> bool:
         """Whether the value is past the bound."""
@@ -84,9 +87,10 @@ class Crossing:
                 continue
             side = "above" if limit.above else "below"
             lasted = f" for {format_duration(limit.lasting)}" if limit.lasting else ""
-            shown = "the last value" if math.isnan(value) else f"{value:.4g}"
-            reason = f"{shown} is {side} the {limit.level} limit of {limit.bound:.4g}{lasted}"
             bound = limit.bound
+            named = "the last value", limit.unit.of(bound)
+            shown, edge = named if math.isnan(value) else limit.unit.apart(value, bound)
+            reason = f"{shown} is {side} the {limit.level} limit of {edge}{lasted}"
             return Finding(
                 Method.LIMIT, limit.level, since, at, None, bound if math.isnan(value) else value, bound, None, reason
             )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hypercare.judge.findings import Finding, Level, Method
 from hypercare.model.time import HOUR, SECOND, format_duration
+from hypercare.model.units import PORTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -140,7 +141,7 @@ class Kinds:
 
 def _listed(worst: Sequence[tuple[str, Tally]], now: Ms) -> str:
     texts = [
-        f"{kind!r}: {tally.events:.0f} events ({tally.share:.2%} of the traffic) in"
+        f"{kind!r}: {tally.events:.0f} events ({PORTION.of(tally.share, 3)} of the traffic) in"
         f" {format_duration(max(now - tally.first, SECOND) // SECOND * SECOND)}"
         for kind, tally in worst[:_SHOWN]
     ]

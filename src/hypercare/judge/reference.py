@@ -11,6 +11,7 @@ import numpy as np
 from hypercare.judge.series import Direction, Samples, Scale
 from hypercare.judge.special import counts_tail
 from hypercare.judge.tails import Tail, fit_tail
+from hypercare.model.units import PLAIN, Unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class Measure:
         scale: amounts or shares.
         tolerance: the least change that matters: relative for LEVEL (0.1 is 10 %), in points for RATIO (0.01 is one).
         minimum_traffic: samples with less are left out.
+        unit: of the values, for reasons.
 
     """
 
@@ -42,6 +44,7 @@ class Measure:
     scale: Scale = Scale.LEVEL
     tolerance: float = 0.1
     minimum_traffic: float = 0.0
+    unit: Unit = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

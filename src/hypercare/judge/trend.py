@@ -17,6 +17,7 @@ import numpy as np
 from hypercare.judge.findings import Finding, Level, Method
 from hypercare.judge.special import normal_quantile
 from hypercare.model.time import DAY, HOUR, MINUTE, format_duration
+from hypercare.model.units import PLAIN, Unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,6 +109,7 @@ class Leak:
         soon: a limit reached within this time is critical, ms.
         horizon: and within this one a warning, ms.
         usual: the greatest rise per hour that the baseline has, in the value's unit.
+        unit: of the values, for the reason.
 
     """
 
@@ -116,6 +118,7 @@ class Leak:
     soon: Ms = 12 * HOUR
     horizon: Ms = 7 * DAY
     usual: float = 0.0
+    unit: Unit = PLAIN
 
 
 def leak(samples: Samples, rule: Leak, chance: float) -> Finding | None:
@@ -135,7 +138,10 @@ def leak(samples: Samples, rule: Leak, chance: float) -> Finding | None:
             level = Level.NOTE
         elif left <= rule.soon:
             level = Level.CRITICAL
-    ahead = "" if left is None else f"; at this pace it reaches {rule.limit:.4g} in {format_duration(_minutes(left))}"
+    shown = rule.unit.of
+    ahead = ""
+    if left is not None and rule.limit is not None:
+        ahead = f"; at this pace it reaches {shown(rule.limit)} in {format_duration(_minutes(left))}"
     return Finding(
         method=Method.TREND,
         level=level,
@@ -145,6 +151,6 @@ def leak(samples: Samples, rule: Leak, chance: float) -> Finding | None:
         value=found.level,
         bound=begin if rule.limit is None else rule.limit,
         change=rise / abs(begin) if begin else None,
-        reason=f"rises by {found.per_hour:.4g} an hour ({found.low:.4g} to {found.high:.4g})"
+        reason=f"rises by {shown(found.per_hour)} an hour ({shown(found.low)} to {shown(found.high)})"
         f" since {format_duration(_minutes(found.span))}{ahead}",
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from hypercare.judge.trend import slope
 from hypercare.model.time import DAY, HOUR
+from hypercare.model.units import Unit
 
 if TYPE_CHECKING:
     from hypercare.deploys.checks import CheckRow
@@ -23,6 +24,7 @@ CERTAINTY: Final = 0.05
 """The two-sided error of the interval of a slope."""
 NOTHING: Final = "\N{EN DASH}"
 """How a value that is not there is written."""
+_DIGITS: Final = 3
 _MONEY: Final = re.compile(r"(\$|€|£|[A-Z]{3})/(h|hour|d|day)")
 
 
@@ -161,22 +163,12 @@ def _cost(row: CheckRow, during: Samples, before: Samples | None, span: Ms) -> C
 
 def shown(value: float | None, row: CheckRow) -> str:
     """A value of a check for people: ``12.5 ms``, ``0.3 %``, ``1.2 GB``; a dash where there is none."""
-    return written(value, row.check.unit, ratio=row.check.ratio)
+    return NOTHING if value is None or math.isnan(value) else row.unit.of(value, _DIGITS)
 
 
-def written(value: float | None, unit: str, *, ratio: bool = False) -> str:
-    """A value in a unit for people."""
-    if value is None or math.isnan(value):
-        return NOTHING
-    if ratio:
-        return f"{_short(value * 100)} %"
-    if unit == "s":
-        return f"{_short(value * 1000)} ms" if abs(value) < 1 and value else f"{_short(value)} s"
-    if unit == "bytes":
-        for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-            if abs(value) >= size:
-                return f"{_short(value / size)} {name}"
-    return f"{_short(value)} {unit}".rstrip()
+def written(value: float | None, unit: str) -> str:
+    """A value in a unit for people; a dash where there is none."""
+    return NOTHING if value is None or math.isnan(value) else Unit(unit).of(value, _DIGITS)
 
 
 def _short(value: float) -> str:
