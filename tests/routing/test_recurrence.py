@@ -157,6 +157,8 @@ def test_states_between_windows():
     weekend = recurring("sat,sun", at("2026-01-01T00:00"), at("2026-01-10T00:00"))
     assert window_text(weekend, at("2026-01-03T03:00")) == "2026-01-03 00:00 to 2026-01-05 00:00 (Europe/Madrid)"
     assert window_text(recurring("sat", *two_weeks()), at("2026-01-01T00:00")) == "00:00-24:00 (Europe/Madrid)"
+    always = recurring("mon-sun 00:00-24:00", at("2026-01-01T09:15"), at("2026-01-10T00:00"))
+    assert window_text(always, at("2026-01-03T03:00")) == "2026-01-01 09:15 to 2026-01-10 00:00 (Europe/Madrid)"
 
 
 def two_weeks():

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from hypercare.config import time_intervals as ti
-from hypercare.model.time import DAY
+from hypercare.model.time import DAY, Ms
 from hypercare.routing.from_config import time_interval
 from hypercare.routing.intervals import Ranges, TimeInterval, clock_text
-from hypercare.routing.recurrence import Recurrence
+from hypercare.routing.recurrence import Recurrence, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hypercare.model.time import Ms
     from hypercare.routing.silences import Silence
 
 _WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -32,6 +31,8 @@ _YEARS: Final = re.compile(r"\d{4}(?:-\d{4})?(?:,\d{4}(?:-\d{4})?)*", re.ASCII)
 _MIDNIGHT: Final = 24 * 60
 _MOST: Final = 100
 """Intervals of one recurrence."""
+_FAR: Final[Ms] = 31 * DAY
+"""A window is told as it recurs if its edge is this near to the silence."""
 _SHAPE: Final = "expected such as 'mon-fri 02:00-04:00', 'days 1-7 22:00-06:00', 'sat,sun', 'dec 2026 days 24,25'"
 
 
@@ -100,7 +101,11 @@ def window_text(silence: Silence, at: Ms) -> str:
     if window is None or silence.recurrence is None:
         return ""
     # Somebody who reads "02:00-04:00" knows it again, though the silence itself began at 02:17.
-    window = silence.recurrence.window(window.begins, window.begins - 31 * DAY, window.ends + 31 * DAY) or window
+    since, until = window.begins - _FAR, window.ends + _FAR
+    whole = silence.recurrence.window(window.begins, since, until) or window
+    # One that has no edge there is as long as the silence itself.
+    begins_at = whole.begins if whole.begins > since else window.begins
+    window = Window(begins_at, whole.ends if whole.ends < until else window.ends)
     intervals = silence.recurrence.intervals
     place = next((each for each in intervals if each.contains(window.begins)), intervals[0])
     begins, ends = place.local(window.begins), place.local(window.ends)
