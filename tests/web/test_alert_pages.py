@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import re
 
 import pytest
 from web_kit import Shop
+
+from hypercare.model.time import format_rfc3339
 
 EVIL = "<script>alert(1)</script>\"'"
 
@@ -76,6 +79,21 @@ def test_a_silence_from_the_form_to_its_end(shop):
     shop.run(1)
     assert "Expired (2)" in shop.get("/silences").text
     assert "<strong>Down</strong>" in shop.get("/alerts?state=active").text
+
+
+def test_an_alert_that_flaps_says_so_and_since_when(shop):
+    alert = {"labels": {"alertname": "Queue", "severity": "critical"}}
+    for _ in range(3):
+        shop.post("/api/v2/alerts", body=[alert])
+        shop.run(60)
+        shop.post("/api/v2/alerts", body=[{**alert, "endsAt": format_rfc3339(shop.clock.now())}])
+        shop.run(60)
+    shop.post("/api/v2/alerts", body=[alert])
+    shop.run(1)
+    badge = '<span class="badge flapping">flapping</span>'
+    page = shop.get("/alerts").text
+    assert page.count(badge) == shop.get("/").text.count(badge) == 1
+    assert re.search("began to flap <time[^>]*>1m ago</time>", page)
 
 
 def test_a_silence_for_later(shop):

@@ -54,7 +54,7 @@ def alerts(url: Url = DEFAULT_URL, json: Json = False) -> None:
     else:
         rows = [
             (
-                a["status"]["state"] + (", flaps" if a.get("flappingSince") else ""),
+                a["status"]["state"] + (", flapping" if a.get("flappingSince") else ""),
                 *(a["labels"].get(name, "") for name in ("severity", "alertname")),
                 a["labels"].get("service") or a["labels"].get("job", ""),
                 local(a["startsAt"]),

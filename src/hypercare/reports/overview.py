@@ -53,7 +53,13 @@ class TargetLine:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AlertLine:
-    """One firing alert; ``suppressed_by`` says in words who holds its notifications back."""
+    """One firing alert.
+
+    Attributes:
+        suppressed_by: says in words who holds its notifications back.
+        flapping_since: none: it does not flap.
+
+    """
 
     name: str
     severity: str
@@ -63,7 +69,7 @@ class AlertLine:
     labels: Labels
     suppressed_by: str
     runbook_url: str
-    flaps: bool = False
+    flapping_since: Ms | None = None
 
     @property
     def matchers(self) -> str:
@@ -203,7 +209,7 @@ def alert_line(view: AlertView) -> AlertLine:
         labels=labels,
         suppressed_by=", ".join(reasons),
         runbook_url=annotations.get("runbook_url"),
-        flaps=view.flapping_since is not None,
+        flapping_since=view.flapping_since,
     )
 
 
