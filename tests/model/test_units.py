@@ -22,7 +22,7 @@ WORDS = ["", "s", "ms", "min", "bytes", "MiB", "kB/s", "ratio", "%", "/min", "a 
         ("MB", 500, "500 MB"), ("MiB", 1, "1.049 MB"), ("bytes/s", -2e6, "-2 MB/s"), ("%", 3.2, "3.2 %"),
         ("ratio", 0.0301, "3.01 %"), ("ratio", 12.5, "1,250 %"), ("/min", 120, "120/min"), ("a minute", 120, "120 a minute"),
         ("a request", 12, "12 a request"), ("$/h", -1.5, "-1.5 $/h"), ("", 3.0051, "3.005"), ("", 1234567.8, "1,234,568"),
-        ("", 1e16, "1e+16"), ("", 1e-7, "1e-07"), ("", -math.inf, "-∞"), ("s", math.nan, "none"),
+        ("", 1e16, "1e+16"), ("", 1e-7, "1e-07"), ("", 999.99, "1,000"), ("", -math.inf, "-∞"), ("s", math.nan, "none"),
     ],
 )  # fmt: skip
 def test_written(word, value, text):

@@ -96,7 +96,7 @@ PORTION: Final = Unit("ratio")
 def _number(value: float, digits: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if 1000 <= abs(value) < 1e15:
+    if 1000 <= abs(float(f"{value:.{digits}g}")) < 1e15:
         whole = len(f"{abs(value):.0f}")
         text = f"{value:,.{max(0, digits - whole)}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text

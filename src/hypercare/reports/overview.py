@@ -12,6 +12,7 @@ from hypercare.config.objectives import ERRORS, LEFT, objectives_of
 from hypercare.incidents.store import load_incidents
 from hypercare.kernel.tables import outbox
 from hypercare.model.severity import Severity
+from hypercare.model.units import PLAIN, PORTION
 from hypercare.oncall.store import on_call_now
 from hypercare.routing.store import load_alerts
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from hypercare.routing.store import AlertView
 
 OK, WARNING, CRITICAL, UNKNOWN = "ok", "warning", "critical", "unknown"
+_SLOW = 0.05
+"""A pace below which none is told."""
+_TWICE = 1.05
+"""So many times its whole an error budget is spent before the number is told."""
 _RANK = {OK: 0, UNKNOWN: 1, WARNING: 2, CRITICAL: 3}
 
 
@@ -93,6 +98,28 @@ class Budget:
     percent: float
     left: float | None
     burn: float | None
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing is left."""
+        return self.left is not None and self.left <= 0
+
+    @property
+    def pace(self) -> str:
+        """How fast it is spent now, in words; empty where it hardly is."""
+        if self.burn is None or self.burn < _SLOW:
+            return ""
+        return f"burns {PLAIN.of(self.burn, 3)}\N{MULTIPLICATION SIGN}"
+
+    @property
+    def said(self) -> str:
+        """What is left, in words."""
+        if self.left is None:
+            return "not measured yet"
+        if self.left > 0:
+            return f"{PORTION.of(self.left, 3)} left"
+        times = 1 - self.left
+        return "all spent" if times < _TWICE else f"spent {PLAIN.of(times, 3)}\N{MULTIPLICATION SIGN}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
