@@ -24,7 +24,7 @@ from cramjam import zstd
 from hypercare.collectors.exposition import ExpositionError, Meta, ScrapeCache, Series, parse
 from hypercare.config.remote import Otlp
 from hypercare.ingest import BadRequestError
-from hypercare.ingest.otlp.requests import Encoding, translate_body
+from hypercare.ingest.otlp import Encoding, translate_body
 from hypercare.ingest.protocol import unpack
 from hypercare.ingest.remote_v1 import decode_v1
 from hypercare.ingest.remote_v2 import V2Cache, decode_v2

@@ -242,3 +242,14 @@ def test_a_log_in_is_asked_for(platform, cli, target):
     beyond = cli("serve", "--config", "hypercare.yml", "--data", str(platform / "d3"), "--listen", "0.0.0.0:0")
     assert beyond.returncode == 2
     assert "web.token_file" in beyond.stderr
+
+
+def test_a_server_loads_what_few_need_only_when_it_is_needed():
+    """20 MB of memory together; what loads one of them again at start fails here."""
+    rare = {
+        "alembic", "argon2", "cryptography", "dns", "google.protobuf", "hypercare.sim", "markdown_it", "psycopg",
+        "smtplib", "sqlalchemy.dialects.postgresql", "xml.etree.ElementTree",
+    }  # fmt: skip
+    code = f"import sys, hypercare.cli.serve, hypercare.web; print(sorted({rare!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -24,7 +24,7 @@ from hypercare.collectors.exposition import (
     Series,
     parse,
 )
-from hypercare.collectors.exposition.client_model import MetricFamily
+from hypercare.collectors.exposition.client_model import message_class
 from hypercare.collectors.exposition.lines import Meta
 from hypercare.collectors.exposition.protobuf import families
 from hypercare.collectors.scrape.http_source import accept_header
@@ -45,7 +45,7 @@ GOLDEN = bytes.fromhex(
 
 
 def family(name, kind, *metrics, text=""):
-    made = MetricFamily(name=name, type=kind, help=text)
+    made = message_class("MetricFamily")(name=name, type=kind, help=text)
     for metric in metrics:
         made.metric.add(**metric)
     data = made.SerializeToString()

@@ -22,9 +22,9 @@ from hypercare.incidents.settings import Component, IncidentSettings, StatusPage
 from hypercare.incidents.statusview import ORDER, status_view, worst
 from hypercare.kernel import CommandError
 from hypercare.model.events import StatusPostWanted
+from hypercare.model.plain import plain
 from hypercare.model.severity import Severity
 from hypercare.model.time import DAY, HOUR, MINUTE
-from hypercare.sim.eventlog import plain
 
 PAGE = StatusPage(
     "Shop", "https://status.example", (Component("Ordering", "carts", ("api-gw", "orders-db")), Component("Search", "", ("vector",)))

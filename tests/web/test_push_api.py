@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web_kit import START
 
-from hypercare.collectors.exposition.client_model import MetricFamily
+from hypercare.collectors.exposition.client_model import message_class
 from hypercare.ingest import BadRequestError
 from hypercare.ingest.push.families import families_of
 from hypercare.ingest.push.path import group_of
@@ -92,11 +92,11 @@ def test_labels_of_the_group_override_and_histograms_belong_together(shop):
 
 def protobuf():
     families = [
-        MetricFamily(name="c_total", help="h", type=0, metric=[{"label": [{"name": "a", "value": "b"}], "counter": {"value": 4}}]),
-        MetricFamily(name="g", type=1, metric=[{"gauge": {"value": -1.5}}]),
-        MetricFamily(name="u", type=3, metric=[{"untyped": {"value": 2}}]),
-        MetricFamily(name="s", type=2, metric=[{"summary": {"sample_count": 2, "sample_sum": 3, "quantile": [{"quantile": 0.5, "value": 1}]}}]),
-        MetricFamily(name="h", type=4, metric=[{"histogram": {"sample_count": 2, "sample_sum": 3, "bucket": [{"upper_bound": 1, "cumulative_count": 1}]}}]),
+        message_class("MetricFamily")(name="c_total", help="h", type=0, metric=[{"label": [{"name": "a", "value": "b"}], "counter": {"value": 4}}]),
+        message_class("MetricFamily")(name="g", type=1, metric=[{"gauge": {"value": -1.5}}]),
+        message_class("MetricFamily")(name="u", type=3, metric=[{"untyped": {"value": 2}}]),
+        message_class("MetricFamily")(name="s", type=2, metric=[{"summary": {"sample_count": 2, "sample_sum": 3, "quantile": [{"quantile": 0.5, "value": 1}]}}]),
+        message_class("MetricFamily")(name="h", type=4, metric=[{"histogram": {"sample_count": 2, "sample_sum": 3, "bucket": [{"upper_bound": 1, "cumulative_count": 1}]}}]),
     ]  # fmt: skip
     parts = [family.SerializeToString() for family in families]
     assert all(len(part) < 128 for part in parts)
@@ -138,7 +138,9 @@ def test_a_refused_push_changes_nothing_but_the_time_of_failure(shop, body, head
 
 
 def nameless(**metric):
-    family = MetricFamily(type=1, metric=[{"gauge": {"value": 1}, **metric.pop("metric", {})}], **metric)
+    family = message_class("MetricFamily")(
+        type=1, metric=[{"gauge": {"value": 1}, **metric.pop("metric", {})}], **metric
+    )
     return bytes((family.ByteSize(),)) + family.SerializeToString()
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
-from typing import Final
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING, Final
 
 from hypercare.kernel import CommandError
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 SHORTEST: Final = 10
 _LONGEST: Final = 1000
@@ -45,8 +46,14 @@ class Passwords:
     """Hashes and verifies by Argon2, a few at a time; by default at the cost that its authors advise."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
+        self._given = hasher
         self._places = threading.BoundedSemaphore(_AT_ONCE)
+
+    @functools.cached_property
+    def _hasher(self) -> PasswordHasher:
+        from argon2 import PasswordHasher  # noqa: PLC0415 - for those who have passwords
+
+        return self._given or PasswordHasher()
 
     def hash(self, name: str, password: str) -> str:
         """The Argon2 hash of a new password.
@@ -64,6 +71,8 @@ class Passwords:
 
     def verify(self, stored: str, password: str) -> bool:
         """Whether the password is the one of a hash; takes as long where there is no hash."""
+        from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - as above
+
         try:
             with self._places:
                 return self._hasher.verify(stored or _NOBODY, password) and bool(stored)

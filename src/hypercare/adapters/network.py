@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Any
-
-import dns.asyncquery
-import dns.asyncresolver
-import dns.exception
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import dns.resolver
+from typing import TYPE_CHECKING
 
 from hypercare.adapters.tls import not_after, tls_context, tls_version
 from hypercare.ports import DnsAnswer, DnsQuery, PortError, TcpProbe, TcpResult
@@ -23,6 +14,7 @@ from hypercare.ports import DnsAnswer, DnsQuery, PortError, TcpProbe, TcpResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hypercare.adapters.dns_messages import DnsRecords
     from hypercare.adapters.ioloop import IoLoop
 
 _RECORDS = {"A": socket.AF_INET, "AAAA": socket.AF_INET6}
@@ -50,20 +42,19 @@ async def _resolve(query: DnsQuery) -> DnsAnswer | PortError:
             if not query.server and query.record_type in _RECORDS:
                 answer = await _by_system(query)
             else:
-                answer = _answer(await _by_message(query))
-    except (TimeoutError, dns.exception.Timeout):
+                from hypercare.adapters import dns_messages  # noqa: PLC0415 - 2 MB, for those who ask DNS
+
+                answer = await dns_messages.ask(query)
+    except TimeoutError:
         text = f"no answer for {query.name} within {query.timeout / 1000:g} s"
         return PortError("timeout", text, time.perf_counter() - began)
-    except (dns.exception.DNSException, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         return PortError("dns", f"{query.name}: {error or type(error).__name__}", time.perf_counter() - began)
     rcode, answers, authorities, additionals = answer
     return DnsAnswer(rcode, answers, authorities, additionals, time.perf_counter() - began)
 
 
-_Answer = tuple[str, tuple[tuple[str, str, str, int], ...], int, int]
-
-
-async def _by_system(query: DnsQuery) -> _Answer:
+async def _by_system(query: DnsQuery) -> DnsRecords:
     """As every program of this machine resolves: hosts file, search domains, all that."""
     loop = asyncio.get_running_loop()
     kind = query.record_type
@@ -77,64 +68,6 @@ async def _by_system(query: DnsQuery) -> _Answer:
         raise
     addresses = dict.fromkeys(str(address[0]) for *_, address in found)
     return "NOERROR", tuple((query.name, kind, address, 0) for address in addresses), 0, 0
-
-
-async def _by_message(query: DnsQuery) -> dns.message.Message:
-    seconds = query.timeout / 1000
-    if not query.server:
-        resolver = dns.asyncresolver.Resolver()
-        try:
-            found = await resolver.resolve(
-                query.name,
-                query.record_type,
-                lifetime=seconds,
-                raise_on_no_answer=False,
-                search=True,
-                tcp=query.transport == "tcp",
-            )
-        except dns.resolver.NXDOMAIN as error:
-            responses: dict[Any, dns.message.Message] = error.kwargs.get("responses", {})
-            if not responses:
-                raise
-            return next(iter(responses.values()))
-        answer: dns.message.Message = found.response
-        return answer
-    host, port = await _server(query.server)
-    message = dns.message.make_query(query.name, query.record_type)
-    if query.transport == "tcp":
-        return await dns.asyncquery.tcp(message, host, seconds, port)
-    response, _ = await dns.asyncquery.udp_with_fallback(message, host, seconds, port)
-    return response
-
-
-async def _server(text: str) -> tuple[str, int]:
-    """Address and port of a DNS server given as host:port, host, or a bracketed IPv6 address."""
-    host, colon, port = text.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        host, port = text, "53"
-    host = host.strip("[]")
-    try:
-        return str(ipaddress.ip_address(host)), int(port)
-    except ValueError:
-        found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)
-        return str(found[0][4][0]), int(port)
-
-
-def _answer(message: dns.message.Message) -> _Answer:
-    found: list[tuple[str, str, str, int]] = []
-    for records in message.answer:
-        name, kind = records.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(records.rdtype)
-        for record in records:
-            item: Any = record
-            if kind == "SRV":
-                found.append((name, kind, item.target.to_text(), item.port))
-            elif kind == "TXT":
-                found.append((name, kind, b"".join(item.strings).decode("utf-8", "replace"), 0))
-            else:
-                found.append((name, kind, record.to_text(), 0))
-    authorities = sum(len(r) for r in message.authority)
-    additionals = sum(len(r) for r in message.additional)
-    return dns.rcode.to_text(message.rcode()), tuple(found), authorities, additionals
 
 
 async def _connect(probe: TcpProbe) -> TcpResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text
 
-from hypercare.state import metadata
+from hypercare.state import hash_index, metadata
 
 messages = Table(
     "channel_messages",
@@ -28,8 +28,7 @@ messages = Table(
     Column("closed", Boolean, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("ix_channel_messages_ref", "ref"),
-    # Subjects may be longer than a tree of PostgreSQL takes.
-    Index("ix_channel_messages_subject", "subject", postgresql_using="hash"),
+    hash_index("ix_channel_messages_subject", "subject"),
     Index("ix_channel_messages_closed_at", "closed", "at"),
 )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from hypercare import __version__
-from hypercare.cli.client import ServerError
+from hypercare.cli.failure import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

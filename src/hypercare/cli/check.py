@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from hypercare.adapters.realtime import pause
-from hypercare.cli.client import DEFAULT_URL, Json, ServerError, Url, request
+from hypercare.cli.client import DEFAULT_URL, Json, Url, request
+from hypercare.cli.failure import ServerError
 from hypercare.cli.show import as_json, clean, local, table
 from hypercare.model.errors import InputError
 

@@ -13,6 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 import typer
 
+from hypercare.cli.failure import ServerError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from email.message import Message
@@ -22,19 +24,6 @@ Url = Annotated[str, typer.Option("--url", envvar="HYPERCARE_URL", help="A runni
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str, typer.Option("--by", envvar="HYPERCARE_USER", help="Who you are; your log-in name by default.")]
 _TIMEOUT_SECONDS = 35
-
-
-class ServerError(Exception):
-    """No answer, or a refusal; the text is for the user.
-
-    Attributes:
-        status: the HTTP status, or 0 where there was no answer.
-
-    """
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):

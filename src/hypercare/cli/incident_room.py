@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import typer
 
-from hypercare.cli.client import DEFAULT_URL, By, Json, ServerError, Url, request, request_text, whoami
+from hypercare.cli.client import DEFAULT_URL, By, Json, Url, request, request_text, whoami
+from hypercare.cli.failure import ServerError
 from hypercare.cli.show import as_json, clean, local, table
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from hypercare.adapters.system import SystemClock
-from hypercare.cli.client import DEFAULT_URL, Json, ServerError, Url, request
+from hypercare.cli.client import DEFAULT_URL, Json, Url, request
+from hypercare.cli.failure import ServerError
 from hypercare.cli.given import duration, instant
 from hypercare.cli.show import as_json, clean, table
 from hypercare.model.errors import InputError, Problem

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hypercare.cli.client import DEFAULT_URL, ServerError
+from hypercare.cli.client import DEFAULT_URL
+from hypercare.cli.failure import ServerError
 from hypercare.cli.given import duration, history, instant, routes_config
 from hypercare.cli.show import as_json, clean
 from hypercare.model.errors import InputError

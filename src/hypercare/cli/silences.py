@@ -9,7 +9,8 @@ from urllib.parse import quote
 import typer
 
 from hypercare.adapters.system import SystemClock
-from hypercare.cli.client import DEFAULT_URL, Json, ServerError, Url, request, whoami
+from hypercare.cli.client import DEFAULT_URL, Json, Url, request, whoami
+from hypercare.cli.failure import ServerError
 from hypercare.cli.show import as_json, local, table
 from hypercare.model.matchers import MatchOp
 from hypercare.model.time import format_rfc3339, parse_duration, parse_rfc3339

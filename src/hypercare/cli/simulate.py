@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from hypercare.cli.client import ServerError
+from hypercare.cli.failure import ServerError
 from hypercare.cli.show import as_json, clean
 from hypercare.model.errors import InputError
 

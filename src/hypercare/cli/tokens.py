@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import typer
 
-from hypercare.cli.client import DEFAULT_URL, Json, ServerError, Url, request
+from hypercare.cli.client import DEFAULT_URL, Json, Url, request
+from hypercare.cli.failure import ServerError
 from hypercare.cli.show import as_json, local, table
 
 app = typer.Typer(help="Tokens of programs: list, add, revoke.", no_args_is_help=True)

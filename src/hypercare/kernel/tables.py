@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
-from hypercare.state import metadata
+from hypercare.state import hash_index, metadata
 
 timers = Table(
     "timers",
@@ -34,8 +34,7 @@ outbox = Table(
     # The receiver asked us to slow down: until next_at nothing else goes to this target.
     Column("held", Boolean),
     Index("ix_outbox_state_seq", "state", "seq"),
-    # Subjects may be longer than a tree of PostgreSQL takes.
-    Index("ix_outbox_subject", "subject", postgresql_using="hash"),
+    hash_index("ix_outbox_subject", "subject"),
     Index("ix_outbox_target_seq", "target", "seq"),
     Index("ix_outbox_done_at", "done_at"),
     sqlite_autoincrement=True,

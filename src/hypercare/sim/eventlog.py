@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hypercare.model.labels import Labels
+from hypercare.model.plain import plain
 from hypercare.model.time import format_rfc3339
 
 if TYPE_CHECKING:
     from hypercare.model.events import DomainEvent
     from hypercare.model.time import Ms
-
-
-def plain(value: Any) -> Any:
-    """A frozen value as JSON can hold it: labels as objects, data classes by field."""
-    if isinstance(value, Labels):
-        return value.as_dict()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(v) for v in value]
-    return value
 
 
 class EventLog:

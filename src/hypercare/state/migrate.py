@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
-from hypercare.state.schema import metadata
+from hypercare.state.schema import create_tables
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -45,7 +45,7 @@ def upgrade(engine: Engine) -> None:
     version = _version(engine)
     if version is None:
         with engine.begin() as connection:
-            metadata.create_all(connection)
+            create_tables(connection)
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
             connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": newest()})
     elif version != newest():

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Index, MetaData
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_HASH: Final = "hash"
 
 # Named constraints, so that migrations can address them on every database.
 metadata = MetaData(
@@ -14,3 +21,19 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def hash_index(name: str, column: str) -> Index:
+    """An index of texts that may be longer than a tree of PostgreSQL takes (2,704 bytes): a hash there."""
+    # Not as postgresql_using: that loads the dialect, 2 MB, for everybody.
+    return Index(name, column, info={_HASH: True})
+
+
+def create_tables(connection: Connection) -> None:
+    """All tables and indexes, in an empty database."""
+    if connection.dialect.name == "postgresql":
+        for table in metadata.tables.values():
+            for index in table.indexes:
+                if index.info.get(_HASH):
+                    index.dialect_options["postgresql"]["using"] = "hash"
+    metadata.create_all(connection)

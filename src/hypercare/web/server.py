@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         exposed: other machines can reach this server, so that somebody always has to log in, whatever is configured.
 
     """
+    # FastAPI asks of every parameter whether it is a model of pydantic 1; where that cannot be loaded, none is: 1.4 MB.
+    sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]
     # The usual pages of documentation load scripts from elsewhere; /docs is one of ours.
     web = FastAPI(
         title="hypercare",
@@ -102,11 +105,12 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         docs_router(web, pages),
     )
     for router in routers:
-        web.include_router(router)
+        # As they are: include_router keeps every route a second time, 5 MB.
+        web.router.routes.extend(router.routes)
     web.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _health(web, app, load)
     errors.install(web, pages.error)
-    demands = Demands([*web.routes, *(route for router in routers for route in router.routes)], endpoints)
+    demands = Demands(web.routes, endpoints)
     web.state.demands = demands
     describe_refusals(web, demands)
     # Added last, asked first.

@@ -1,24 +1,18 @@
 """Messages of Prometheus' protobuf format (``io.prometheus.client``, proto2), built from a table of their fields.
 
-The numbers and types are those of the public ``metrics.proto`` of prometheus/client_model.
+The numbers and types are those of the public ``metrics.proto`` of prometheus/client_model. Protobuf itself is loaded at
+the first message, as most platforms send none.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import functools
+from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+if TYPE_CHECKING:
+    from google.protobuf import descriptor_pb2, descriptor_pool
 
-_KINDS: Final = {
-    "double": descriptor_pb2.FieldDescriptorProto.TYPE_DOUBLE,
-    "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-    "uint64": descriptor_pb2.FieldDescriptorProto.TYPE_UINT64,
-    "uint32": descriptor_pb2.FieldDescriptorProto.TYPE_UINT32,
-    "int64": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
-    "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
-    "sint32": descriptor_pb2.FieldDescriptorProto.TYPE_SINT32,
-    "sint64": descriptor_pb2.FieldDescriptorProto.TYPE_SINT64,
-}
+_KINDS: Final = ("double", "string", "uint64", "uint32", "int64", "int32", "sint32", "sint64")
 # name → fields as (number, name, type); "*": repeated, another message's name: such a message. An enumeration is read
 # as the number that it is on the wire.
 _MESSAGES: Final[dict[str, tuple[tuple[int, str, str], ...]]] = {
@@ -55,7 +49,49 @@ _MESSAGES: Final[dict[str, tuple[tuple[int, str, str], ...]]] = {
 _PACKAGE: Final = "hypercare.exposition"
 
 
+class MessageError(ValueError):
+    """Bytes that are no such message."""
+
+
+def message_of(name: str, data: bytes) -> Any:
+    """A message; its attributes are those of the table above.
+
+    Raises:
+        MessageError: these bytes are none.
+
+    """
+    try:
+        return message_class(name).FromString(data)
+    except _decode_error() as error:
+        raise MessageError(str(error)) from None
+
+
+def _decode_error() -> type[Exception]:
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - 2 MB, for those who are sent messages
+
+    return DecodeError
+
+
+@functools.cache
+def message_class(name: str) -> Any:
+    """The class of a message, by its name in the table above."""
+    from google.protobuf import message_factory  # noqa: PLC0415 - 2 MB, for those who are sent messages
+
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+@functools.cache
+def _pool() -> descriptor_pool.DescriptorPool:
+    from google.protobuf import descriptor_pool  # noqa: PLC0415 - 2 MB, for those who are sent messages
+
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(_file())
+    return pool
+
+
 def _file() -> descriptor_pb2.FileDescriptorProto:
+    from google.protobuf import descriptor_pb2  # noqa: PLC0415 - 2 MB, for those who are sent messages
+
     file = descriptor_pb2.FileDescriptorProto(name="hypercare/exposition.proto", package=_PACKAGE, syntax="proto2")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
@@ -64,22 +100,8 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
             field.label = field.LABEL_REPEATED if kind.startswith("*") else field.LABEL_OPTIONAL
             item = kind.removeprefix("*")
             if item in _KINDS:
-                field.type = _KINDS[item]
+                field.type = getattr(field, f"TYPE_{item.upper()}")
             else:
                 field.type = field.TYPE_MESSAGE
                 field.type_name = f".{_PACKAGE}.{item}"
     return file
-
-
-_POOL: Final = descriptor_pool.DescriptorPool()
-_POOL.Add(_file())
-
-
-def _message(name: str) -> Any:
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-Metric: Final = _message("Metric")
-"""Class of one metric; its objects have the attributes of the table above."""
-MetricFamily: Final = _message("MetricFamily")
-"""Class of a family."""

@@ -12,10 +12,9 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from hypercare.collectors.exposition.cache import DROPPED, Parsed, check_limit
-from hypercare.collectors.exposition.client_model import Metric
+from hypercare.collectors.exposition.client_model import MessageError, message_of
 from hypercare.collectors.exposition.lines import NO_NAMES, ExpositionError, Meta
 from hypercare.collectors.exposition.native import NativeLimits, from_classic, is_native, read_native
 from hypercare.collectors.exposition.parser import bound_text
@@ -499,8 +498,8 @@ def _key(data: bytes, start: int, pos: int, metric: Any) -> bytes:
 
 def _decode(data: bytes, start: int, stop: int) -> Any:
     try:
-        metric = Metric.FromString(data[start:stop])
-    except DecodeError:
+        metric = message_of("Metric", data[start:stop])
+    except MessageError:
         msg = f"byte {start}: not a metric of the protobuf format"
         raise ExpositionError(msg) from None
     if len(metric.label) > _MOST_LABELS:

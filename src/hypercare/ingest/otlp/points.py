@@ -7,8 +7,6 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, DataPointFlags
-
 from hypercare.ingest.native import BadHistogramError, Timed
 from hypercare.ingest.otlp.attributes import ResourceLabels, labels_of, scope_labels, value_text
 from hypercare.ingest.otlp.histograms import check_classic, custom, exponential
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+        AggregationTemporality,
         ExponentialHistogramDataPoint,
         HistogramDataPoint,
         Metric,
@@ -38,8 +37,10 @@ if TYPE_CHECKING:
     Texts: TypeAlias = tuple[tuple[str, str], ...]
     Point: TypeAlias = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint | SummaryDataPoint
 
-_NO_VALUE: Final = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
-_CUMULATIVE: Final = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+# DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK and AGGREGATION_TEMPORALITY_CUMULATIVE of opentelemetry/proto/metrics/v1:
+# the messages themselves are loaded at the first request.
+_NO_VALUE: Final = 1
+_CUMULATIVE: Final = 2
 _NS_PER_MS: Final = 1_000_000
 _REMEMBERED: Final = 50_000
 _TARGET_INFO: Final = MetricMetadata("target_info", "gauge", "Target metadata")

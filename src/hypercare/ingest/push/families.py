@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
 from hypercare.collectors.exposition import ExpositionError, Format, Meta, Series, choose_format, parse
-from hypercare.collectors.exposition.client_model import MetricFamily
+from hypercare.collectors.exposition.client_model import MessageError, message_of
 from hypercare.collectors.exposition.lines import text_series
 from hypercare.collectors.exposition.parser import bound_text
 from hypercare.collectors.exposition.render import escape_value, format_value
@@ -56,7 +54,7 @@ def families_of(body: bytes, content_type: str, group: Labels) -> tuple[Family, 
             _protobuf(body) if format_ is Format.PROTOBUF else parse(body, openmetrics=format_ is Format.OPENMETRICS)
         )
         return _collect(entries, group)
-    except (ExpositionError, WireError, DecodeError) as error:
+    except (ExpositionError, WireError, MessageError) as error:
         msg = f"the body cannot be read: {error}"
         raise BadRequestError(msg) from None
 
@@ -129,8 +127,7 @@ def _protobuf(body: bytes) -> Iterator[Meta | Series]:
         if at + size > len(body):
             msg = f"byte {at}: a family is cut off"
             raise WireError(msg)
-        family = MetricFamily()
-        family.ParseFromString(body[at : at + size])
+        family = message_of("MetricFamily", body[at : at + size])
         at += size
         kind = _TYPES[family.type] if 0 <= family.type < len(_TYPES) else "unknown"
         base = _utf8(family.name)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hypercare.model.events import AlertsReceived, GroupNotified, IncidentOpened
-from hypercare.sim.eventlog import plain
+from hypercare.model.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,10 +11,10 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from hypercare.auditor.store import load_findings
 from hypercare.incidents.store import load_incident
 from hypercare.kernel import CommandError
+from hypercare.model.plain import plain
 from hypercare.oncall.acting import load_requests
 from hypercare.oncall.clocks import MarkPhase, load_clocks
 from hypercare.reports.escalations import escalations_under_way
-from hypercare.sim.eventlog import plain
 from hypercare.web.api.timed import timed, timed_values
 from hypercare.web.calls import call
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypercare.model.plain import plain
 from hypercare.model.time import format_rfc3339
-from hypercare.sim.eventlog import plain
 
 
 def timed(value: Any) -> Any:
