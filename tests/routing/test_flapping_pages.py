@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from routing_kit import Fail, FakeIntegration, House, matcher, route
 from routing_kit import settings as routing_settings
 
@@ -30,6 +34,8 @@ DAMP = FlapRule(20 * MINUTE, high=6, low=2, damp=True)
 SHOW = dataclasses.replace(DAMP, damp=False)
 SHORT = dataclasses.replace(DAMP, window=4 * MINUTE)
 OFF = dataclasses.replace(DAMP, high=0, low=0)
+SOON = dataclasses.replace(DAMP, high=4, low=1)
+RULES = {"show": SHOW, "short": SHORT, "off": OFF}
 PEOPLE = (Person("ada", ("console",)), Person("bob", ("console",)))
 PLAN = Plan(PEOPLE, (), (Policy("default", (Step(0, ("ada",)),)),))
 LONGER = Plan(PEOPLE, (), (Policy("default", (Step(0, ("ada",)), Step(10 * MINUTE, ("bob",)))),))
@@ -142,7 +148,7 @@ class Ward(House):
         self.apply(dataclasses.replace(self.settings, tree=tree, receivers={"others": (FakeIntegration("others"),)}))
 
     def do_reload(self, rule):
-        self.apply(dataclasses.replace(self.settings, flapping=({"show": SHOW, "short": SHORT, "off": OFF}[rule],)))
+        self.apply(dataclasses.replace(self.settings, flapping=(RULES[rule],)))
 
     def do_wait(self):
         pass
@@ -305,3 +311,53 @@ def test_where_ends_are_not_told_that_it_is_calm_and_over_is_not_told():
     before = len(ward.story)
     ward.live("40 wait")
     assert len(ward.story) == before
+
+
+FIRST = [("fire", 31), ("end", 31)] * 2
+DEEDS = (
+    "fire",
+    "fire",
+    "end",
+    "end",
+    "blink",
+    "resolve",
+    "resolve",
+    "silence 2",
+    "dark",
+    "fail",
+    "reload show",
+    "kill",
+)
+HISTORY = st.lists(st.tuples(st.sampled_from(DEEDS), st.sampled_from([1, 31, 61])), min_size=4, max_size=9)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(HISTORY)
+def test_whatever_happens_what_begins_after_its_incident_is_over_is_paged(history):
+    """What fires in the end has an open incident, unless somebody resolved that after it began."""
+    began = resolved = NEVER
+    with tempfile.TemporaryDirectory() as folder:
+        ward = Ward(ours(SOON), Path(folder) / "state.db")
+        for deed, seconds in FIRST + history:
+            verb, *more = deed.split()
+            if verb == "resolve":
+                if "open" not in ward.statuses:
+                    continue
+                resolved = ward.clock.now()
+            began = {"fire": ward.clock.now() if began == NEVER else began, "end": NEVER}.get(verb, began)
+            if verb == "blink":
+                began = ward.clock.now()
+            getattr(ward, f"do_{verb}")(*more)
+            ward.run(seconds * SECOND)
+        ward.do_light()
+        ward.run(4 * MINUTE)
+        assert ward.kernel.failures == 0
+        if began > resolved:
+            assert ward.statuses.endswith("open"), ward.statuses
+            assert ward.pages, "somebody was paged"
+        elif began != NEVER:
+            assert ward.statuses.endswith("resolved"), ward.statuses
+        ward.do_end()
+        ward.run(HOUR)
+        assert "open" not in ward.statuses
+        ward.state.close()
