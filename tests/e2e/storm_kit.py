@@ -83,7 +83,7 @@ route: {{receiver: hook, group_by: ["..."], group_wait: 0s, group_interval: 1s, 
 receivers: [{{name: hook, webhook_configs: [{{url: "http://127.0.0.1:{port}/hook"}}]}}]
 """
 _SERVICE = re.compile(r"svc-\d{4}-x")
-_MARKED_WITHIN = 2.0
+_MARKED_WITHIN = 5.0
 """Seconds after which the mark of what was accepted must be there, on a busy machine."""
 
 
