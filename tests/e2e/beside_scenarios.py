@@ -248,7 +248,7 @@ AGAIN = 24.0
 """When senders send again after the restart, as Prometheus does: Alertmanager forgot all alerts."""
 RESTARTED: dict[str, Scenario] = {
     "nothing happens": Scenario((fire(0, "Down/a"), fire(AGAIN, "Down/a", starts=0)), {"group_interval": "24s"}),
-    "ends meanwhile": Scenario((fire(0, "Down/a"), resolve(AGAIN, "Down/a")), {"group_interval": "23s"}),
+    "ends meanwhile": Scenario((fire(0, "Down/a"), resolve(AGAIN, "Down/a")), {"group_interval": "23s200ms"}),
     "one more meanwhile": Scenario(
         (fire(0, "Down/a"), Step(AGAIN, "push", (*fire(0, "Down/a", starts=0).alerts, *fire(0, "Down/b", starts=15).alerts))),
         {"group_interval": "23s200ms"},

@@ -159,6 +159,21 @@ def test_nothing_measured_since_is_unclear_and_pages(shop):
     assert not s.says("restart helped:")
 
 
+def test_that_it_cannot_be_told_yet_is_said_once_through_restarts(shop, tmp_path):
+    s = shop(a="[restart, back]", data=tmp_path / "data")
+    s.deeds["restart"] = lambda: setattr(s.api, "up", False)
+    s.deploy()
+    s.set(a=3)
+    s.run(6 * MINUTE)
+    assert s.says("cannot be told yet")
+    for _ in range(2):
+        s.restart()
+        s.api.up = False
+        s.run(3 * MINUTE)
+    assert s.states == [("restart", "done")]
+    assert sum("cannot be told yet" in text for text in s.journal) == 1
+
+
 def test_what_helped_but_did_not_last_is_followed_by_the_next(shop):
     s = shop(a="[restart, back]")
     s.deeds["restart"] = lambda: s.set(a=1)

@@ -208,7 +208,9 @@ class Actor:
         patience = max(_PATIENCE * watch.plan.verify, _LEAST_PATIENCE, *(observed.seen[c].reach for c in blind))
         if ctx.now - max(ended, observed.taken_up) < patience:
             if not observed.followed[request.id]:
-                rows.tell(ctx, watch.id, "action", f"whether {request.action} helped cannot be told yet: {missing}")
+                line = f"whether {request.action} helped cannot be told yet"
+                if not rows.has_told(ctx, watch.id, line, ended):
+                    rows.tell(ctx, watch.id, "action", f"{line}: {missing}")
                 observed.followed[request.id] = True
             ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
             return

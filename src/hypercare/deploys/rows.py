@@ -34,6 +34,13 @@ def tell(ctx: Context, watch_id: str, kind: str, text: str, by: str = MACHINE) -
     ctx.db.execute(insert(tables.journal).values(row))
 
 
+def has_told(ctx: Context, watch_id: str, beginning: str, since: Ms) -> bool:
+    """Whether the journal has a line that begins like this, from an instant on; of an earlier process, too."""
+    c = tables.journal.c
+    query = select(tables.journal).where(c.watch_id == watch_id, c.at >= since)
+    return any(row.text.startswith(beginning) for row in ctx.db.execute(query))
+
+
 def change(ctx: Context, watch_id: str, **values: Any) -> None:
     """Change columns of a watch."""
     ctx.db.execute(update(tables.watches).where(tables.watches.c.id == watch_id).values(values))
