@@ -179,3 +179,19 @@ def test_another_recurrence_is_another_silence_once_it_has_begun():
     assert not can_update(old, new, at("2026-01-02T00:00"))
     assert can_update(old, recurring("mon", old.starts_at, old.ends_at + HOUR), at("2026-01-02T00:00"))
     assert can_update(old, new, at("2025-12-31T00:00"))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("mon-sun 02:00-04:00", "mon-sun 02:00-04:00 UTC"), ("fri-mon", "fri-mon UTC"), ("thu-tue", "thu-tue UTC"),
+        ("sat,sun", "sat,sun UTC"), ("sun-sat", "sun-sat UTC"), ("mon,sat,sun", "mon,sat,sun UTC"),
+        ("wed,fri-sun", "wed,fri-sun UTC"), ("mon-sat,sun-wed", "mon-sat,sun-wed UTC"),
+    ],
+)  # fmt: skip
+def test_days_over_the_weekend_are_said_in_one(written, said):
+    recurrence = read_every(written)
+    assert str(recurrence) == said
+    for day in range(1, 8):
+        at_noon = at(f"2026-03-0{day}T12:00")
+        assert read_every(said).contains(at_noon) == recurrence.contains(at_noon)

@@ -6,6 +6,7 @@ import calendar
 import dataclasses
 import datetime as dt
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -93,7 +94,7 @@ class TimeInterval:
     def __str__(self) -> str:
         """As ``recurrence_text.read_every`` reads it, e.g. ``mon-fri 02:00-04:00 Europe/Madrid``."""
         parts = [
-            _ranges_text(self.weekdays, lambda n: _WEEKDAYS[n]),
+            _ranges_text(_over_the_weekend(self.weekdays), lambda n: _WEEKDAYS[n]),
             _ranges_text(self.months, lambda n: _MONTHS[n - 1]),
             f"days {_ranges_text(self.days_of_month, str)}" if self.days_of_month else "",
             _ranges_text(self.years, lambda n: f"{n:04d}"),
@@ -110,6 +111,16 @@ def clock_text(minute: int) -> str:
 
 def _ranges_text(ranges: Ranges, name: Callable[[int], str]) -> str:
     return ",".join(name(begin) if begin == end else f"{name(begin)}-{name(end)}" for begin, end in ranges)
+
+
+def _over_the_weekend(weekdays: Ranges) -> Ranges:
+    """Weeks begin on Sunday here; what goes on over it reads better in one: ``fri-mon``, ``mon-sun``."""
+    for first, second in pairwise(weekdays):
+        weekend_alone = (first, second) == ((6, 6), (0, 0))
+        if first[1] == 6 and second[0] == 0 and first[0] > second[1] and not weekend_alone:
+            one = (first[0], second[1])
+            return tuple(one if pair == first else pair for pair in weekdays if pair != second)
+    return weekdays
 
 
 @lru_cache(maxsize=256)
