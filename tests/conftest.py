@@ -18,6 +18,20 @@ settings.register_profile(
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 sys.path.insert(0, str(Path(__file__).parent))
 POSTGRES = pytest.StashKey()
+# What the tests of such a file share takes long to make, or takes the machine: one worker runs them all.
+TOGETHER = {
+    "tests/browser/test_live_watch.py": "demo",
+    "tests/demo/test_demonstration.py": "demo",
+    "tests/demo/test_platform.py": "demo",
+    "tests/e2e/test_beside_alertmanager.py": "beside",
+    "tests/e2e/test_prometheus_api_peer.py": "prometheus api",
+    "tests/rehearse/test_replay.py": "replay",
+    "tests/routing/test_peer.py": "peer",
+    "tests/state/test_every_table.py": "every table",
+    "tests/state/test_replicas.py": "replicas",
+    "tests/tsdb/test_every_byte.py": "every byte",
+}
+WHOLE_FILES = ("tests/cli/", "tests/web/")
 
 
 def pytest_addoption(parser):
@@ -29,6 +43,19 @@ def pytest_configure(config):
         from postgres_kit import OnPostgres
 
         config.stash[POSTGRES] = OnPostgres()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """By file, as marks of groups do not reach the scheduler under pytest 9."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return TOGETHER.get(file, file if file.startswith(WHOLE_FILES) else nodeid)
+
+    return Together(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.slow]
 HYPERCARE = [sys.executable, "-m", "hypercare"]
 SHORTER = (("[20s]", "[10s]"), ("verify: 45s", "verify: 24s"))
 """The plan `quick` of the demo takes its two minutes from windows of 20 s; with half of that a test need not wait."""

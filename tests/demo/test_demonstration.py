@@ -126,7 +126,6 @@ class Terminal:
 @pytest.mark.e2e
 @pytest.mark.slow
 @pytest.mark.peer
-@pytest.mark.xdist_group("demo")
 def test_a_fault_is_seen_at_the_terminal_from_breaking_to_healing(directory):
     if shutil.which("prometheus") is None:
         pytest.skip("Debian's prometheus is not installed")
@@ -165,7 +164,6 @@ def test_a_fault_is_seen_at_the_terminal_from_breaking_to_healing(directory):
 
 @pytest.mark.e2e
 @pytest.mark.slow
-@pytest.mark.xdist_group("demo")
 def test_a_hypercare_that_ends_takes_the_demo_with_it_and_its_words_are_shown(directory):
     terminal = Terminal(
         directory, "echo hypercare.yml:3:1: unknown key; exit 2", layout.choose_ports(None)[layout.CONTROL]

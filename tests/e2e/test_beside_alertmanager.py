@@ -14,7 +14,6 @@ from beside_scenarios import INTERVALS, RELOAD_AT, RELOADED, RESTARTED, STEADY, 
 pytestmark = [
     pytest.mark.peer,
     pytest.mark.slow,
-    pytest.mark.xdist_group("beside"),  # what is played is played once, for all tests
     pytest.mark.skipif(
         shutil.which("prometheus-alertmanager") is None,
         reason="prometheus-alertmanager is not installed (apt install it)",

@@ -29,7 +29,6 @@ BINARY = shutil.which("prometheus-alertmanager")
 pytestmark = [
     pytest.mark.peer,
     pytest.mark.slow,
-    pytest.mark.xdist_group("peer"),  # what is played is played once, for all tests
     pytest.mark.skipif(BINARY is None, reason="prometheus-alertmanager is not installed (apt install it)"),
 ]
 
