@@ -79,7 +79,7 @@ class Actor:
             if last.state == HELPED:
                 ctx.cancel_timer(f"{VERIFY}:{last.id}")
                 if watch.id in self._observed:
-                    self._observed[watch.id].followed.pop(last.id, None)
+                    self._observed[watch.id].followed.discard(last.id)
                 self._in_vain(ctx, watch, last, f"{reason}; it came back after {last.action} had helped")
 
     def under_way(self, ctx: Context, watch: Watch, action: str) -> bool:
@@ -119,7 +119,7 @@ class Actor:
             # An action whose end nobody knows is not begun again: what it did shows in the checks.
             ctx.set_timer(f"{VERIFY}:{request.id}", ctx.now + watch.plan.verify, VERIFY)
             if watch.id in self._observed:
-                self._observed[watch.id].followed[request.id] = False
+                self._observed[watch.id].followed.add(request.id)
             return
         why = f"{event.action} {event.state}: {event.text}"
         self._in_vain(ctx, watch, request, why)
@@ -138,7 +138,7 @@ class Actor:
             # The watch is not taken up yet after a restart.
             ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
             return
-        observed.followed.setdefault(request.id, False)
+        observed.followed.add(request.id)
         ended = request.ended_at or request.asked_at
         # After a restart findings are as they were before it: what is seen since counts.
         since = max(ended, observed.taken_up)
@@ -159,7 +159,7 @@ class Actor:
 
     def _did_not_help(self, ctx: Context, watch: Watch, request: Request, still: list[str]) -> None:
         text = f"{request.action} did not help: {', '.join(still)} still critical {_waited(ctx, request)} later"
-        self._observed[watch.id].followed.pop(request.id, None)
+        self._observed[watch.id].followed.discard(request.id)
         rows.change_request(ctx, request.id, state=IN_VAIN)
         rows.tell(ctx, watch.id, "action", text)
         self._in_vain(ctx, watch, request, text)
@@ -179,7 +179,7 @@ class Actor:
         concerned = self._concerned(observed, watch, request)
         if still:
             text = f"{request.action} helped, but not for long: {', '.join(still)} critical again"
-            observed.followed.pop(request.id, None)
+            observed.followed.discard(request.id)
             rows.change_request(ctx, request.id, state=IN_VAIN)
             rows.tell(ctx, watch.id, "action", text)
             self._in_vain(ctx, watch, request, text)
@@ -187,7 +187,7 @@ class Actor:
         elif any(k.level is Level.CRITICAL for check in concerned for k in observed.book.open(check)):
             ctx.set_timer(key, ctx.now + watch.plan.verify, VERIFY)
         else:
-            observed.followed.pop(request.id, None)
+            observed.followed.discard(request.id)
 
     def _concerned(self, observed: Observation, watch: Watch, request: Request) -> list[str]:
         """The checks that an action is to help: a roll-back all that were critical, others those that name them."""
@@ -207,15 +207,13 @@ class Actor:
         missing = f"no usable sample of {', '.join(blind)} since {after}"
         patience = max(_PATIENCE * watch.plan.verify, _LEAST_PATIENCE, *(observed.seen[c].reach for c in blind))
         if ctx.now - max(ended, observed.taken_up) < patience:
-            if not observed.followed[request.id]:
-                line = f"whether {request.action} helped cannot be told yet"
-                if not rows.has_told(ctx, watch.id, line, ended):
-                    rows.tell(ctx, watch.id, "action", f"{line}: {missing}")
-                observed.followed[request.id] = True
+            line = f"whether {request.action} helped cannot be told yet"
+            if not rows.has_told(ctx, watch.id, line, ended):
+                rows.tell(ctx, watch.id, "action", f"{line}: {missing}")
             ctx.set_timer(key, ctx.now + watch.plan.evaluate_every, VERIFY)
             return
         text = f"whether {request.action} helped cannot be told: {missing}"
-        observed.followed.pop(request.id, None)
+        observed.followed.discard(request.id)
         rows.change_request(ctx, request.id, state=UNCLEAR)
         rows.tell(ctx, watch.id, "action", text)
         self.page(ctx, watch, f"{watch.title}: {text}", f"action:{request.id}")

@@ -142,7 +142,7 @@ class Observation:
 
     Attributes:
         taken_up: when this process began to look.
-        followed: actions whose effect is waited for, and whether it was told that it cannot be seen yet.
+        followed: ids of actions whose effect is waited for.
 
     """
 
@@ -160,7 +160,7 @@ class Observation:
         self.measured_until: Ms = watch.started_at
         self.sampled_until: Ms = watch.started_at
         self.busy = False
-        self.followed: dict[str, bool] = {}
+        self.followed: set[str] = set()
 
     @property
     def panel(self) -> Panel:
