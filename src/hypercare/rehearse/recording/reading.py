@@ -82,24 +82,19 @@ class _Folder:
     """A data folder of ours, open as long as it is read."""
 
     def __init__(self, path: Path, replay: Replay) -> None:
-        self._stack = contextlib.ExitStack()
-        try:
-            db = self._stack.enter_context(read_only(store_directory(path)))
-            snapshot = db.snapshot()
-        except BaseException:
-            self._stack.close()
-            raise
-        stats = snapshot.stats(1)
-        if stats.min_time is None or stats.max_time is None:
-            self._stack.close()
-            raise InputError([Problem(str(path), 0, 0, "there is no sample in it")])
-        # Hours that are not asked for are not even read.
-        first = max(stats.min_time, replay.begin or 0)
-        last = stats.max_time if replay.end is None else min(stats.max_time, replay.end)
-        if last < first:
-            self._stack.close()
-            raise InputError([Problem(str(path), 0, 0, _NEVER)])
-        self._inner = StoreRecording(str(path), snapshot, _ALL, first, last)
+        with contextlib.ExitStack() as stack:
+            snapshot = stack.enter_context(read_only(store_directory(path))).snapshot()
+            stats = snapshot.stats(1)
+            if stats.min_time is None or stats.max_time is None:
+                raise InputError([Problem(str(path), 0, 0, "there is no sample in it")])
+            # Hours that are not asked for are not even read.
+            first = max(stats.min_time, replay.begin or 0)
+            last = stats.max_time if replay.end is None else min(stats.max_time, replay.end)
+            if last < first:
+                raise InputError([Problem(str(path), 0, 0, _NEVER)])
+            self._inner = StoreRecording(str(path), snapshot, _ALL, first, last)
+            # From here on it stays open.
+            self._stack = stack.pop_all()
         self.name, self.first, self.last = self._inner.name, self._inner.first, self._inner.last
 
     def pieces(self) -> Iterator[Piece]:
