@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -17,7 +18,10 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 sys.path.insert(0, str(Path(__file__).parent))
+from alone_kit import turns  # noqa: E402 -- found by the line above
+
 POSTGRES = pytest.StashKey()
+TURNS = turns()
 # What the tests of such a file share takes long to make, or takes the machine: one worker runs them all.
 TOGETHER = {
     "tests/browser/test_live_watch.py": "demo",
@@ -56,6 +60,18 @@ def pytest_xdist_make_scheduler(config, log):
             return TOGETHER.get(file, file if file.startswith(WHOLE_FILES) else nodeid)
 
     return Together(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol():
+    with TURNS.beside() if TURNS else contextlib.nullcontext():
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def alone():
+    """A context in which no other worker runs a test: for what is compared with a clock."""
+    return TURNS.alone if TURNS else contextlib.nullcontext
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import heapq
 import http.server
@@ -14,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -23,7 +25,6 @@ from hypercare.model.time import format_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
 FAR = 3600.0
 """Seconds after which the alerts end that a scenario does not end itself."""
@@ -155,6 +156,38 @@ class Side:
     def _call(self, step: Step, _begun: float, _scenario: str) -> None:
         assert step.action is not None
         step.action(self)
+
+
+class Waits:
+    """For how long a program was ready to run and no processor was free (``schedstat`` of its threads)."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._seen: list[tuple[float, float]] = []
+        self._of: dict[tuple[int, str], int] = {}
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.05):
+            waited = 0
+            tasks = Path(f"/proc/{self._side.process.pid}/task")
+            with contextlib.suppress(OSError):  # a thread, or the program, has ended
+                for task in tasks.iterdir():
+                    total = int((task / "schedstat").read_text().split()[1])
+                    key = self._side.process.pid, task.name
+                    waited += total - self._of.get(key, 0)
+                    self._of[key] = total
+            self._seen.append((time.time(), waited / 1e9))
+
+    def between(self, begin: float, end: float) -> float:
+        """Seconds waited by all threads together; both times are those of the clock."""
+        return sum(waited for at, waited in self._seen if begin <= at <= end + 0.05)
+
+    def stop(self) -> None:
+        self._done.set()
+        self._thread.join()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -327,6 +360,7 @@ class Play:
             self.write(side, later=False)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda side: side.start(), self.sides))
+        self.waits = {side.name: Waits(side) for side in self.sides}
 
     def write(self, side: Side, *, later: bool) -> None:
         side.configure(configuration(self.scenarios, self.intervals, later=later))
@@ -368,6 +402,8 @@ class Play:
                 origin = begun + self.offsets.get(name, 0)
                 running += [(side.name, name, pool.submit(side.do, step, origin, name)) for side in self.sides]
             time.sleep(max(0.0, begun + length - time.time()))
+            for waits in self.waits.values():
+                waits.stop()
             for side_name, name, future in running:
                 self.statuses.setdefault((side_name, name), []).append(future.result())
 
