@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -57,7 +58,7 @@ def test_evidence_is_kept_at_the_opening(room):
     assert values
     assert {e["kind"] for e in kept} == {"graph", "deployments", "alerts"}
     page = room.get("/incidents/1").text
-    assert '<svg class="chart"' in page
+    assert re.search(r'<div class="plot"><svg class="marks".*?<text x="100%".*?<span class="zone">UTC</span>', page)
 
 
 def test_the_whole_work_of_an_incident_over_the_api(room):

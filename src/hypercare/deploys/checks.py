@@ -48,8 +48,10 @@ class CheckRow:
 
     @property
     def unit(self) -> Unit:
-        """Of its values."""
-        return PORTION if self.check.ratio else Unit(self.check.unit)
+        """Of its values; sizes are written as its bounds are."""
+        bounds = self.bounds
+        beside = bounds.baseline, bounds.target, bounds.warning, bounds.critical
+        return PORTION if self.check.ratio else Unit(self.check.unit).beside(beside)
 
     def measure(self, step: Ms) -> Measure:
         """How it is compared with a baseline whose samples are `step` ms apart."""

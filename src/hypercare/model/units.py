@@ -1,12 +1,15 @@
-"""Units of measured values, and how a value is written for people: ``340 ms``, ``0.3 %``, ``1.2 GB``, ``12 $/h``."""
+"""Units of measured values, and how a value is written for people: ``340 ms``, ``0.3 %``, ``1.2 GiB``, ``12 $/h``."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hypercare.model.time import SECOND, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DIGITS: Final = 4
 _MOST_DIGITS: Final = 12
@@ -38,6 +41,9 @@ _PACES: Final = {
     1 / 3600: ("/h", "an hour", "per hour"),
 }
 TIME, SIZE, FLOW, SHARE, PACE = "time", "size", "size a second", "share", "pace"
+THOUSANDS: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+POWERS: Final = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
+_IN_THOUSANDS: Final = frozenset({"kB", "KB", "MB", "GB", "TB", "kilobytes", "megabytes", "gigabytes", "terabytes"})
 _KNOWN: Final[dict[str, tuple[str, float]]] = {
     **{word: (TIME, factor) for factor, words in _TIMES.items() for word in words},
     **{word: (SIZE, factor) for factor, words in _SIZES.items() for word in words},
@@ -47,16 +53,38 @@ _KNOWN: Final[dict[str, tuple[str, float]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Unit:
     """What a value counts.
 
     Attributes:
         word: as people write it; what is not known stands behind the number as it is; empty: a bare number.
+        thousands: sizes are written as kB, MB, GB, not as KiB, MiB, GiB.
 
     """
 
     word: str = ""
+    thousands: bool = False
+
+    def beside(self, bounds: Iterable[float | None]) -> Unit:
+        """The same unit, for values that stand beside these bounds: sizes are written as those are the shorter.
+
+        Whoever writes ``critical: 2GB`` reads 2 GB, and whoever writes ``200MiB`` reads 200 MiB.
+        """
+        factor = 0.0 if self.known is None else self.known[1]
+        given = [abs(bound) * factor for bound in bounds if bound]
+        if self.sizes is None or not given:
+            return self
+        thousands, powers = (sum(len(_size(v, _MOST_DIGITS, by)) for v in given) for by in (THOUSANDS, POWERS))
+        # A prefix of powers is a letter longer.
+        return dataclasses.replace(self, thousands=thousands + len(given) < powers)
+
+    @property
+    def sizes(self) -> tuple[tuple[float, str], ...] | None:
+        """The prefixes of a size, the largest first; none where the unit is no size."""
+        if self.known is None or self.known[0] not in {SIZE, FLOW}:
+            return None
+        return THOUSANDS if self.thousands or self.word.partition("/")[0] in _IN_THOUSANDS else POWERS
 
     @property
     def known(self) -> tuple[str, float] | None:
@@ -74,8 +102,8 @@ class Unit:
             return _time(base, digits)
         if kind == SHARE:
             return f"{_number(base * 100, digits)} %"
-        if kind in {SIZE, FLOW}:
-            return _size(base, digits) + ("/s" if kind == FLOW else "")
+        if (sizes := self.sizes) is not None:
+            return _size(base, digits, sizes) + ("/s" if kind == FLOW else "")
         space = "" if self.word.startswith("/") else " "
         return f"{_number(value, digits)}{space}{self.word}".rstrip()
 
@@ -112,8 +140,8 @@ def _time(seconds: float, digits: int) -> str:
     return f"{_number(seconds, digits)} s"
 
 
-def _size(size: float, digits: int) -> str:
-    for factor, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+def _size(size: float, digits: int, by: tuple[tuple[float, str], ...]) -> str:
+    for factor, name in by:
         if abs(size) >= factor:
             return f"{_number(size / factor, digits)} {name}"
     return f"{_number(size, digits)} bytes"

@@ -1,7 +1,6 @@
 """Pictures of a deployment's watch as SVG: curves against their bands, findings, the strip of phases and checkpoints.
 
-They hold no text that would be stretched with them and no style of their own: classes are coloured by the style sheet
-of the page or of the report.
+They hold no style of their own: classes are coloured by the style sheet of the page or of the report.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from hypercare.model.time import format_duration
+from hypercare.reports.axes import HEIGHT, WIDTH, Frame, framed, widened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,55 +21,31 @@ if TYPE_CHECKING:
     from hypercare.deploys.store import Checkpoint, StoredFinding
     from hypercare.judge.series import Samples
     from hypercare.model.time import Ms
+    from hypercare.model.units import Unit
     from hypercare.reports.deployment_story import CheckCurves, Story
 
-_WIDTH: Final = 600
-_HEIGHT: Final = 120
 _MOST: Final = 240
 """Points of a line: more are not to be told apart."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Picture:
-    """A drawn curve and the values at the upper and lower end of its axis; empty without any value."""
-
-    svg: Markup
-    low: float
-    high: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Scale:
-    start: Ms
-    end: Ms
-    low: float
-    high: float
-
-    def x(self, at: float) -> float:
-        return round(_WIDTH * (at - self.start) / max(1, self.end - self.start), 1)
-
-    def y(self, value: float) -> float:
-        return round(_HEIGHT * (self.high - value) / (self.high - self.low), 1)
-
-
-def check_picture(story: Story, curves: CheckCurves) -> Picture | None:
+def check_picture(story: Story, curves: CheckCurves) -> Markup | None:
     """A check's values since the deployment, with its baseline as a band, its bounds as lines, its findings shaded."""
     start, end = story.watch.started_at, max(story.end, story.watch.started_at + 1)
     lines = [("now", curves.during)] + ([("other", curves.other)] if curves.other is not None else [])
     band = _band(curves)
-    scale = _scale(start, end, lines, band, curves.row)
-    if scale is None:
+    frame = _frame(start, end, lines, band, curves.row)
+    if frame is None:
         return None
-    parts = [_shade(f, scale) for f in story.findings_of(curves.row.id)]
+    parts = [_shade(f, frame) for f in story.findings_of(curves.row.id)]
     if band is not None:
-        top, bottom = scale.y(band[1]), scale.y(band[0])
-        parts.append(f'<rect class="band" x="0" width="{_WIDTH}" y="{top}" height="{max(1, round(bottom - top, 1))}"/>')
-    parts += _bounds(curves.row, scale)
-    parts += [f'<path class="{name}" d="{_path(samples, scale)}"/>' for name, samples in reversed(lines)]
-    return Picture(_svg(parts, f"{curves.row.id} since the deployment"), scale.low, scale.high)
+        top, bottom = frame.y(band[1]), frame.y(band[0])
+        parts.append(f'<rect class="band" x="0" width="{WIDTH}" y="{top}" height="{max(1, round(bottom - top, 1))}"/>')
+    parts += _bounds(curves.row, frame)
+    parts += [f'<path class="{name}" d="{_path(samples, frame)}"/>' for name, samples in reversed(lines)]
+    return framed(parts, frame, f"{curves.row.id} since the deployment")
 
 
-def overlaid(left: Story, right: Story, check: str) -> Picture | None:
+def overlaid(left: Story, right: Story, check: str) -> Markup | None:
     """Two releases over the time since each went out: the first as ``now``, the second as ``other``."""
     found: list[tuple[str, Samples]] = []
     row = None
@@ -82,15 +58,16 @@ def overlaid(left: Story, right: Story, check: str) -> Picture | None:
     if row is None:
         return None
     longest = max(story.end - story.watch.started_at for story in (left, right))
-    scale = _scale(0, max(1, longest), found, None, row)
-    if scale is None:
+    frame = _frame(0, max(1, longest), found, None, row)
+    if frame is None:
         return None
-    parts = _bounds(row, scale)
-    parts += [f'<path class="{name}" d="{_path(samples, scale)}"/>' for name, samples in reversed(found)]
-    return Picture(_svg(parts, f"{check} of both releases since each went out"), scale.low, scale.high)
+    frame = dataclasses.replace(frame, since="each went out")
+    parts = _bounds(row, frame)
+    parts += [f'<path class="{name}" d="{_path(samples, frame)}"/>' for name, samples in reversed(found)]
+    return framed(parts, frame, f"{check} of both releases since each went out")
 
 
-def finding_picture(finding: StoredFinding) -> Picture | None:
+def finding_picture(finding: StoredFinding, unit: Unit) -> Markup | None:
     """What led to a finding, with the value it was held against."""
     times = finding.points.get("times", [])
     values = np.array([np.nan if v is None else v for v in finding.points.get("values", [])], dtype=np.float64)
@@ -99,21 +76,13 @@ def finding_picture(finding: StoredFinding) -> Picture | None:
         return None
     ends = [float(usable.min()), float(usable.max())]
     ends += [finding.bound] if np.isfinite(finding.bound) else []
-    low, high = _widened(min(ends), max(ends))
-    scale = _Scale(times[0], max(times[-1], times[0] + 1), low, high)
-    parts = [_shade(finding, scale)]
+    low, high = widened(min(ends), max(ends))
+    frame = Frame(times[0], max(times[-1], times[0] + 1), low, high, unit)
+    parts = [_shade(finding, frame)]
     if np.isfinite(finding.bound):
-        parts.append(_line("critical" if finding.level == "critical" else "warning", finding.bound, scale))
-    parts.append(f'<path class="now" d="{_drawn(np.array(times, dtype=np.int64), values, scale)}"/>')
-    return Picture(_svg(parts, f"{finding.check} before the finding"), low, high)
-
-
-def _svg(parts: Sequence[str], label: str) -> Markup:
-    head = (
-        f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(label)}">'
-    )
-    return Markup("".join([head, *parts, "</svg>"]))  # noqa: S704 - numbers and escaped texts only
+        parts.append(_line("critical" if finding.level == "critical" else "warning", finding.bound, frame))
+    parts.append(f'<path class="now" d="{_drawn(np.array(times, dtype=np.int64), values, frame)}"/>')
+    return framed(parts, frame, f"{finding.check} before the finding")
 
 
 def _band(curves: CheckCurves) -> tuple[float, float] | None:
@@ -127,9 +96,9 @@ def _band(curves: CheckCurves) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def _scale(
+def _frame(
     start: Ms, end: Ms, lines: Sequence[tuple[str, Samples]], band: tuple[float, float] | None, row: CheckRow
-) -> _Scale | None:
+) -> Frame | None:
     arrays = [samples.values[np.isfinite(samples.values)] for _, samples in lines]
     ends = [float(v) for values in arrays if len(values) for v in (values.min(), values.max())]
     if not ends:
@@ -140,38 +109,30 @@ def _scale(
     room = 2 * (high - low) or abs(high) or 1.0
     marks = (row.bounds.target, row.bounds.warning, row.bounds.critical, row.bounds.baseline)
     near = [mark for mark in marks if mark is not None and low - room <= mark <= high + room]
-    return _Scale(start, end, *_widened(min([low, *near]), max([high, *near])))
+    return Frame(start, end, *widened(min([low, *near]), max([high, *near])), row.unit)
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
-    if low == high:
-        room = abs(low) / 2 or 0.5
-        return (max(0.0, low - room) if low >= 0 else low - room), high + room
-    room = (high - low) * 0.06
-    return (max(0.0, low - room) if low >= 0 else low - room), high + room
-
-
-def _bounds(row: CheckRow, scale: _Scale) -> list[str]:
+def _bounds(row: CheckRow, frame: Frame) -> list[str]:
     marks = {name: getattr(row.bounds, name) for name in ("baseline", "target", "warning", "critical")}
-    return [_line(n, v, scale) for n, v in marks.items() if v is not None and scale.low <= v <= scale.high]
+    return [_line(n, v, frame) for n, v in marks.items() if v is not None and frame.low <= v <= frame.high]
 
 
-def _line(name: str, value: float, scale: _Scale) -> str:
-    return f'<line class="{name}" x1="0" x2="{_WIDTH}" y1="{scale.y(value)}" y2="{scale.y(value)}"/>'
+def _line(name: str, value: float, frame: Frame) -> str:
+    return f'<line class="{name}" x1="0" x2="{WIDTH}" y1="{frame.y(value)}" y2="{frame.y(value)}"/>'
 
 
-def _shade(finding: StoredFinding, scale: _Scale) -> str:
-    start = max(scale.start, finding.since)
-    end = min(scale.end, scale.end if finding.until is None else finding.until)
+def _shade(finding: StoredFinding, frame: Frame) -> str:
+    start = max(frame.start, finding.since)
+    end = min(frame.end, frame.end if finding.until is None else finding.until)
     if end < start:
         return ""
-    width = max(2.0, round(scale.x(end) - scale.x(start), 1))
+    width = max(2.0, round(frame.x(end) - frame.x(start), 1))
     level = escape(finding.level)
-    return f'<rect class="found {level}" x="{scale.x(start)}" width="{width}" y="0" height="{_HEIGHT}"/>'
+    return f'<rect class="found {level}" x="{frame.x(start)}" width="{width}" y="0" height="{HEIGHT}"/>'
 
 
-def _path(samples: Samples, scale: _Scale) -> str:
-    return _drawn(*_thinned(samples), scale)
+def _path(samples: Samples, frame: Frame) -> str:
+    return _drawn(*_thinned(samples), frame)
 
 
 def _thinned(samples: Samples) -> tuple[Any, Any]:
@@ -188,14 +149,14 @@ def _thinned(samples: Samples) -> tuple[Any, Any]:
     return samples.times[picked], samples.values[picked]
 
 
-def _drawn(times: Any, values: Any, scale: _Scale) -> str:
+def _drawn(times: Any, values: Any, frame: Frame) -> str:
     """A line with gaps where there is no value; a value alone is a dot."""
     found: list[str] = []
     before = False
     for at, value in zip(times.tolist(), values.tolist(), strict=True):
         here = bool(np.isfinite(value))
         if here:
-            found.append(f"{'L' if before else 'M'}{scale.x(at)} {scale.y(value)}{'' if before else 'h0'}")
+            found.append(f"{'L' if before else 'M'}{frame.x(at)} {frame.y(value)}{'' if before else 'h0'}")
         before = here
     return "".join(found)
 

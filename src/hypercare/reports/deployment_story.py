@@ -12,6 +12,7 @@ from hypercare.deploys import baseline, store
 from hypercare.deploys.checks import rows_of
 from hypercare.deploys.meter import Curves, Wanted
 from hypercare.judge.series import Samples
+from hypercare.model.units import PLAIN
 from hypercare.promql import PromqlError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hypercare.deploys.store import Checkpoint, Entry, Given, Request, StoredFinding, StoredVerdict, Watch
     from hypercare.model.samples import SampleSource
     from hypercare.model.time import Ms
+    from hypercare.model.units import Unit
 
 MEMORY: Final = "memory"
 METRICS: Final = "metrics"
@@ -101,6 +103,10 @@ class Story:
             return max(found, key=lambda level: _GRAVITY.get(level, 0))
         curves = next((c for c in self.checks if c.row.id == check), None)
         return "ok" if curves is not None and np.isfinite(curves.during.values).any() else "unknown"
+
+    def unit_of(self, check: str) -> Unit:
+        """Of a check's values."""
+        return next((c.row.unit for c in self.checks if c.row.id == check), PLAIN)
 
     def reading_of(self, check: str) -> dict[str, Any]:
         """The newest reading at a checkpoint; empty before the first."""

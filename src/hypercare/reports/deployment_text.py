@@ -211,7 +211,7 @@ def as_html(story: Story) -> str:
         "style": Markup(STYLE),  # noqa: S704 - our own file
         "pictures": pictures,
         "strip": chart.strip(story),
-        "found_pictures": {f.id: chart.finding_picture(f) for f in story.findings},
+        "found_pictures": {f.id: chart.finding_picture(f, story.unit_of(f.check)) for f in story.findings},
     }
     return _environment().get_template("deployment.html").render(**_values(story), **more)
 

@@ -99,11 +99,11 @@ def _view(app: App, stories: Stories, ref: str) -> dict[str, Any]:
         if name
     )
     return {
-        "s": s, "w": watch, "plan": plan, "lines": lines, "rows": {c.row.id: c.row for c in s.checks},
+        "s": s, "w": watch, "plan": plan, "lines": lines,
         "strip": deployment_chart.strip(s), "next": s.next_checkpoint,
         "points": [(p, deployment_chart.checkpoint_state(p, s)) for p in s.checkpoints],
         "to_sign": [p for p in s.checkpoints if p.taken_at is not None and p.signed_at is None],
-        "found": [(f, deployment_chart.finding_picture(f)) for f in reversed(s.findings)],
+        "found": [(f, deployment_chart.finding_picture(f, s.unit_of(f.check))) for f in reversed(s.findings)],
         "verdicts": tuple(reversed(s.verdicts)), "asked": [c for c in plan.criteria if c.ask],
         "actions": list(actions), "before": _before(app, watch), "value": shown, "journal": tuple(reversed(s.journal)),
         "phases": _phases(s), "answerable": s.running or watch.verdict == "INCONCLUSIVE",

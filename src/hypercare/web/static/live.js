@@ -32,6 +32,25 @@
     e.title = e.dateTime;
     e.textContent = format.format(new Date(e.dateTime));
   });
+  // The same of the axes of charts, with the name of the zone beside them.
+  const day = {weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23"};
+  const forms = {
+    clock: {hour: "2-digit", minute: "2-digit", hourCycle: "h23"},
+    seconds: {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"},
+    weekday: day,
+    date: {day: "numeric", month: "short"},
+  };
+  const zone = (at) => new Intl.DateTimeFormat(undefined, {timeZoneName: "short"}).formatToParts(at)
+    .find((part) => part.type === "timeZoneName").value;
+  const relabel = () => document.querySelectorAll(".plot:not([data-local])").forEach((plot) => {
+    plot.dataset.local = "";
+    const marks = [...plot.querySelectorAll("text[data-at]")];
+    for (const mark of marks) {
+      mark.textContent = new Date(mark.dataset.at).toLocaleString(undefined, forms[mark.dataset.form]);
+    }
+    const said = plot.querySelector(".zone");
+    if (said) said.textContent = zone(marks.length ? new Date(marks[0].dataset.at) : new Date());
+  });
   // What is left until an instant, second by second.
   const left = (ms) => {
     const s = Math.max(0, Math.ceil(ms / 1000)), two = (n) => String(n).padStart(2, "0");
@@ -57,7 +76,8 @@
   tick();
   setInterval(tick, 1000);
   localise();
-  new MutationObserver(() => { localise(); tick(); }).observe(document.getElementById("main"), {childList: true, subtree: true});
+  relabel();
+  new MutationObserver(() => { localise(); relabel(); tick(); }).observe(document.getElementById("main"), {childList: true, subtree: true});
   if (!mark) return;
   if (window.EventSource) connect();
   setInterval(refresh, 15000);
