@@ -20,6 +20,7 @@ pytestmark = pytest.mark.e2e
 
 def test_version_and_help(cli):
     assert cli("version").stdout.startswith("hypercare 0.")
+    assert cli("--version").stdout == cli("version").stdout
     shown = cli("--help")
     assert shown.returncode == 0
     assert all(name in shown.stdout for name in [*COMMANDS, "version"])

@@ -10,7 +10,7 @@ import gc
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -83,6 +83,7 @@ def application(only: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_options)
     for name, (module, attribute, text) in COMMANDS.items():
         if only not in {"", name}:
             app.command(name, help=text)(_named_only)
@@ -112,6 +113,21 @@ def _named_only() -> None:
 def version() -> None:
     """Print the version."""
     print(f"hypercare {__version__}")
+
+
+def _version_asked(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+def _options(
+    *,
+    _asked: Annotated[
+        bool, typer.Option("--version", callback=_version_asked, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Flags before the command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
