@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, String, delete, insert, select
+from sqlalchemy import Boolean, Float, Integer, LargeBinary, String, delete, insert, select
 
 import hypercare.app  # noqa: F401 - every room's tables register themselves
 from hypercare.state import State, metadata, upsert
@@ -13,14 +13,19 @@ TEXT = "käse 🧀 'quoted' \"double\" \\ % :name \n" + "long " * 2_000
 
 
 @pytest.fixture(scope="module")
-def states():
+def server():
     server = Server().start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def states(server):
     states = {"postgresql": State.open(None, server.make("tables")), "sqlite": State.open(None)}
     states["postgresql"].term = 0
     yield states
     for state in states.values():
         state.close()
-    server.close()
 
 
 def _value(column, variant):
@@ -33,9 +38,7 @@ def _value(column, variant):
     if isinstance(kind, Boolean):
         return variant == 1
     if isinstance(kind, Integer):
-        # Numbers that the database gives by itself are small ones on PostgreSQL.
-        counted = column is column.table.autoincrement_column and not isinstance(kind, BigInteger)
-        return ((1, 2**31 - 1, 7) if counted else (1, 2**53 - 1, -(2**53)))[variant]
+        return (1, 2**53 - 1, -(2**53))[variant]
     if isinstance(kind, Float):
         return (0.1, -1e300, 5e-324)[variant]
     if isinstance(kind, LargeBinary):
@@ -85,3 +88,26 @@ def test_every_table_gives_back_what_it_was_given(states, database):
         for table in reversed(metadata.sorted_tables):
             where = [column == _value(column, 0) for column in table.primary_key.columns]
             assert db.execute(delete(table).where(*where)).rowcount == 1, table.name
+
+
+def test_numbers_given_by_an_older_version_become_long_ones(server):
+    """What 0.1 made on PostgreSQL before its 16th migration counts in 32 bits."""
+    url = server.make("narrow")
+    state = State.open(None, url)
+    counted = [t.autoincrement_column for t in metadata.sorted_tables if t.autoincrement_column is not None]
+    assert len(counted) > 10
+    with state.engine.begin() as db:
+        for column in counted:
+            sequence = f"{column.table.name}_{column.name}_seq"
+            db.exec_driver_sql(f"ALTER TABLE {column.table.name} ALTER COLUMN {column.name} TYPE INTEGER")
+            db.exec_driver_sql(f"ALTER SEQUENCE {sequence} AS INTEGER")
+        db.exec_driver_sql("UPDATE alembic_version SET version_num = '0015'")
+    state.close()
+    state = State.open(None, url)
+    with state.read() as db:
+        kinds = {row[0] for row in db.exec_driver_sql("SELECT data_type FROM information_schema.sequences")}
+        narrow = db.exec_driver_sql(
+            "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND data_type = 'integer'"
+        ).scalar()
+    state.close()
+    assert (kinds, narrow) == ({"bigint"}, 0)

@@ -10,6 +10,7 @@ from sqlalchemy import Integer, String, create_engine, event, false, literal, se
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,12 @@ def _text(_type: String, _compiler: Any, **_: Any) -> str:
 def _integer(_type: Integer, _compiler: Any, **_: Any) -> str:
     # As in SQLite: a number that somebody asks for may be larger than any that is stored.
     return "BIGINT"
+
+
+@compiles(CreateColumn, "postgresql")
+def _counted(element: CreateColumn, compiler: Any, **options: Any) -> str:
+    # Journals count events: 2³¹ of them are a few years of a busy platform.
+    return str(compiler.visit_create_column(element, **options)).replace(" SERIAL", " BIGSERIAL", 1)
 
 
 def create(url: str) -> Engine:
