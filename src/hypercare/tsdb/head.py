@@ -372,12 +372,15 @@ class Head:
 
     def _limit(self, group: Group) -> int:
         """Rows of a group that stay uncompressed at most; not all are to be sealed at the same moment."""
-        return max(self._capacity - group.gid * 37 % max(self._seal_rows // 2, 1), 2)
+        # Groups that begin apart stay apart.
+        apart = 0 if group.parts else group.gid * 37 % max(self._seal_rows // 2, 1)
+        return max(self._capacity - apart, 2)
 
     def _seal(self, group: Group, raw: RawRows) -> None:
         """Compress the oldest rows and go on with the others in a new buffer."""
         count = raw.count
-        cut = max(self._seal_rows, count - (self._capacity - self._seal_rows))
+        # Windows of rules are read where they lie: what they look at stays, also when a group is sealed sooner.
+        cut = max(count - (self._capacity - self._seal_rows), 1)
         self._seal_rows_of(group, raw, self._within_span(raw, min(cut, count - 1)))
 
     def _within_span(self, raw: RawRows, cut: int) -> int:

@@ -17,7 +17,8 @@ class Options:
         retention_bytes: upper limit of the block files together, bytes; 0: none.
         block_span: time covered by one block file; block edges are multiples of it; ms.
         seal_rows: rows of a group that are compressed together in memory.
-        keep_rows: rows of a group that always stay uncompressed, for the windows that rules look at.
+        keep_rows: rows of a group that always stay uncompressed, for the windows that rules look at: an hour and the
+            five minutes before it, scraped every 30 s.
         raw_bytes: about how much memory uncompressed rows may take; with very many series fewer rows stay so.
         cache_bytes: upper limit of decompressed values kept for readers.
         seal_budget: samples that one call of ``maintain`` writes to a block at most, so that no call takes long.
@@ -34,7 +35,7 @@ class Options:
     retention_bytes: int = 0
     block_span: Ms = 2 * HOUR
     seal_rows: int = 120
-    keep_rows: int = 120
+    keep_rows: int = 132
     raw_bytes: int = 64 << 20
     cache_bytes: int = 128 << 20
     seal_budget: int = 250_000
