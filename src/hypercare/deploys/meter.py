@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -105,8 +106,10 @@ class Meter:
         if self.elsewhere is None:
             source = self._tsdb.snapshot()
             # One instant at a time shares what the expressions have in common, as the rules of one tick do.
-            ticks: defaultdict[int, Tick] = defaultdict(Tick)
-            then(ctx, {each: self._own(source, each, ticks) for each in wanted})
+            ticks: defaultdict[int, Tick] = defaultdict(partial(Tick, quiet=True))
+            with np.errstate(all="ignore"):
+                measured = {each: self._own(source, each, ticks) for each in wanted}
+            then(ctx, measured)
             return
         self._tokens += 1
         token = self._tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import mul
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -19,6 +19,22 @@ _NEWEST: Final = 32_768
 """Columns of the newest rows that are put side by side for all metrics of a tick; of more the wanted ones are taken."""
 
 
+class Places(NamedTuple):
+    """How the series of some groups lie; the same as long as the series are.
+
+    Attributes:
+        total: how many series there are.
+        owners: the number of the group of each series; none: each group has one.
+        newest: how many columns of each group count, and where the wanted ones stand when these are put side by side;
+            none: they are taken one by one.
+
+    """
+
+    total: int
+    owners: Ints | None
+    newest: tuple[Sequence[int], Ints] | None = None
+
+
 class Bundle(Sequence[SampleMatrix]):
     """Matrices without a stale or absent cell, as ``SampleSource.select`` gives them; each is made only if asked for.
 
@@ -29,7 +45,7 @@ class Bundle(Sequence[SampleMatrix]):
 
     """
 
-    __slots__ = ("_matrices", "_newest", "_rows", "_slots", "labels", "memo", "times")
+    __slots__ = ("_cells", "_matrices", "_rows", "_slots", "labels", "memo", "places", "times")
 
     def __init__(
         self,
@@ -38,7 +54,7 @@ class Bundle(Sequence[SampleMatrix]):
         rows: Sequence[Floats],
         slots: Sequence[Slots],
         memo: dict[str, Any],
-        newest: tuple[Sequence[int], Ints] | None = None,
+        places: Places,
     ) -> None:
         """Put one together.
 
@@ -48,8 +64,7 @@ class Bundle(Sequence[SampleMatrix]):
             rows: of each group, all columns.
             slots: the wanted columns of each group.
             memo: of the groups in this span.
-            newest: how many columns of each group count, and where the wanted ones stand when these are put side by
-                side; none: they are taken one by one.
+            places: how the wanted columns lie.
 
         """
         self.labels = labels
@@ -57,7 +72,8 @@ class Bundle(Sequence[SampleMatrix]):
         self.memo = memo
         self._rows = rows
         self._slots = slots
-        self._newest = newest
+        self.places = places
+        self._cells = -1
         self._matrices: list[SampleMatrix] | None = None
 
     @property
@@ -69,15 +85,32 @@ class Bundle(Sequence[SampleMatrix]):
         return found
 
     @property
+    def depth(self) -> tuple[int, bool]:
+        """Rows of the longest matrix, and whether all have so many."""
+        found: tuple[int, bool] | None = self.memo.get("depth")
+        if found is None:
+            lengths = self.lengths
+            most = max(lengths)
+            found = self.memo["depth"] = most, min(lengths) == most
+        return found
+
+    @property
     def cells(self) -> int:
         """Samples in all of it."""
-        return sum(map(mul, self.lengths, map(len, self.labels)))
+        cells = self._cells
+        if cells < 0:
+            depth, even = self.depth
+            cells = depth * self.places.total if even else sum(map(mul, self.lengths, map(len, self.labels)))
+            self._cells = cells
+        return cells
 
     def newest(self) -> Floats:
         """The newest value of each series, ``[S]``."""
-        if self._newest is None:
+        if self.places.newest is None:
+            if len(self._rows) == 1:
+                return self._rows[0][-1, self._slots[0]]
             return np.concatenate([rows[-1, slots] for rows, slots in zip(self._rows, self._slots, strict=True)])
-        widths, places = self._newest
+        widths, places = self.places.newest
         joined: Floats | None = self.memo.get("newest")
         if joined is None:
             pairs = zip(self._rows, widths, strict=True)
@@ -89,13 +122,14 @@ class Bundle(Sequence[SampleMatrix]):
         """All values side by side, ``[most rows, S]``; where a group lacks some, its first one stands for them."""
         pairs = zip(self._rows, self._slots, strict=True)
         parts = [rows[:, slots] for rows, slots in pairs]
-        lengths = self.lengths
-        depth = max(lengths)
-        if min(lengths) == depth:
+        if len(parts) == 1:
+            return parts[0]
+        depth, even = self.depth
+        if even:
             return np.concatenate(parts, axis=1)
-        out = np.empty((depth, sum(map(len, self.labels))))
+        out = np.empty((depth, self.places.total))
         at = 0
-        for part, length, labels in zip(parts, lengths, self.labels, strict=True):
+        for part, length, labels in zip(parts, self.lengths, self.labels, strict=True):
             behind = at + len(labels)
             out[depth - length :, at:behind] = part
             out[: depth - length, at:behind] = part[0]
@@ -122,10 +156,12 @@ class Bundle(Sequence[SampleMatrix]):
         return self.matrices()[index]
 
 
-def places_of(widths: Sequence[int], slots: Sequence[Slots]) -> tuple[Sequence[int], Ints] | None:
-    """Where columns of groups stand when the rows of all groups are put side by side; none where that is too much."""
-    if sum(widths) > _NEWEST:
-        return None
+def places_of(labels: Sequence[tuple[Labels, ...]], widths: Sequence[int], slots: Sequence[Slots]) -> Places:
+    """How columns of groups lie: their label sets, the columns of the whole groups, and which of these are wanted."""
+    counts = list(map(len, labels))
+    owners = None if set(counts) == {1} else np.repeat(np.arange(len(counts)), counts)
+    if len(slots) < 2 or sum(widths) > _NEWEST:
+        return Places(sum(counts), owners)
     ends = np.cumsum([0, *widths]).tolist()
     parts = [np.arange(width)[wanted] + at for width, wanted, at in zip(widths, slots, ends, strict=False)]
-    return widths, np.concatenate(parts)
+    return Places(sum(counts), owners, (widths, np.concatenate(parts)))

@@ -353,7 +353,7 @@ def _kept(vector: Vector, hit: Bools) -> Vector:
     floats = vector.with_values(vector.values, None if every(hit) else hit, unnamed=False)
     if vector.hists is None:
         return floats
-    return dataclasses.replace(floats, hists=only_where(vector.hists, hit))
+    return floats._replace(hists=only_where(vector.hists, hit))
 
 
 def _and(left: Vector, right: Vector, matching: Matching) -> Vector:

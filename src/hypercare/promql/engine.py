@@ -10,7 +10,7 @@ import numpy as np
 
 from hypercare.promql import ast, durations
 from hypercare.promql.errors import LimitError, PromqlError
-from hypercare.promql.evaluator import Evaluator
+from hypercare.promql.evaluator import Evaluator, Plan
 from hypercare.promql.features import Features
 from hypercare.promql.limits import Limits
 from hypercare.promql.parser import parse
@@ -43,10 +43,17 @@ class Tick:
     """Values computed at one instant on one source, shared by all rules of a tick.
 
     Make a new one for every instant and every view of the store.
+
+    Args:
+        quiet: whoever makes it has numpy keep silent (``np.errstate(all="ignore")``) as long as it is used: to say so
+            anew for every expression costs more than many a node of it.
+
     """
 
-    def __init__(self) -> None:
-        self.cache: dict[str, tuple[Value, Notes]] = {}
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.cache: dict[str, tuple[Value, Notes | None]] = {}
+        self.spare: list[Notes] = []
         self.grid = _NOWHERE
         self._source: SampleSource | None = None
 
@@ -67,7 +74,7 @@ class _Prepared:
     """An expression ready for evaluation."""
 
     expr: ast.Expr
-    keys: dict[int, str]
+    plan: Plan
     waits: bool
 
 
@@ -101,16 +108,20 @@ class Engine:
             PromqlError: the expression is wrong, has no value on these data, or needs more than the limits allow.
         """
         prepared = self._prepare(expr)
+        quiet = tick is not None and tick.quiet
         if prepared.waits or tick is None:
             tick, grid = None, Grid.at(at)
         else:
             tick.claim(source, at)
             grid = tick.grid
         delayed = self._features.promql_delayed_name_removal
-        evaluator = Evaluator(source, self._limits, self._interner, prepared.keys, tick, delayed=delayed)
+        evaluator = Evaluator(source, self._limits, self._interner, prepared.plan, tick, delayed=delayed)
         tree = durations.resolve(prepared.expr, 0, 0) if prepared.waits else prepared.expr
-        with np.errstate(all="ignore"):
+        if quiet:
             value = evaluator.eval(tree, grid)
+        else:
+            with np.errstate(all="ignore"):
+                value = evaluator.eval(tree, grid)
         return _instant_result(value, at, evaluator.notes)
 
     def range(self, source: SampleSource, expr: str | ast.Expr, start: Ms, end: Ms, step: Ms) -> RangeResult:
@@ -149,8 +160,10 @@ class Engine:
         tree = parse(expr, self._features) if isinstance(expr, str) else expr
         if not isinstance(expr, str):
             self._features.refuse(tree)
-        keys = {id(node): str(node) for node in ast.walk(tree) if isinstance(node, _CACHED)}
-        prepared = _Prepared(tree, keys, durations.has_duration_exprs(tree))
+        nodes = list(ast.walk(tree))
+        keys = {id(node): str(node) for node in nodes if isinstance(node, _CACHED)}
+        numbers = {id(node): Scalar(np.array([node.value])) for node in nodes if isinstance(node, ast.NumberLiteral)}
+        prepared = _Prepared(tree, Plan(keys, numbers), durations.has_duration_exprs(tree))
         if len(self._prepared) >= _PARSED:
             self._prepared.clear()
         self._prepared[key] = prepared
@@ -158,7 +171,7 @@ class Engine:
 
 
 def _instant_result(value: Value, at: Ms, notes: Notes) -> InstantResult:
-    warnings, infos = notes.warnings, notes.infos
+    warnings, infos = (notes.warnings, notes.infos) if notes else ((), ())
     if isinstance(value, Vector):
         labels, values, histograms = instant_elements(value, at)
         return InstantResult("vector", at, labels, values, warnings=warnings, infos=infos, histograms=histograms)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -65,17 +64,40 @@ subqueries, inside of which it never does. It shows in warnings about contradict
 
 
 class Shared(Protocol):
-    """What the expressions of one tick share."""
+    """What the expressions of one tick share.
+
+    Attributes:
+        cache: values, and what is to be said of them; none: nothing.
+        spare: collections of notes that nothing was put into.
+
+    """
 
     grid: Grid
-    cache: dict[str, tuple[Value, Notes]]
+    cache: dict[str, tuple[Value, Notes | None]]
+    spare: list[Notes]
+
+
+class Plan(NamedTuple):
+    """What is known of an expression's nodes before it is evaluated, by their identity.
+
+    Attributes:
+        keys: canonical texts of what is worth sharing.
+        numbers: the values of number literals at one step.
+
+    """
+
+    keys: dict[int, str]
+    numbers: dict[int, Scalar]
+
+
+_UNKNOWN: Final = Plan({}, {})
 
 
 class Evaluator:
     """Evaluates one expression.
 
     Args:
-        keys: canonical texts of nodes by their identity, for ``shared``.
+        plan: what is known of the expression.
         shared: values of sub-expressions at the same instant on the same source, shared within one tick.
         workers: threads for range queries; none: the caller's alone.
         delayed: whether names that operations drop stay visible until the end of the query.
@@ -87,7 +109,7 @@ class Evaluator:
         source: SampleSource,
         limits: Limits,
         interner: Interner,
-        keys: dict[int, str] | None = None,
+        plan: Plan = _UNKNOWN,
         shared: Shared | None = None,
         workers: Workers | None = None,
         *,
@@ -99,9 +121,10 @@ class Evaluator:
         self.limits = limits
         self._stopped = limits.stopped
         self._interner = interner
-        self._keys = keys or {}
-        self._shared_grid = None if shared is None else shared.grid
-        self._cache = {} if shared is None else shared.cache
+        self._keys, self._numbers = plan
+        self._shared_grid: Grid | None = None
+        if shared is not None:
+            self._shared_grid, self._cache, self._spare = shared.grid, shared.cache, shared.spare
         self._samples = 0
         self._bytes = 0
         self.delayed = delayed
@@ -120,19 +143,29 @@ class Evaluator:
         key = self._keys.get(id(expr)) if grid is self._shared_grid and not self._detecting else None
         if key is None:
             value = self._rules[type(expr)](self, expr, grid)
-            return value if self.delayed else nameless(value, expr)
+            return value if self.delayed or type(value) is not Vector else nameless(value, expr)
         found = self._cache.get(key)
         if found is None:
-            outer, self.notes = self.notes, Notes()
-            try:
-                value = self._rules[type(expr)](self, expr, grid)
-                found = (value if self.delayed else nameless(value, expr), self.notes)
-            finally:
-                self.notes = outer
-            self._cache[key] = found
-        if found[1]:
+            found = self._cache[key] = self._apart(expr, grid)
+        if found[1] is not None:
             self.notes.absorb(found[1])
         return found[0]
+
+    def _apart(self, expr: ast.Expr, grid: Grid) -> tuple[Value, Notes | None]:
+        """The value of a node, and what is to be said of it alone."""
+        outer = self.notes
+        inner = self.notes = self._spare.pop() if self._spare else Notes()
+        try:
+            value = self._rules[type(expr)](self, expr, grid)
+            if not self.delayed and type(value) is Vector:
+                value = nameless(value, expr)
+        finally:
+            self.notes = outer
+        if inner:
+            return value, inner
+        # Most have nothing to be said of: the next one takes the same collection.
+        self._spare.append(inner)
+        return value, None
 
     # ── selectors ──
 
@@ -150,18 +183,17 @@ class Evaluator:
         matrices = self._source.select(selector.matchers, start, end)
         if not matrices:
             return Selection((), EMPTY_SETS)
-        selection = Selection(matrices, self._interner.sets(matrices))
-        limits = self.limits
-        if len(selection.sets) > limits.max_series:
+        sets = self._interner.sets(matrices)
+        selection = Selection(matrices, sets)
+        limits, series, samples = self.limits, len(sets.labels), selection.samples
+        if series > limits.max_series:
             self._refuse(selector, f"the query touches more than {limits.max_series} series")
-        self._samples += selection.samples
-        if self._samples > limits.max_samples:
-            self._refuse(selector, _TOO_MANY)
-        if len(selection.sets) * steps > limits.max_samples:
+        self._samples += samples
+        if self._samples > limits.max_samples or series * steps > limits.max_samples:
             self._refuse(selector, _TOO_MANY)
         # Samples, and values with mask of the results.
-        self._take(selector, 8 * selection.samples + 9 * len(selection.sets) * steps)
-        return selection if selection.sets.unique() else merged(selection)
+        self._take(selector, 8 * samples + 9 * series * steps)
+        return selection if sets.unique() else merged(selection)
 
     def _histograms(self, selector: ast.VectorSelector, start: Ms, end: Ms) -> Sequence[HistogramSeries]:
         found = self._source.select_histograms(selector.matchers, start, end)
@@ -328,7 +360,7 @@ class Evaluator:
             return RangeVector(EMPTY_SETS, (), ends, width)
         mixed = of_steps(vector, times)
         if mixed:
-            vector = dataclasses.replace(vector, present=vector.mask & ~columns_of(mixed, len(vector.sets)))
+            vector = vector._replace(present=vector.mask & ~columns_of(mixed, len(vector.sets)))
         columns = np.arange(len(vector.sets))
         missing = ~vector.mask if vector.present is not None else np.zeros((1, 1), dtype=np.bool_)
         blocks = (
@@ -346,7 +378,9 @@ class Evaluator:
         return self.eval(expr.expr, grid)
 
     def _number(self, expr: ast.NumberLiteral, grid: Grid) -> Value:
-        return Scalar(np.array([expr.value]) if grid.size == 1 else np.full(grid.size, expr.value))
+        if grid.size != 1:
+            return Scalar(np.full(grid.size, expr.value))
+        return self._numbers.get(id(expr)) or Scalar(np.array([expr.value]))
 
     def _text(self, expr: ast.StringLiteral, _: Grid) -> Value:
         return Text(expr.value)
@@ -359,7 +393,7 @@ class Evaluator:
             return Scalar(-value.values)
         if isinstance(value, Vector):
             floats = value.with_values(-value.values)
-            return floats if value.hists is None else dataclasses.replace(floats, hists=negated(value.hists))
+            return floats if value.hists is None else floats._replace(hists=negated(value.hists))
         raise TypeError(value)
 
     def _aggregate(self, expr: ast.Aggregate, grid: Grid) -> Value:

@@ -90,6 +90,8 @@ class Notes:
     @property
     def infos(self) -> tuple[str, ...]:
         """All infos."""
+        if not self._forced:
+            return tuple(self._infos)
         return (*self._infos, *(_told(*key, found) for key, found in self._forced.items()))
 
     def __bool__(self) -> bool:

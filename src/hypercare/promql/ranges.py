@@ -42,8 +42,8 @@ def range_call(
     Raises:
         EvaluationError: a parameter has no meaning.
     """
-    matrix = next(arg for arg in args if isinstance(arg, RangeVector))
-    scalars = tuple(arg.values[:, None] for arg in args if isinstance(arg, Scalar))
+    matrix = args[0] if isinstance(args[0], RangeVector) else next(a for a in args if isinstance(a, RangeVector))
+    scalars = tuple([arg.values[:, None] for arg in args if type(arg) is Scalar]) if len(args) > 1 else ()
     if matrix.mode and matrix.mode not in function.extended:
         _refuse_mode(function, call, matrix.mode)
     check_parameters(function, call, scalars, notes)
@@ -52,7 +52,7 @@ def range_call(
     ends = matrix.end[:, None]
     given = RangeArgs(grid.times[:, None], ends - matrix.range, ends, scalars)  # type: ignore[arg-type]
     steps = grid.size
-    plain, started = apart(matrix) if function.name in STARTED and not matrix.mode else (matrix, ())
+    plain, started = apart(matrix) if matrix.blocks and function.name in STARTED and not matrix.mode else (matrix, ())
     values, present = _floats(function, plain, given, steps)
     if started:
         values, present = with_started(function.name, started, matrix, (values, present), notes, call)

@@ -140,8 +140,7 @@ class Grid:
         return int(self.times[-1])
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(NamedTuple):  # made by every node of every expression: a tuple is the cheapest record
     """An instant vector over a grid.
 
     Attributes:
@@ -194,8 +193,7 @@ class Vector:
         return self if len(columns) == len(self.sets) else self.take(columns)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A number a step: ``values[K]``."""
 
     values: Floats
@@ -244,8 +242,7 @@ class Mixed(NamedTuple):
     starts: Ints | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RangeVector:
+class RangeVector(NamedTuple):
     """A range vector over a grid.
 
     Attributes:

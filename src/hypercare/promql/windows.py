@@ -35,6 +35,10 @@ class Windows(abc.ABC):
         del key
         return make(self.first_time, self.last_time, self.count)
 
+    def enough(self, samples: int) -> Bools | None:
+        """Where there are so many samples; none: everywhere."""
+        return self.count >= samples
+
     @property
     @abc.abstractmethod
     def first(self) -> Floats:
@@ -153,6 +157,10 @@ class Stacked(Windows):
         self._known_clock = clock
         return clock
 
+    def enough(self, samples: int) -> Bools | None:
+        """See the base class."""
+        return None if self._even and self._depth >= samples else self.count >= samples
+
     @property
     def first(self) -> Floats:
         """See the base class."""
@@ -229,12 +237,18 @@ class Stacked(Windows):
         """See the base class."""
         times, valid = self.clock()
         x = ((times - self.last_time) / 1000.0)[:, 0]
-        weight = 1.0 if valid is None else valid[:, 0].astype(np.float64)
-        mean_x = (weight * x).sum(axis=0) / self.count
-        spread = weight * (x - mean_x)
         off = self._values - self.first
-        slope = (off * spread).sum(axis=0) / (spread * (x - mean_x)).sum(axis=0)
-        return slope, self.first + off.sum(axis=0) / self.count, mean_x
+        if valid is None:
+            mean_x = np.add.reduce(x) / self.count
+            spread = x - mean_x
+            squares = spread * spread
+        else:
+            weight = valid[:, 0].astype(np.float64)
+            mean_x = np.add.reduce(weight * x) / self.count
+            spread = weight * (x - mean_x)
+            squares = spread * (x - mean_x)
+        slope = np.add.reduce(off * spread) / np.add.reduce(squares)
+        return slope, self.first + np.add.reduce(off) / self.count, mean_x
 
     def stack(self) -> tuple[Floats, Ints, Bools | None]:
         """See the base class."""
@@ -258,9 +272,8 @@ class Joint(Stacked):
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._lengths = lengths = bundle.lengths
-        self._depth = max(lengths)
-        self._even = min(lengths) == self._depth
+        self._lengths = bundle.lengths
+        self._depth, self._even = bundle.depth
         self._values = bundle.stacked()
         self.count = self._counts if self._even else self._spread(self._counts)
 
@@ -281,22 +294,20 @@ class Joint(Stacked):
         return clock
 
     def _spread(self, per_block: Ints) -> Ints:
-        labels = self._bundle.labels
-        if self._values.shape[1] == len(labels):
-            return per_block
-        return per_block.repeat([len(each) for each in labels], axis=1)
+        owners = self._bundle.places.owners
+        return per_block if owners is None else per_block.take(owners, axis=1)
 
     def by_clock(self, key: str, make: Callable[[Ints, Ints, Ints], tuple[Floats, ...]]) -> tuple[Floats, ...]:
         """See the base class."""
-        memo, labels = self._bundle.memo, self._bundle.labels
+        memo = self._bundle.memo
         found: tuple[Floats, ...] | None = memo.get(key)
         if found is None:
             clock = self._clock
             found = memo[key] = make(clock[:1], clock[-1:], self._counts)
-        if len(labels) == 1 or self._values.shape[1] == len(labels):
+        owners = self._bundle.places.owners
+        if owners is None or len(self._lengths) == 1:
             return found
-        widths = np.array([len(each) for each in labels])
-        return tuple([part if part.shape[1] == 1 else part.repeat(widths, axis=1) for part in found])
+        return tuple([part if part.shape[1] == 1 else part.take(owners, axis=1) for part in found])
 
 
 def exact_sum(values: Floats) -> Floats:

@@ -88,7 +88,7 @@ class Source(Protocol):
 
 
 class OwnSource:
-    """The embedded store and engine."""
+    """The embedded store and engine; to be used while numpy keeps silent (``np.errstate(all="ignore")``)."""
 
     __slots__ = ("_engine", "_snapshot", "_tick", "_tsdb")
 
@@ -96,12 +96,12 @@ class OwnSource:
         self._engine = engine
         self._tsdb = tsdb
         self._snapshot: SampleSource = tsdb.snapshot()
-        self._tick = Tick()
+        self._tick = Tick(quiet=True)
 
     def renew(self) -> None:
         """See ``Source``."""
         self._snapshot = self._tsdb.snapshot()
-        self._tick = Tick()
+        self._tick = Tick(quiet=True)
 
     def elements(self, expr: Expr | str, at: Ms) -> Elements:
         """See ``Source``."""

@@ -7,6 +7,8 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hypercare.model.time import MINUTE
 from hypercare.promql import PromqlError
 from hypercare.rules.alerting import AlertingRule
@@ -90,6 +92,7 @@ class Group:
         """What another server is to be asked for an evaluation."""
         return [Question(str(rule.expr), query_at) for rule in self.rules if rule.expr is not None]
 
+    @np.errstate(all="ignore")
     def probe(self, tick: Round, patience_until: Ms) -> None:
         """Let questions come up that only show while rules are evaluated; nothing changes."""
         for rule in self.rules:
@@ -97,6 +100,7 @@ class Group:
                 with contextlib.suppress(PromqlError):
                     rule.evaluate(tick, self.spec.limit, patience_until)
 
+    @np.errstate(all="ignore")
     def evaluate(self, tick: Round, patience_until: Ms) -> Ticked:
         """Evaluate all rules; their outcomes are to be set by ``take``."""
         result = Ticked()

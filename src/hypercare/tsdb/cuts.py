@@ -108,10 +108,10 @@ class Sheaf(NamedTuple):
         """The columns of a plan for these layouts."""
         slots = plan.slots
         if self.unclear is None:
-            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.newest)
+            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.places)
         dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.unclear, slots, strict=True)]
         if all(dense):
-            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.newest)
+            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.places)
         values = [rows[:, columns] for rows, columns in zip(self.values, slots, strict=True)]
         # No starts: where there are any, they are looked up apart.
         return list(map(_matrix, zip(plan.labels, self.times, values, dense, repeat(None), strict=False)))
@@ -125,6 +125,7 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
     marks: list[tuple[RawRows, int]] = []
     clear = whole = True
     found = tuple(map(states.get, gids))
+    start, end = span
     for state in found:
         if state is None:
             if not in_memory:
@@ -132,17 +133,21 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
             layouts.append(None)
             whole = False
             continue
-        raw, _, layout, _, cuts = state
-        cut = cuts.get(span) or cut_rows(state, span)
-        if not cut.whole and (cut.sealed or not in_memory):
-            return None
-        whole = whole and cut.whole
-        if cut.values is None:
+        # As in ``cut_rows``; what is bound here is remembered with the sheaf.
+        raw, count, layout, parts, _ = state
+        clock = raw.clock
+        first = bisect_right(clock, start, 0, count)
+        behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
+        if start < clock[0]:
+            if not in_memory or any(part.last > start for part in parts):
+                return None
+            whole = False
+        if first >= behind:
             layouts.append(None)
             continue
         layouts.append(layout)
-        times.append(cut.times)
-        values.append(cut.values)
-        marks.append((raw, cut.first))
-        clear = clear and cut.clear
+        times.append(raw.times[first:behind])
+        values.append(raw.values[first:behind])
+        marks.append((raw, first))
+        clear = clear and raw.last_hole < first
     return Sheaf(found, whole, tuple(layouts), times, values, None if clear else marks, {})

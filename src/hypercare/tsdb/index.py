@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hypercare.model.bundle import places_of
+from hypercare.model.bundle import Places, places_of
 from hypercare.model.labels import METRIC_NAME
 from hypercare.model.matchers import MatchOp
 from hypercare.tsdb.fields import START
@@ -21,7 +21,7 @@ from hypercare.tsdb.layout import Layout, Slots, as_slots
 from hypercare.tsdb.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from hypercare.model.labels import Labels
     from hypercare.model.matchers import Matcher
@@ -166,12 +166,15 @@ class Match:
 
 
 class JointPlan(NamedTuple):
-    """Columns and label sets for the layouts of many groups, in their order; ``newest`` as for ``Bundle``."""
+    """Columns and label sets for the layouts of many groups, in their order, and how these lie."""
 
     layouts: tuple[Layout | None, ...]
     slots: tuple[Slots, ...]
     labels: tuple[LabelSets, ...]
-    newest: tuple[Sequence[int], Ints] | None
+    places: Places
+
+
+_NOWHERE: Final = Places(0, None)
 
 
 class Found:
@@ -182,7 +185,7 @@ class Found:
     def __init__(self, matches: tuple[Match, ...]) -> None:
         self.matches = matches
         self.gids = tuple([match.gid for match in matches])
-        self._plan = JointPlan((), (), (), None)
+        self._plan = JointPlan((), (), (), _NOWHERE)
 
     def plan(self, layouts: tuple[Layout | None, ...]) -> JointPlan | None:
         """A plan for a layout a group (none: nothing wanted of it); none where one of them has no such series."""
@@ -196,12 +199,12 @@ class Found:
         plans = [match.plans.get(each) or match.plan(each) for match, each in pairs if each is not None]
         slots, labels = tuple([slots for slots, _ in plans]), tuple([labels for _, labels in plans])
         if not all(labels):
-            return JointPlan(layouts, (), (), None)
+            return JointPlan(layouts, (), (), _NOWHERE)
         if len(labels) == len(before) and all(map(is_, labels, before)):
             # Readers know the series by this very tuple.
             labels = before
-        newest = places_of([each.width for each in layouts if each is not None], slots) if len(slots) > 1 else None
-        return JointPlan(layouts, slots, labels, newest)
+        widths = [each.width for each in layouts if each is not None]
+        return JointPlan(layouts, slots, labels, places_of(labels, widths, slots))
 
 
 class _Entry:

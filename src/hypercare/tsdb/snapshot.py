@@ -188,7 +188,7 @@ class Snapshot:
                     if dense and len(found.matches) == 1:
                         plan = found.plan((layout,))
                         if plan is not None:
-                            return Bundle(plan.labels, (cut.times,), (cut.values,), plan.slots, cut.memo)
+                            return Bundle(plan.labels, (cut.times,), (cut.values,), plan.slots, cut.memo, plan.places)
                     out.append(SampleMatrix(labels, cut.times, cut.values[:, slots], dense))
         return out
 

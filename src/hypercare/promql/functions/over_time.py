@@ -57,7 +57,7 @@ def mean(values: Floats, total: Floats, count: Floats | Ints) -> Floats:
 
 
 def _sum(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.total(), win.count >= 1
+    return win.total(), win.enough(1)
 
 
 def _avg(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -65,36 +65,36 @@ def _avg(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     average = total / win.count
     if np.isinf(average).any():
         average = mean(_padded(win, 0.0), total, win.count)
-    return average, win.count >= 1
+    return average, win.enough(1)
 
 
 def _count(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     count = win.count.astype(np.float64)
-    return np.broadcast_to(count, np.broadcast_shapes(count.shape, win.last.shape)), win.count >= 1
+    return np.broadcast_to(count, np.broadcast_shapes(count.shape, win.last.shape)), win.enough(1)
 
 
 def _min(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.extreme(np.fmin), win.count >= 1
+    return win.extreme(np.fmin), win.enough(1)
 
 
 def _max(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.extreme(np.fmax), win.count >= 1
+    return win.extreme(np.fmax), win.enough(1)
 
 
 def _last(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.last, win.count >= 1
+    return win.last, win.enough(1)
 
 
 def _first(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.first, win.count >= 1
+    return win.first, win.enough(1)
 
 
 def _present(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return np.ones(np.broadcast_shapes(win.count.shape, win.last.shape)), win.count >= 1
+    return np.ones(np.broadcast_shapes(win.count.shape, win.last.shape)), win.enough(1)
 
 
 def _stdvar(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.spread() / win.count, win.count >= 1
+    return win.spread() / win.count, win.enough(1)
 
 
 def _stddev(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -103,7 +103,7 @@ def _stddev(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
 
 
 def _quantile(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
-    return quantile(args.scalars[0], _padded(win, np.inf), win.count), win.count >= 1
+    return quantile(args.scalars[0], _padded(win, np.inf), win.count), win.enough(1)
 
 
 def _mad(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -112,7 +112,7 @@ def _mad(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     median = quantile(half, _padded(win, np.inf), win.count)
     off = np.abs(values - median)
     deviation = quantile(half, off if valid is None else np.where(valid, off, np.inf), win.count)
-    return np.where(np.isnan(values).any(axis=0), np.nan, deviation), win.count >= 1
+    return np.where(np.isnan(values).any(axis=0), np.nan, deviation), win.enough(1)
 
 
 def _time_of(win: Windows, ufunc: np.ufunc) -> tuple[Floats, Bools | None]:
@@ -123,7 +123,7 @@ def _time_of(win: Windows, ufunc: np.ufunc) -> tuple[Floats, Bools | None]:
         hit &= valid
     # The newest of equals, as Prometheus keeps the last one that is not worse.
     newest = np.where(hit, times, np.iinfo(np.int64).min).max(axis=0)
-    return newest / 1000.0, win.count >= 1
+    return newest / 1000.0, win.enough(1)
 
 
 def _ts_min(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -135,11 +135,11 @@ def _ts_max(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
 
 
 def _ts_last(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return np.broadcast_to(win.last_time / 1000.0, win.last.shape), win.count >= 1
+    return np.broadcast_to(win.last_time / 1000.0, win.last.shape), win.enough(1)
 
 
 def _ts_first(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return np.broadcast_to(win.first_time / 1000.0, win.last.shape), win.count >= 1
+    return np.broadcast_to(win.first_time / 1000.0, win.last.shape), win.enough(1)
 
 
 ROWS: tuple[Function, ...] = (

@@ -27,13 +27,13 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
         lost = win.lost_at_resets()
         if lost is not None:
             rise += lost
-    sampled, to_start, to_end, scale, a_second = win.by_clock("extrapolated", partial(_edges, args))
+    sampled, to_start, to_end, scale, a_second, reach = win.by_clock("extrapolated", partial(_edges, args))
     if per_second:
         scale = a_second
-    cells = _near_zero(first, rise, sampled, to_start) if counter else None
+    cells = _near_zero(first, rise, sampled, reach) if counter else None
     if cells is None:
         rise *= scale
-        return rise, win.count >= 2
+        return rise, win.enough(2)
     # Where the counter would have been zero after the start of the range, it is not taken further back than that.
     shape = rise.shape
     own_rise, own_sampled = rise[cells], np.broadcast_to(sampled, shape)[cells]
@@ -45,11 +45,11 @@ def extrapolated(win: Windows, args: RangeArgs, *, counter: bool, per_second: bo
         own_scale = own_scale / np.broadcast_to((args.end - args.start) / 1000.0, shape)[cells]
     rise *= scale
     rise[cells] = own_rise * own_scale
-    return rise, win.count >= 2
+    return rise, win.enough(2)
 
 
 def _edges(args: RangeArgs, begin: Ints, finish: Ints, count: Ints) -> tuple[Floats, ...]:
-    """How long was sampled, how far it goes on to both edges (all in seconds), the factor, and the factor a second."""
+    """How long was sampled, how far it goes on to both edges, the factor, that a second, the part before the first."""
     sampled = (finish - begin) / 1000.0
     average = sampled / (count - 1)
     to_start = (begin - args.start) / 1000.0
@@ -59,12 +59,11 @@ def _edges(args: RangeArgs, begin: Ints, finish: Ints, count: Ints) -> tuple[Flo
     to_start = np.where(to_start >= near, half, to_start)
     to_end = np.where(to_end >= near, half, to_end)
     scale = (sampled + to_start + to_end) / sampled
-    return sampled, to_start, to_end, scale, scale / ((args.end - args.start) / 1000.0)
+    return sampled, to_start, to_end, scale, scale / ((args.end - args.start) / 1000.0), to_start / sampled
 
 
-def _near_zero(first: Floats, rise: Floats, sampled: Floats, to_start: Floats) -> tuple[Ints, ...] | None:
+def _near_zero(first: Floats, rise: Floats, sampled: Floats, reach: Floats) -> tuple[Ints, ...] | None:
     """Cells whose counter may have been zero within the range before the first sample; none where there is none."""
-    reach = to_start / sampled
     if len(rise) > 1:
         # A bound for each series tells most of them apart in two passes.
         most = reach.max(axis=0, initial=0.0, where=sampled > 0) * rise.max(axis=0)
@@ -73,7 +72,7 @@ def _near_zero(first: Floats, rise: Floats, sampled: Floats, to_start: Floats) -
             return None
         steps, columns = np.nonzero(~(first[:, near] >= reach * rise[:, near]))
         return (steps, near[columns]) if len(steps) else None
-    cells = np.nonzero(~(first >= reach * rise))
+    cells = (~(first >= reach * rise)).nonzero()
     return cells if len(cells[0]) else None
 
 
@@ -93,31 +92,31 @@ def _irate(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     last, previous = win.last, win.previous
     rise = np.where(last < previous, last, last - previous)
     apart = (win.last_time - win.previous_time) / 1000.0
-    return rise / apart, win.count >= 2
+    return rise / apart, win.enough(2)
 
 
 def _idelta(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.last - win.previous, win.count >= 2
+    return win.last - win.previous, win.enough(2)
 
 
 def _resets(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.pairs(falls=True), win.count >= 1
+    return win.pairs(falls=True), win.enough(1)
 
 
 def _changes(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
-    return win.pairs(falls=False), win.count >= 1
+    return win.pairs(falls=False), win.enough(1)
 
 
 def _deriv(win: Windows, _: RangeArgs) -> tuple[Floats, Bools | None]:
     slope = win.line()[0]
-    return np.where(np.isinf(slope), np.nan, slope), win.count >= 2
+    return np.where(np.isinf(slope), np.nan, slope), win.enough(2)
 
 
 def _predict_linear(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
     slope, mean, when = win.line()
     slope = np.where(np.isinf(slope), np.nan, slope)
     now = (args.times - win.last_time) / 1000.0
-    return mean + slope * (now - when + args.scalars[0]), win.count >= 2
+    return mean + slope * (now - when + args.scalars[0]), win.enough(2)
 
 
 def _smoothing(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
@@ -139,7 +138,7 @@ def _smoothing(win: Windows, args: RangeArgs) -> tuple[Floats, Bools | None]:
         running = position >= 1
         before = np.where(running, level, before)
         level = np.where(running, new, level)
-    return level, win.count >= 2
+    return level, win.enough(2)
 
 
 _BOTH = ("anchored", "smoothed")
