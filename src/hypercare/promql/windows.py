@@ -107,8 +107,9 @@ class Windows(abc.ABC):
 
 def changed(before: Floats, after: Floats) -> Bools:
     """Where two values differ; NaN equals NaN."""
-    both_nan = np.isnan(before) & np.isnan(after)
-    differ: Bools = (before != after) & ~both_nan
+    differ: Bools = before != after
+    if np.count_nonzero(differ):
+        differ &= ~(np.isnan(before) & np.isnan(after))
     return differ
 
 

@@ -157,22 +157,27 @@ def _interpolated(q: Floats, bounds: Floats, counts: Floats) -> Floats:
     steps = np.arange(len(counts))
     total = counts[:, -1]
     rank = q * total
-    # The first bucket but the last that holds the rank.
-    reached = counts[:, :-1] >= rank[:, None]
-    bucket = np.where(reached.any(axis=1), reached.argmax(axis=1), len(bounds) - 1)
+    # The first bucket that holds the rank, or the last.
+    reached = counts >= rank[:, None]
+    reached[:, -1] = True
+    bucket: Ints = reached.argmax(axis=1)
     below = np.maximum(bucket - 1, 0)
-    start = np.where(bucket > 0, bounds[below], 0.0)
-    held = np.where(bucket > 0, counts[steps, below], 0.0)
-    end = bounds[bucket]
-    inside = start + (end - start) * ((rank - held) / (counts[steps, bucket] - held))
-    result = np.where((bucket == 0) & (bounds[0] <= 0), bounds[0], inside)
-    result = np.where(bucket == len(bounds) - 1, bounds[-2], result)
-    return np.where(total == 0, np.nan, result)
+    start, held = bounds[below], counts[steps, below]
+    in_first = not every(bucket)
+    if in_first:
+        start, held = np.where(bucket > 0, start, 0.0), np.where(bucket > 0, held, 0.0)
+    result: Floats = start + (bounds[bucket] - start) * ((rank - held) / (counts[steps, bucket] - held))
+    if in_first and bounds[0] <= 0:
+        result = np.where(bucket == 0, bounds[0], result)
+    in_last = bucket == len(bounds) - 1
+    if np.count_nonzero(in_last):
+        result = np.where(in_last, bounds[-2], result)
+    return result if every(total) else np.where(total == 0, np.nan, result)
 
 
 def _quantile_of(bounds: Floats, counts: Floats, q: Floats) -> tuple[Floats, Bools | None]:
     forced = None
-    if len(bounds) < 2 or not np.isposinf(bounds[-1]):
+    if len(bounds) < 2 or bounds[-1] != np.inf:
         value = np.full(len(counts), np.nan)
     else:
         counts, forced = _monotonic(counts)
@@ -235,6 +240,8 @@ def _computed(grouped: _Grouped, vector: Vector, compute: _Compute, *scalars: Fl
     and which rows are to be remarked on.
     """
     steps, total = len(vector.values), len(grouped.sets)
+    if len(grouped.shapes) == 1 and vector.present is None and grouped.shapes[0].columns.size * steps <= _CELLS:
+        return _alike(grouped.shapes[0], vector.values, compute, scalars)
     values, present = np.empty((steps, total)), np.ones((steps, total), dtype=np.bool_)
     noted = np.zeros(total, dtype=np.bool_)
     for shape in grouped.shapes:
@@ -256,6 +263,16 @@ def _computed(grouped: _Grouped, vector: Vector, compute: _Compute, *scalars: Fl
     return _Results(values, present, noted)
 
 
+def _alike(shape: _Shape, values: Floats, compute: _Compute, scalars: Sequence[Floats]) -> _Results:
+    """The same where all histograms have the same bounds, and every bucket a count."""
+    steps, total = len(values), len(shape.members)
+    counts = values.take(shape.columns, axis=1).reshape(-1, shape.columns.shape[1])
+    repeated = [scalar.repeat(total) for scalar in scalars]
+    result, remarkable = _applied(compute, shape.bounds, counts, repeated, distinct=shape.distinct)
+    noted = np.zeros(total, dtype=np.bool_) if remarkable is None else remarkable.reshape(steps, -1).any(axis=0)
+    return _Results(result.reshape(steps, -1), np.ones((steps, total), dtype=np.bool_), noted)
+
+
 def _vector(grouped: _Grouped, parts: list[_Results], steps: int) -> Vector:
     if not parts or not len(grouped.sets):
         return Vector(EMPTY_SETS, np.empty((steps, 0)))
@@ -263,12 +280,12 @@ def _vector(grouped: _Grouped, parts: list[_Results], steps: int) -> Vector:
     if len(parts) > 1:
         values = np.concatenate([part.values for part in parts], axis=1)
         present = np.concatenate([part.present for part in parts], axis=1)
-    return Vector(grouped.sets, values, None if present.all() else present, unnamed=True)
+    return Vector(grouped.sets, values, None if every(present) else present, unnamed=True)
 
 
 def _quantiles(ctx: CallContext, grouped: _Grouped, vector: Vector, q: Floats, index: int) -> _Results:
     found = _computed(grouped, vector, _quantile_of, q)
-    for number in np.flatnonzero(found.noted).tolist():
+    for number in found.noted.nonzero()[0].tolist():
         _remark_forced(ctx, grouped, vector, number, index)
     return found
 
