@@ -163,7 +163,7 @@ def _interpolated(q: Floats, bounds: Floats, counts: Floats) -> Floats:
     bucket: Ints = reached.argmax(axis=1)
     below = np.maximum(bucket - 1, 0)
     start, held = bounds[below], counts[steps, below]
-    in_first = not every(bucket)
+    in_first = not every(bucket > 0)
     if in_first:
         start, held = np.where(bucket > 0, start, 0.0), np.where(bucket > 0, held, 0.0)
     result: Floats = start + (bounds[bucket] - start) * ((rank - held) / (counts[steps, bucket] - held))
@@ -172,7 +172,7 @@ def _interpolated(q: Floats, bounds: Floats, counts: Floats) -> Floats:
     in_last = bucket == len(bounds) - 1
     if np.count_nonzero(in_last):
         result = np.where(in_last, bounds[-2], result)
-    return result if every(total) else np.where(total == 0, np.nan, result)
+    return result if every(total != 0) else np.where(total == 0, np.nan, result)
 
 
 def _quantile_of(bounds: Floats, counts: Floats, q: Floats) -> tuple[Floats, Bools | None]:
@@ -269,7 +269,9 @@ def _alike(shape: _Shape, values: Floats, compute: _Compute, scalars: Sequence[F
     counts = values.take(shape.columns, axis=1).reshape(-1, shape.columns.shape[1])
     repeated = [scalar.repeat(total) for scalar in scalars]
     result, remarkable = _applied(compute, shape.bounds, counts, repeated, distinct=shape.distinct)
-    noted = np.zeros(total, dtype=np.bool_) if remarkable is None else remarkable.reshape(steps, -1).any(axis=0)
+    noted: Bools = np.zeros(total, dtype=np.bool_)
+    if remarkable is not None:
+        np.logical_or.reduce(remarkable.reshape(steps, -1), axis=0, out=noted)
     return _Results(result.reshape(steps, -1), np.ones((steps, total), dtype=np.bool_), noted)
 
 
