@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import routes_kit
 from web_kit import Shop
+
+routes_kit.once()
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from hypercare.channels.memory import Standing, message_id
 from hypercare.channels.registry import BY_KEY
 from hypercare.config.alertmanager import AlertmanagerGlobal
 from hypercare.config.channels import ChannelsConfig
-from hypercare.gotemplate import ALERTMANAGER_NAMES, TemplateError, TemplateSet
-from hypercare.gotemplate.defaults import DEFAULT_TEMPLATES
+from hypercare.gotemplate import TemplateError, TemplateSet
 from hypercare.kernel import Delivered, Permanent, Retry
 from hypercare.ports import Apprised, AppriseResult, HttpRequest, Mail
 
@@ -31,17 +30,9 @@ _log = logging.getLogger(__name__)
 _Found = tuple[Channel[Any], Any]
 
 
-def default_templates() -> TemplateSet:
-    """The templates that every configuration may count on."""
-    templates = TemplateSet(ALERTMANAGER_NAMES)
-    for name, text in DEFAULT_TEMPLATES:
-        templates.add(text, name)
-    return templates
-
-
 def load_templates(patterns: Iterable[str], files: Files) -> tuple[TemplateSet, tuple[str, ...]]:
     """The default templates and those of the files that fit the patterns; with the errors of files left out."""
-    templates = default_templates()
+    templates = TemplateSet.alertmanager()
     errors: list[str] = []
     for pattern in patterns:
         for path in files.glob(pattern):
@@ -173,7 +164,7 @@ class Dispatcher:
 
 def bind(alertmanager: AlertmanagerConfig, templates: TemplateSet) -> dict[str, tuple[BoundIntegration, ...]]:
     """All receivers' integrations that a channel delivers."""
-    fallback = default_templates()
+    fallback = TemplateSet.alertmanager()
     receivers: dict[str, tuple[BoundIntegration, ...]] = {}
     for receiver in alertmanager.receivers:
         counts: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,21 @@ HTML: Final = "html"
 _CACHED_TEXTS: Final = 1024
 
 
+@functools.cache
+def _default_trees() -> Mapping[str, Tree]:
+    """What Alertmanager's default templates define, read once: nothing changes a tree."""
+    trees: dict[str, Tree] = {}
+    for name, text in DEFAULT_TEMPLATES:
+        _define(trees, parse(text, name, functions=ALERTMANAGER_NAMES))
+    return trees
+
+
+def _define(trees: dict[str, Tree], more: Mapping[str, Tree]) -> None:
+    for key, tree in more.items():
+        if key not in trees or not tree.is_empty():
+            trees[key] = tree
+
+
 class TemplateSet:
     """Named templates that may call each other; texts are rendered against them.
 
@@ -46,9 +62,7 @@ class TemplateSet:
         Raises:
             TemplateError: with the place.
         """
-        for key, tree in parse(text, name, functions=self.functions).items():
-            if key not in self._trees or not tree.is_empty():
-                self._trees[key] = tree
+        _define(self._trees, parse(text, name, functions=self.functions))
         self._scopes.clear()
         self._shared = {mode: _Scope(self, {}, mode) for mode in (TEXT, HTML)}
 
@@ -64,7 +78,8 @@ class TemplateSet:
 
         """
         made = cls(ALERTMANAGER_NAMES)
-        for name, text in (*DEFAULT_TEMPLATES, *files):
+        made._trees.update(_default_trees())
+        for name, text in files:
             made.add(text, name)
         return made
 
