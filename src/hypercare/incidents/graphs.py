@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hypercare.model.alerts import Alert
     from hypercare.model.labels import Labels
+    from hypercare.model.samples import SampleSource
     from hypercare.model.time import Ms
     from hypercare.promql import Engine
     from hypercare.rules import RulesService
@@ -65,34 +66,54 @@ def graphs_of(
     engine: Callable[[], Engine], tsdb: Tsdb, expr: str, near: Labels, span: tuple[Ms, Ms, Ms]
 ) -> list[Graph]:
     """The parts of an expression over a span (start, end, step); an error stands in the graph."""
-    start, end, step = span
+    start, _, step = span
     try:
         parts = comparisons(parse(expr))
     except PromqlError as error:
         return [Graph(expr, start, step, error=str(error))]
     source = tsdb.snapshot()
     bounded = engine().within(max_samples=_SAMPLES)
-    found: list[Graph] = []
-    for part, op, threshold in parts:
-        try:
-            result = bounded.range(source, str(part), start, end, step)
-        except PromqlError as error:
-            found.append(Graph(str(part), start, step, op=op, threshold=threshold, error=str(error)))
-            continue
-        columns = sorted(range(len(result.labels)), key=lambda i: (_distance(result.labels[i], near), i))
-        chosen = tuple(
-            (
-                result.labels[i].without_name(),
-                tuple(
-                    float(value) if there and math.isfinite(value) else None
-                    for value, there in zip(result.values[i].tolist(), result.present[i].tolist(), strict=True)
-                ),
-            )
-            for i in columns[:_SERIES]
+    return [graph_of(bounded, source, str(part), near, span, op, threshold) for part, op, threshold in parts]
+
+
+def graph_of(
+    engine: Engine,
+    source: SampleSource,
+    expr: str,
+    near: Labels,
+    span: tuple[Ms, Ms, Ms],
+    op: str = "",
+    threshold: float | None = None,
+) -> Graph:
+    """One expression over a span (start, end, step), the series nearest to some labels first.
+
+    Args:
+        engine: evaluates; its limits hold.
+        source: of the samples.
+        expr: PromQL; an error of it stands in the graph.
+        near: labels that are looked for.
+        span: start, end, step.
+        op: how the values are compared with the threshold; empty: they are not.
+        threshold: a line to draw.
+
+    """
+    start, end, step = span
+    try:
+        result = engine.range(source, expr, start, end, step)
+    except PromqlError as error:
+        return Graph(expr, start, step, op=op, threshold=threshold, error=str(error))
+    columns = sorted(range(len(result.labels)), key=lambda i: (_distance(result.labels[i], near), i))
+    chosen = tuple(
+        (
+            result.labels[i].without_name(),
+            tuple(
+                float(value) if there and math.isfinite(value) else None
+                for value, there in zip(result.values[i].tolist(), result.present[i].tolist(), strict=True)
+            ),
         )
-        more = max(0, len(columns) - _SERIES)
-        found.append(Graph(str(part), start, step, chosen, op, threshold, more))
-    return found
+        for i in columns[:_SERIES]
+    )
+    return Graph(expr, start, step, chosen, op, threshold, max(0, len(columns) - _SERIES))
 
 
 def _distance(labels: Labels, near: Labels) -> int:

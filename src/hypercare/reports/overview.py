@@ -275,9 +275,10 @@ def budgets(app: App, now: Ms) -> dict[str, tuple[Budget, ...]]:
     return {name: tuple(found) for name, found in lines.items()}
 
 
-def _service_status(
+def service_status(
     service: Service, targets: tuple[TargetLine, ...], alerts: tuple[AlertLine, ...], spent: tuple[Budget, ...] = ()
 ) -> ServiceStatus:
+    """How a service stands, by its targets and its firing alerts."""
     found: list[tuple[str, str]] = []
     mine = [t for t in targets if service.selects(t.labels)]
     found += [(CRITICAL, f"{t.job} {t.instance}: {t.error or 'down'}") for t in mine if t.health == "down"]
@@ -318,7 +319,7 @@ def overview(app: App, db: Connection, now: Ms) -> Overview:
     alerts = alert_lines(app, db, now)
     spent = budgets(app, now)
     known = app.config.hypercare.services
-    services = tuple(_service_status(s, targets, alerts, spent.get(s.name, ())) for s in known)
+    services = tuple(service_status(s, targets, alerts, spent.get(s.name, ())) for s in known)
     incidents = load_incidents(db, "unresolved")
     counted = db.execute(select(outbox.c.state, func.count().label("n")).group_by(outbox.c.state))
     statuses: dict[str, int] = {row.state: row.n for row in counted}

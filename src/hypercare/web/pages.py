@@ -31,6 +31,7 @@ from hypercare.web.oidc import add_oidc_pages
 from hypercare.web.oncall_pages import add_oncall_pages
 from hypercare.web.room_pages import add_room_pages, room_view, runbook_for
 from hypercare.web.schedule_pages import add_schedule_pages
+from hypercare.web.service_pages import add_service_pages
 from hypercare.web.status_pages import add_status_pages
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
     add_channels_page(router, pages, sender)
     add_escalation_pages(router, pages)
     add_action_pages(router, pages)
+    add_service_pages(router, pages)
 
     @router.get("/fragments/incident/{ref}")
     def incident_fragment(request: Request, ref: str) -> Response:

@@ -31,6 +31,7 @@ from hypercare.web.api.prometheus import prometheus_endpoints
 from hypercare.web.api.push import push_router
 from hypercare.web.api.refusals import describe_refusals
 from hypercare.web.api.response import response_router
+from hypercare.web.api.services import services_router
 from hypercare.web.api.silences import silences_router
 from hypercare.web.api.why import why_router
 from hypercare.web.api.write import write_router
@@ -97,6 +98,7 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         channels_router(app, gate, sender),
         deployments_router(app, gate),
         drills_router(app, gate),
+        services_router(app),
         inbound_router(app),
         replica_router(app),
         link_router(pages),

@@ -1,4 +1,4 @@
-// Lists with the keyboard: j and k walk, s silences (or edits) the row, / goes to the filter.
+// Lists with the keyboard: j and k walk, s silences (or edits) the row, o opens it, / goes to the filter.
 "use strict";
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -15,10 +15,12 @@ document.addEventListener("keydown", (event) => {
   };
   const find = document.querySelector("[data-find]");
   const link = now < 0 ? null : rows[now].querySelector("[data-silence]");
+  const door = now < 0 ? null : rows[now].querySelector("[data-open]");
   if (event.key === "j") go(now + 1);
   else if (event.key === "k") go(now < 0 ? 0 : now - 1);
   else if (event.key === "/" && find) { find.focus(); find.select(); }
   else if (event.key === "s" && link) location.assign(link.href);
+  else if (event.key === "o" && door) location.assign(door.href);
   else return;
   event.preventDefault();
 });

@@ -1,0 +1,147 @@
+"""What of a service is worth drawing: its objectives, the checks of its deployments, its rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from hypercare.config.objectives import objectives_of
+from hypercare.deploys.checks import rows_of
+from hypercare.incidents.graphs import comparisons, graph_of
+from hypercare.model.labels import Labels
+from hypercare.model.time import HOUR, MINUTE, SECOND, format_duration
+from hypercare.model.units import Unit
+from hypercare.promql import PromqlError, parse
+from hypercare.promql.measures import unit_of
+from hypercare.reports.service_parts import ChartSpec
+from hypercare.reports.service_rules import recorded_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hypercare.app import App
+    from hypercare.config.deployments import Check, Thresholds
+    from hypercare.config.services import Service
+    from hypercare.deploys.store import Watch
+    from hypercare.model.time import Ms
+    from hypercare.rules import RuleStatus
+
+SPAN: Final[Ms] = 3 * HOUR
+_POINTS: Final = 180
+_MOST: Final = 12
+_TRIED: Final = 40
+_SAMPLES: Final = 2_000_000
+_PLACE: Final = re.compile(r"\$\w+")
+_WINDOW: Final = 5 * MINUTE
+
+
+def charts_of(app: App, service: Service, watch: Watch | None, rules: tuple[RuleStatus, ...]) -> tuple[ChartSpec, ...]:
+    """Requests, errors and latency first, as the objectives name them; then checks, rules, recorded series.
+
+    Args:
+        app: with its configuration and rules.
+        service: whose.
+        watch: its newest deployment, whose plan's checks are drawn; none: those of the plan that it would have.
+        rules: of the service.
+
+    """
+    found: dict[str, ChartSpec] = {}
+    for spec in (*_objectives(service), *_checks(app, service, watch), *_alerts(rules), *_recorded(app, service)):
+        try:
+            key = str(parse(spec.expr))
+        except PromqlError:
+            continue
+        found.setdefault(key, spec)
+    return tuple(found.values())[:_TRIED]
+
+
+def _objectives(service: Service) -> Iterator[ChartSpec]:
+    slo = service.slo
+    if slo is None:
+        return
+    window = f"{_WINDOW // MINUTE}m"
+    if slo.total:
+        expr = slo.total.replace("$window", window)
+        yield ChartSpec("requests", "objective", expr, unit_of(expr).word)
+    for each in objectives_of(service):
+        said = f"objective {each.percent:g} %"
+        if each.name != "latency":
+            yield ChartSpec(f"{each.name}: share that is bad", said, each.bad_over(_WINDOW), "ratio", ">", each.budget)
+            continue
+        expr = f"max(probe_duration_seconds{{service={json.dumps(service.name, ensure_ascii=False)}}})"
+        if slo.latency_metric:
+            name, brace, matchers = slo.latency_metric.partition("{")
+            buckets = f"sum by (le) (rate({name}_bucket{brace}{matchers}[{window}]))"
+            expr = f"histogram_quantile({each.percent / 100:g}, {buckets})"
+        said = f"{said} within {format_duration(slo.latency)}"
+        yield ChartSpec("latency", said, expr, "s", ">", slo.latency / SECOND)
+
+
+def _checks(app: App, service: Service, watch: Watch | None) -> Iterator[ChartSpec]:
+    if watch is not None:
+        for row in rows_of(watch):
+            # Patterns look for new kinds: their curve says little.
+            if row.service == service.name and not row.check.pattern:
+                source = f"check of deployment #{watch.number}"
+                yield _check(row.check, row.bounds, row.check.name, row.expr, source, row.unit)
+        return
+    plan = app.config.hypercare.deployments.plan("", service.name)
+    for check in plan.all_checks() if plan is not None else ():
+        named = check.services or tuple(check.per) or plan.services or (service.name,) if plan is not None else ()
+        expr = check.expr.replace("$service", service.name)
+        if service.name in named and not check.pattern and not _PLACE.search(expr):
+            bounds = check.bounds(service.name)
+            unit = Unit("ratio") if check.ratio else Unit(check.unit)
+            yield _check(check, bounds, check.name, expr, f"check of plan {plan.name if plan else ''}", unit)
+
+
+def _check(check: Check, bounds: Thresholds, title: str, expr: str, source: str, unit: Unit) -> ChartSpec:
+    op = "<" if check.direction == "low" else ">"
+    limit = bounds.critical if bounds.critical is not None else bounds.warning
+    word = unit.word or unit_of(expr).word
+    return ChartSpec(title, source, expr, word, "" if limit is None else op, limit)
+
+
+def _alerts(rules: tuple[RuleStatus, ...]) -> Iterator[ChartSpec]:
+    for rule in rules:
+        try:
+            parts = comparisons(parse(rule.query)) if rule.type == "alerting" else []
+        except PromqlError:
+            continue
+        # Those of error budgets are drawn with their objectives.
+        if "slo" in rule.labels:
+            continue
+        for part, op, threshold in parts:
+            text = str(part)
+            yield ChartSpec(rule.name, "alerting rule", text, unit_of(part).word, op, threshold)
+    for rule in rules:
+        if rule.type == "recording" and "slo" not in rule.labels:
+            yield ChartSpec(rule.name, "recording rule", rule.query, unit_of(rule.query).word)
+
+
+def _recorded(app: App, service: Service) -> Iterator[ChartSpec]:
+    own = json.dumps(service.name, ensure_ascii=False)
+    for label in dict.fromkeys(m.name for matchers in service.selectors for m in matchers):
+        for rule in recorded_by(app.rules.snapshot, label):
+            if "slo" not in rule.labels and not service.match:
+                expr = f"{rule.name}{{{label}={own}}}"
+                yield ChartSpec(rule.name, "recording rule", expr, unit_of(expr).word)
+
+
+def drawn(app: App, specs: tuple[ChartSpec, ...], service: str, now: Ms) -> list[tuple[ChartSpec, dict[str, Any]]]:
+    """The curves of the last three hours, as ``web.charts`` draws them; what has no sample is left out."""
+    step = SPAN // _POINTS
+    end = now // step * step
+    engine, source = app.engine.within(max_samples=_SAMPLES), app.tsdb.snapshot()
+    found: list[tuple[ChartSpec, dict[str, Any]]] = []
+    for spec in specs:
+        if len(found) >= _MOST:
+            break
+        span = end - SPAN, end, step
+        graph = graph_of(engine, source, spec.expr, Labels.of(service=service), span, spec.op, spec.threshold)
+        if any(value is not None for _, values in graph.series for value in values):
+            series = [{"labels": labels.as_dict(), "values": list(values)} for labels, values in graph.series]
+            found.append((spec, {"expr": spec.expr, "op": spec.op, "threshold": spec.threshold, "start": graph.start,
+                                 "step": step, "series": series, "more": graph.more}))  # fmt: skip
+    return found
