@@ -203,7 +203,7 @@ def test_silences_and_runbooks_that_touch_a_service():
     wanted = {
         'service="api"': True, 'service="web"': False, 'service=~"a.*"': True, 'alertname="Slow"': True,
         'alertname="Other"': False, 'severity="warning"': True, 'severity="critical"': False, 'service!="web"': True,
-        'instance="x"': False, 'alertname="Slow", instance="x"': True, 'job="api"': True, 'service="api", severity="critical"': False,
+        'instance="x"': False, 'alertname="Slow", instance="x"': True, 'job="api"': True, 'service="api", severity="critical"': True,
         'team="a"': True,
     }  # fmt: skip
     firing = (Labels.of(alertname="Slow", service="api", team="a"),)
