@@ -18,7 +18,7 @@ from hypercare.model.time import format_rfc3339
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hypercare.model.ticks import TimeAxis
+    from hypercare.model.ticks import Tick, TimeAxis
     from hypercare.model.time import Ms
     from hypercare.model.units import Unit
 
@@ -28,7 +28,7 @@ HEIGHT: Final = 120
 _LETTER: Final = 6.2
 """Pixels of a letter beside an axis, at most, on average."""
 _EDGE: Final = 0.07
-"""Nearer to an end a time is written towards the middle."""
+"""Nearer to an end a mark is written towards the middle."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def framed(parts: Sequence[str], frame: Frame, label: str) -> Markup:
     beside = f'<span class="unit">{escape(values.beside)}</span>' if values.beside else ""
     # A measured value may have more digits than its marks: the longest text counts.
     width = round(max((len(t.text) for t in values.ticks), default=0) * _LETTER) + 2
-    marks = "".join(f'<text x="100%" y="{frame.y(t.at) / HEIGHT:.1%}">{escape(t.text)}</text>' for t in values.ticks)
+    marks = "".join(_mark(t, frame) for t in values.ticks)
     zone = f"<span>since {escape(frame.since)}</span>" if frame.since else '<span class="zone">UTC</span>'
     return Markup(  # noqa: S704 - numbers and escaped texts only
         f'{beside}<div class="plot"><svg class="marks" width="{width}" aria-hidden="true">{marks}</svg>'
@@ -95,6 +95,12 @@ def curve(parts: Sequence[str], label: str) -> Markup:
         f'aria-label="{escape(label)}">'
     )
     return Markup("".join([head, *parts, "</svg>"]))  # noqa: S704 - numbers and escaped texts only
+
+
+def _mark(tick: Tick, frame: Frame) -> str:
+    place = frame.y(tick.at) / HEIGHT
+    side = ' class="top"' if place < _EDGE else ' class="bottom"' if place > 1 - _EDGE else ""
+    return f'<text x="100%" y="{place:.1%}"{side}>{escape(tick.text)}</text>'
 
 
 def _times(axis: TimeAxis, frame: Frame) -> list[str]:

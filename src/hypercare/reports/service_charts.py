@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.rules import RuleStatus
 
-SPAN: Final[Ms] = 3 * HOUR
+SPANS: Final[tuple[Ms, ...]] = (5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR)
+"""How far back is drawn, as far as there are samples."""
 _POINTS: Final = 180
 _MOST: Final = 12
 _TRIED: Final = 40
@@ -100,7 +102,7 @@ def _check(check: Check, bounds: Thresholds, title: str, expr: str, source: str,
     op = "<" if check.direction == "low" else ">"
     limit = bounds.critical if bounds.critical is not None else bounds.warning
     word = unit.word or unit_of(expr).word
-    return ChartSpec(title, source, expr, word, "" if limit is None else op, limit)
+    return ChartSpec(title, source, expr, word, "" if limit is None else op, limit, check.by)
 
 
 def _alerts(rules: tuple[RuleStatus, ...]) -> Iterator[ChartSpec]:
@@ -129,19 +131,48 @@ def _recorded(app: App, service: Service) -> Iterator[ChartSpec]:
                 yield ChartSpec(rule.name, "recording rule", expr, unit_of(expr).word)
 
 
-def drawn(app: App, specs: tuple[ChartSpec, ...], service: str, now: Ms) -> list[tuple[ChartSpec, dict[str, Any]]]:
-    """The curves of the last three hours, as ``web.charts`` draws them; what has no sample is left out."""
-    step = SPAN // _POINTS
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drawn:
+    """The curves of a service over the last ``span`` ms, each as ``web.charts`` draws it."""
+
+    span: Ms
+    curves: tuple[tuple[ChartSpec, dict[str, Any]], ...]
+
+
+def drawn(app: App, specs: tuple[ChartSpec, ...], service: str, now: Ms) -> Drawn:
+    """What has samples, over the last three hours; over less where there are none that are older."""
+    found = _drawn(app, specs, service, now, SPANS[-1])
+    firsts = [_first(data) for _, data in found]
+    age = now - min(firsts) if firsts else SPANS[-1]
+    span = next((span for span in SPANS if span >= age), SPANS[-1])
+    return Drawn(span, tuple(found if span == SPANS[-1] else _drawn(app, specs, service, now, span)))
+
+
+def _first(data: dict[str, Any]) -> Ms:
+    """When the first sample of a graph was."""
+    places = [next((i for i, v in enumerate(one["values"]) if v is not None), None) for one in data["series"]]
+    start: Ms = data["start"] + data["step"] * min(place for place in places if place is not None)
+    return start
+
+
+def _drawn(
+    app: App, specs: tuple[ChartSpec, ...], service: str, now: Ms, length: Ms
+) -> list[tuple[ChartSpec, dict[str, Any]]]:
+    step = max(SECOND, length // _POINTS)
     end = now // step * step
     engine, source = app.engine.within(max_samples=_SAMPLES), app.tsdb.snapshot()
     found: list[tuple[ChartSpec, dict[str, Any]]] = []
     for spec in specs:
         if len(found) >= _MOST:
             break
-        span = end - SPAN, end, step
-        graph = graph_of(engine, source, spec.expr, Labels.of(service=service), span, spec.op, spec.threshold)
-        if any(value is not None for _, values in graph.series for value in values):
-            series = [{"labels": labels.as_dict(), "values": list(values)} for labels, values in graph.series]
+        near = Labels.of(service=service)
+        graph = graph_of(engine, source, spec.expr, near, (end - length, end, step), spec.op, spec.threshold)
+        series = [
+            {"labels": labels.as_dict(), "values": list(values)}
+            for labels, values in graph.series
+            if (not spec.by or labels.get(spec.by) == service) and any(v is not None for v in values)
+        ]
+        if series:
             found.append((spec, {"expr": spec.expr, "op": spec.op, "threshold": spec.threshold, "start": graph.start,
-                                 "step": step, "series": series, "more": graph.more}))  # fmt: skip
+                                 "step": step, "series": series, "more": 0 if spec.by else graph.more}))  # fmt: skip
     return found

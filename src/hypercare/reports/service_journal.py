@@ -83,7 +83,9 @@ def _alerts(entries: Iterable[Entry], service: Service, firing: Mapping[str, Lab
     for entry in entries:
         told = entry.decision.send and not entry.integration.startswith(_NOBODY)
         if entry.stage == "dedup" and entry.group_key in groups and told:
-            text = f"receiver {entry.receiver} is told by {entry.integration} ({entry.decision.reason})"
+            text = (
+                f"receiver {entry.receiver} is told by {entry.integration.partition('/')[0]} ({entry.decision.reason})"
+            )
             yield Happening(entry.at, "told", text, "", "/alerts", "notification")
         elif entry.fingerprint in own and (text := _said(entry)):
             name = own[entry.fingerprint].get("alertname")

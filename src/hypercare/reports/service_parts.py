@@ -141,6 +141,7 @@ class ChartSpec:
     Attributes:
         source: where the expression comes from, in words.
         op: how values are compared with the threshold; empty: there is none.
+        by: a label by which the expression serves several services: only the series with this one's name count.
 
     """
 
@@ -150,6 +151,7 @@ class ChartSpec:
     unit: str
     op: str = ""
     threshold: float | None = None
+    by: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

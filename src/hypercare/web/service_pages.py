@@ -10,7 +10,7 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 from hypercare.kernel import CommandError
 from hypercare.model.time import SECOND
 from hypercare.model.units import Unit
-from hypercare.reports.service_charts import drawn
+from hypercare.reports.service_charts import SPANS, drawn
 from hypercare.reports.services import service_lines, service_page
 from hypercare.web import charts
 
@@ -31,22 +31,26 @@ class Pictures:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._kept: dict[str, tuple[Ms, tuple[Any, ...], list[dict[str, Any]]]] = {}
+        self._kept: dict[str, tuple[Ms, tuple[Any, ...], dict[str, Any]]] = {}
 
-    def of(self, page: ServicePage) -> list[dict[str, Any]]:
+    def of(self, page: ServicePage) -> dict[str, Any]:
         """What is drawn of a service, with the opening of its newest incident that is open."""
         if page.elsewhere:
-            return []
+            return {"graphs": [], "span": SPANS[-1]}
         name, now = page.line.name, page.at
         opened = max((i.opened_at for i in page.line.incidents), default=0)
         about = page.charts, opened
         kept = self._kept.get(name)
         if kept is not None and kept[1] == about and 0 <= now - kept[0] < _FRESH:
             return kept[2]
-        found = [
-            {"spec": spec, "data": data, "svg": charts.chart(data, opened, Unit(spec.unit)), "bound": _bound(spec)}
-            for spec, data in drawn(self._app, page.charts, name, now)
-        ]
+        result = drawn(self._app, page.charts, name, now)
+        found: dict[str, Any] = {
+            "span": result.span,
+            "graphs": [
+                {"spec": spec, "data": data, "svg": charts.chart(data, opened, Unit(spec.unit)), "bound": _bound(spec)}
+                for spec, data in result.curves
+            ],
+        }
         while len(self._kept) >= _KEPT:
             # Several threads answer at once: another may have taken it out already.
             self._kept.pop(next(iter(tuple(self._kept)), name), None)
@@ -85,7 +89,7 @@ def add_service_pages(router: APIRouter, pages: Pages) -> None:
 
     def view(name: str) -> dict[str, Any]:
         page = found_page(app, name)
-        return {"p": page, "s": page.line, "graphs": pictures.of(page)}
+        return {"p": page, "s": page.line, **pictures.of(page)}
 
     @router.get("/services")
     def services(request: Request) -> Response:
