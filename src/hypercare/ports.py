@@ -121,8 +121,7 @@ class HttpRequest:
     socket: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(NamedTuple):  # made at every scrape: a tuple is the cheapest record
     """What came back.
 
     Attributes:

@@ -232,16 +232,14 @@ class Kernel:
 
     def next_due(self) -> Ms | None:
         """When there is work next: an instant that may have passed, or none."""
-        with self._lock:
-            urgent = bool(self._urgent)
-            message = self._inbox[0][:2] if self._inbox else None
-        if urgent:
+        if self._urgent:
             return self.ports.clock.now()
         timer = self.timers.peek()
-        if message is None or timer is None:
-            first = message or timer
-            return first[0] if first else None
-        return min(message, timer)[0]
+        if not self._inbox:
+            return timer[0] if timer is not None else None
+        # Others append only, so that the first one stays.
+        at = self._inbox[0][0]
+        return at if timer is None or at < timer[0] else timer[0]
 
     def step(self) -> bool:
         """Handle the earliest due item, if there is one; returns whether there was."""
@@ -265,6 +263,8 @@ class Kernel:
     def _take_messages(self, now: Ms, timer: tuple[Ms, int] | None) -> list[object]:
         """Take the message whose turn it is, and those right behind it that may share its transaction."""
         taken: list[object] = []
+        if not self._inbox and not self._urgent:
+            return taken
         with self._lock:
             if self._urgent:
                 return self._take_urgent()
@@ -371,7 +371,7 @@ class Kernel:
                 published = len(ctx.events)
                 run(ctx)
                 self._follow(ctx, published)
-            if self.leads:
+            if ctx.effects and self.leads:
                 self.outbox.record(ctx)
             ctx.commit()
         except CommandError as error:

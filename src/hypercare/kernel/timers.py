@@ -41,9 +41,14 @@ class Timers:
 
     def peek(self) -> tuple[Ms, int] | None:
         """Time and sequence of the earliest deadline."""
-        while self._heap and not self._is_live(self._heap[0]):
-            heapq.heappop(self._heap)
-        return self._heap[0][:2] if self._heap else None
+        heap, find = self._heap, self._live.get
+        while heap:
+            due_at, seq, key = heap[0]
+            live = find(key)
+            if live is not None and live[0] == seq:
+                return due_at, seq
+            heapq.heappop(heap)
+        return None
 
     def pop(self) -> tuple[str, str, bool]:
         """Take the earliest deadline: (kind, key, durable). ``peek`` must have found one."""

@@ -191,10 +191,10 @@ class SimService:
             return error, 1
         color = self.targets[_host(request.url)]
         pages = [self._page(v, now) for v in self.variants if not color or v.color in {"", color}]
-        body = "" if self._is(now, "silent") else "".join(pages)
-        return ok(body.encode(), now, _LATENCY_OF_PAGE / 1000), _LATENCY_OF_PAGE
+        body = b"" if self._is(now, "silent") else b"".join(pages)
+        return ok(body, now, _LATENCY_OF_PAGE / 1000), _LATENCY_OF_PAGE
 
-    def _page(self, variant: Variant, now: Ms) -> str:
+    def _page(self, variant: Variant, now: Ms) -> bytes:
         if variant.page is None or now >= variant.fresh_until:
             truth = self._truth(variant, now, (now - variant.judged) / 1000)
             variant.judged, variant.fresh_until = now, now + MINUTE

@@ -10,9 +10,8 @@ Three ways, each falling back to the next:
 
 from __future__ import annotations
 
-import dataclasses
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -41,8 +40,7 @@ class TooManySamples(ExpositionError):  # noqa: N818 - reads as what happened
     """More samples than the limit, after relabelling."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):  # made at every scrape: a tuple is the cheapest record
     """One body in columns.
 
     Attributes:
