@@ -7,13 +7,13 @@ spread wide go to pcodec, which knows how numbers are distributed where zstd onl
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from cramjam import DecompressionError, zstd
 from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone
 
-from hypercare.tsdb.numbers import width_of
+from hypercare.tsdb.numbers import sample_rows, width_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.uint64]
 
-PLANES, PCO, PCO_FLOATS, PLANES_APART, PCO_APART = range(5)
-"""Forms: all planes as one; all columns as one; floats column by column; planes or numbers column by column.
+PLANES, PCO, PCO_FLOATS, PLANES_APART, PCO_APART, LAYERS = range(6)
+"""Forms: all planes as one; all columns as one; floats column by column; planes or numbers column by column; layers.
 
 Column by column the codes fit each column, and a reader decodes no other; all as one is better where columns are short.
+Layers are planes of which each has a code of its own, and of which the lowest may have fewer bits than eight: noise and
+what is above it meet at any bit. (Planes column by column are read, and written no more.)
 """
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_TRIED: Final = 8192
+"""Rows by which shifts and orders of differences are chosen."""
+_LAYERED: Final = 1
+"""The level of zstd at which they are."""
 
 
 class Effort(enum.IntEnum):
@@ -81,7 +88,8 @@ def pack_apart(numbers: Numbers, kinds: npt.NDArray[np.uint8], effort: Effort) -
     for column in range(numbers.shape[1]):
         own = np.ascontiguousarray(numbers[:, column])
         width = width_of(int(own.max()))
-        kind, piece = PLANES_APART | width << 4, _planes(own, width, effort)
+        shift = _best_shift(own[sample_rows(len(own), _TRIED)], int(own.max()))[1]
+        kind, piece = LAYERS | width << 4, _layers(own, shift, effort)
         if width > 1:
             other = _pco(own, 8)
             if len(other) < len(piece):
@@ -92,6 +100,60 @@ def pack_apart(numbers: Numbers, kinds: npt.NDArray[np.uint8], effort: Effort) -
     return [
         Apart(kind, np.array(places, dtype=np.int64), pieces) for (kind, _), (places, pieces) in sorted(found.items())
     ]
+
+
+def layers_cost(numbers: Numbers) -> Floats:
+    """About how many bytes some rows of each column of numbers [rows, columns] become one by one."""
+    few = np.asfortranarray(numbers[sample_rows(len(numbers), _TRIED)])
+    found = [_best_shift(column, most)[0] for column, most in zip(few.T, numbers.max(axis=0).tolist(), strict=True)]
+    return np.array(found, dtype=np.float64)
+
+
+def _best_shift(numbers: Numbers, most: int) -> tuple[int, int]:
+    """About how many bytes numbers become as layers, and how many bits the lowest layer has less than eight for that.
+
+    Args:
+        numbers: some of them.
+        most: the greatest of all.
+    """
+    bits = most.bit_length()
+    shifts = range(min(8, 65 - bits)) if bits > 8 else (0,)
+    return min((sum(len(layer) for layer in _layers_of(numbers, shift, _LAYERED)), shift) for shift in shifts)
+
+
+def _layers_of(numbers: Numbers, shift: int, level: int) -> list[bytes]:
+    """The bytes of equal weight of shifted numbers under zstd; as they are where that is no shorter; none for zeros."""
+    greatest = int(numbers.max()) << shift
+    planes = (numbers << np.uint64(shift)).view(np.uint8).reshape(-1, 8).T[: (greatest.bit_length() + 7) // 8]
+    start = _frame_start(len(numbers))
+    found: list[bytes] = []
+    for plane in planes:
+        text = plane.tobytes()
+        packed = bytes(zstd.compress(text, level)) if plane.any() else start
+        fits = len(packed) < len(start) + len(text) and packed.startswith(start)
+        found.append(packed[len(start) :] if fits else text)
+    return found
+
+
+def _layers(numbers: Numbers, shift: int, effort: Effort) -> bytes:
+    """Shift and number of layers, their sizes, the layers."""
+    layers = _layers_of(numbers, shift, int(effort))
+    sizes = np.array([len(layer) for layer in layers], dtype=_size_of_sizes(len(numbers)))
+    return bytes([shift << 4 | len(layers)]) + sizes.tobytes() + b"".join(layers)
+
+
+def _size_of_sizes(rows: int) -> str:
+    """The type of the sizes of layers: none is longer than there are rows."""
+    return "<u2" if rows < 1 << 16 else "<u4"
+
+
+def _frame_start(size: int) -> bytes:
+    """How zstd begins what it makes of so many bytes (RFC 8878, 3.1.1): not kept, as it says nothing new."""
+    if size < 1 << 8:
+        return _ZSTD + b"\x20" + size.to_bytes(1, "little")
+    if size < (1 << 16) + (1 << 8):
+        return _ZSTD + b"\x60" + (size - (1 << 8)).to_bytes(2, "little")
+    return _ZSTD
 
 
 def _planes(numbers: Numbers, width: int, effort: Effort) -> bytes:
@@ -160,11 +222,49 @@ def unpack(data: bytes, kind: int, shape: tuple[int, int], only: Ints | None) ->
         for place, column in enumerate(wanted):
             _decompress(pieces[column], each[place].reshape(-1))
         return _woven(each.swapaxes(0, 1))
+    if form == LAYERS:
+        if width not in {1, 2, 4, 8}:
+            raise ValueError("a chunk of numbers of a width that there is not")
+        return np.stack([_from_layers(pieces[column], width, rows) for column in wanted])
     if form not in {PCO_FLOATS, PCO_APART}:
         raise ValueError("a chunk of a form that this version cannot read")
     out = np.empty((len(wanted), rows), dtype=np.float64 if form == PCO_FLOATS else np.uint64)
     for place, column in enumerate(wanted):
         decompress_numbers(pieces[column], out[place])
+    return out
+
+
+def _from_layers(piece: bytes, width: int, rows: int) -> npt.NDArray[Any]:
+    """Numbers of a width of which the layers are given.
+
+    Raises:
+        ValueError: they are not such.
+    """
+    head = piece[0] if piece else 0
+    shift, count = head >> 4, head & 15
+    kind = np.dtype(_size_of_sizes(rows))
+    begin = 1 + kind.itemsize * count
+    if count > width + (shift > 0) or shift > 7 or begin > len(piece):
+        raise ValueError("a chunk has layers that do not fit its numbers")
+    sizes = np.frombuffer(piece[1:begin], dtype=kind).tolist()
+    if begin + sum(sizes) != len(piece):
+        raise ValueError("a chunk has other layers than it says")
+    out = np.zeros(rows, dtype=f"<u{width}")
+    start = _frame_start(rows)
+    for place, size in enumerate(sizes):
+        data = piece[begin : begin + size]
+        begin += size
+        if not size:
+            continue
+        if size == rows:
+            layer = np.frombuffer(data, dtype=np.uint8)
+        else:
+            layer = np.empty(rows, dtype=np.uint8)
+            _decompress(start + data, layer)
+        if place:
+            out |= layer.astype(out.dtype) << out.dtype.type(8 * place - shift)
+        else:
+            out |= layer >> np.uint8(shift)
     return out
 
 

@@ -1,12 +1,14 @@
 """Pages: up to 256 columns of a matrix, compressed.
 
 Each column becomes integers, as multiples of a unit from a base (:mod:`hypercare.tsdb.numbers`); columns that moved in
-step share them. Of these it keeps the differences of the order (0, 1, 2) that costs least. Columns whose numbers are
+step share them, and columns that are told best by another (:mod:`hypercare.tsdb.relations`) keep what is left without
+that one. Of these it keeps the differences of the order (0, 1, 2) that costs least. Columns whose numbers are
 alike stand together in a chunk (:mod:`hypercare.tsdb.chunks`). Constant columns are one number. Cells without a sample
 repeat the one before and are listed apart.
 
-A page is: head, description (zstd), chunks. A reader decodes only the chunks that hold the columns it wants. Version 1,
-which older blocks have, knows neither units nor columns in step.
+A page is: head, description (zstd), chunks. A reader decodes only the chunks that hold the columns it wants, and those
+that these lean on, which lean on none. Older blocks have version 1, which knows neither units nor columns in step, and
+version 2, in which no column leans on another.
 """
 
 from __future__ import annotations
@@ -18,19 +20,23 @@ import numpy as np
 from cramjam import DecompressionError, zstd
 
 from hypercare.model.samples import ABSENT_BITS, STALE_BITS
-from hypercare.tsdb.chunks import Effort, fits_floats, pack, pack_apart, unpack
+from hypercare.tsdb.chunks import Effort, fits_floats, layers_cost, pack, pack_apart, unpack
 from hypercare.tsdb.numbers import (
     BITS,
+    Moves,
     best_orders,
     differences,
+    held_by_floats,
     integers,
     is_scale,
     moves_of,
-    plane_cost,
+    sums_to_floats,
     to_floats,
     width_cost,
     width_of,
 )
+
+from hypercare.tsdb.relations import leans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +57,15 @@ _CELL_BYTES: Final = 12
 """More than a run of empty cells takes in the description."""
 _FIXED_BYTES: Final = 1 << 22
 """More than all columns take there."""
-_VERSION: Final = 2
+_VERSION: Final = 3
 _LEVEL: Final = 3
 _NO_CHUNK: Final = 255
 _LONG: Final = 512
 """Rows from which on a column is compressed best by itself."""
+_WON: Final = 0.9
+"""What is left of a column that leans on another costs at most so much of what the column does."""
+_LARGE: Final = 1 << 32
+"""Units are less than this in columns that take part in that."""
 _SUMMED: Final = 1 << 20
 """So many differences of four bytes add up to what floats still hold exactly."""
 
@@ -67,9 +77,11 @@ class _Plan(NamedTuple):
     scale: npt.NDArray[np.uint8]
     order: npt.NDArray[np.uint8]
     twin: npt.NDArray[np.uint16]
+    on: npt.NDArray[np.uint16]
     base: Ints
     slope: Ints
     unit: Ints
+    factor: Ints
 
 
 class _Runs(NamedTuple):
@@ -99,9 +111,11 @@ def encode(values: Floats, effort: Effort = Effort.QUICK) -> bytes:
         np.full(width, BITS, dtype=np.uint8),
         np.zeros(width, dtype=np.uint8),
         np.arange(width, dtype=np.uint16),
+        np.arange(width, dtype=np.uint16),
         bits[0].copy(),
         np.zeros(width, dtype=np.int64),
         np.ones(width, dtype=np.int64),
+        np.zeros(width, dtype=np.int64),
     )
     varying = np.flatnonzero(~(bits == bits[0]).all(axis=0))
     packed = _encode_varying(plan, bits[:, varying], varying, effort) if len(varying) else []
@@ -112,11 +126,16 @@ def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> l
     """Compress columns that are not constant; says in the plan how."""
     rows = len(bits)
     numbers, scale = integers(bits)
-    moves, unit, twin = moves_of(numbers, scale)
+    found = moves_of(numbers, scale)
+    if effort is Effort.THOROUGH and rows >= _LONG:
+        found, order, on, factor = _lean(found, scale)
+        plan.on[varying], plan.factor[varying] = varying[on], factor
+    else:
+        order = np.zeros(len(varying), dtype=np.uint8)
+        first = np.flatnonzero(found.twin == np.arange(len(varying)))
+        order[first] = best_orders(found.moves[:, first], scale[first], width_cost)[0]
+    moves, unit, twin = found
     leaders = np.flatnonzero(twin == np.arange(len(varying)))
-    order = np.zeros(len(varying), dtype=np.uint8)
-    cost = plane_cost if effort is Effort.THOROUGH else width_cost
-    order[leaders] = best_orders(moves[:, leaders], scale[leaders], cost)
     base, slope = np.zeros_like(unit), np.zeros_like(unit)
     chunk = np.zeros(len(varying), dtype=np.uint8)
     packed: list[tuple[int, bytes]] = []
@@ -144,6 +163,35 @@ def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> l
     plan.twin[varying], plan.slope[varying], plan.unit[varying] = varying[twin], slope[twin], unit
     plan.base[varying] = numbers[0] + unit * base[twin]
     return packed
+
+
+def _lean(found: Moves, scale: npt.NDArray[np.uint8]) -> tuple[Moves, npt.NDArray[np.uint8], Ints, Ints]:
+    """Let columns lean on others where that is shorter: what is left of their moves; orders; on which; how many times."""
+    moves, unit, twin = found
+    own = np.arange(len(twin))
+    leaders = np.flatnonzero(twin == own)
+    order = np.zeros(len(twin), dtype=np.uint8)
+    order[leaders], cost = best_orders(moves[:, leaders], scale[leaders], layers_cost)
+    paid = dict(zip(leaders.tolist(), cost.tolist(), strict=True))
+    on, factor = own.copy(), np.zeros(len(twin), dtype=np.int64)
+    for lean in leans(moves[:, leaders], held_by_floats(scale[leaders]) & (np.abs(unit[leaders]) < _LARGE)):
+        column, other = int(leaders[lean.column]), int(leaders[lean.on])
+        left = moves[:, [column]] - lean.factor * moves[:, [other]]
+        rest = int(leaders[lean.rest]) if lean.rest >= 0 else column
+        sign = 1
+        if rest != column:
+            sign = 1 if np.array_equal(left[:, 0], moves[:, rest]) else -1
+            if sign < 0 and not np.array_equal(left[:, 0], -moves[:, rest]):
+                continue
+        best, price = best_orders(left, scale[[column]], layers_cost)
+        if rest == column and price[0] > _WON * paid[column]:
+            continue
+        # Whoever is in step with the column leans as it does.
+        for each in np.flatnonzero(twin == column).tolist():
+            twin[each], on[each], factor[each] = rest, other, sign * lean.factor
+            unit[each] *= sign
+        moves[:, column], order[column] = left[:, 0], best[0]
+    return Moves(moves, unit, twin), order, on, factor
 
 
 def _classes(numbers: npt.NDArray[np.uint64], *, by_share: bool) -> list[Ints]:
@@ -192,9 +240,9 @@ def _assemble(plan: _Plan, runs: _Runs, packed: list[tuple[int, bytes]], rows: i
     sizes = np.array([len(data) for _, data in packed], dtype="<u4")
     counts = np.array([len(packed), len(runs.column)], dtype="<u4")
     # Numbers byte by byte of equal weight: their high bytes are mostly the same.
-    numbers = np.concatenate([plan.base, plan.slope, plan.unit]).astype("<i8").view(np.uint8).reshape(-1, 8).T
-    twin = (plan.twin - np.arange(len(plan.twin))).astype("<u2")
-    parts = [counts, kinds, sizes, plan.chunk, plan.scale, plan.order, twin, np.ascontiguousarray(numbers), *runs]
+    numbers = np.concatenate([plan.base, plan.slope, plan.unit, plan.factor]).astype("<i8").view(np.uint8).reshape(-1, 8).T
+    twin, on = ((each - np.arange(len(each))).astype("<u2") for each in (plan.twin, plan.on))
+    parts = [counts, kinds, sizes, plan.chunk, plan.scale, plan.order, twin, on, np.ascontiguousarray(numbers), *runs]
     text = b"".join(part.tobytes() for part in parts)
     small = bytes(zstd.compress(text, _LEVEL))
     head = _HEAD.pack(_VERSION, len(plan.chunk), rows, len(small)) + _LENGTH.pack(len(text))
@@ -266,25 +314,29 @@ class Page:
         Raises:
             ValueError: the bytes are not of such columns.
         """
-        members, stored = self.members[number], self._stored[number]
-        kind, start, end = self._chunks[number]
-        shape, data = (len(stored), self.rows), self._data[start:end]
-        if only is not None:
-            members = members[only]
-        leaders = self._plan.twin[members]
-        alone = bool((leaders == members).all())
-        needed = members if alone else np.unique(leaders)
-        wanted = None if len(needed) == len(stored) else np.searchsorted(stored, needed)
-        found = unpack(data, kind, shape, wanted)
+        members = self.members[number] if only is None else self.members[number][only]
+        kind = self._chunks[number][0]
+        found = self._unpack(number, members)
         if fits_floats(kind):
-            if not alone:
-                raise ValueError("a chunk of floats has columns that share their numbers")
             out: Floats = found
         else:
-            out = self._values(found if alone else found[np.searchsorted(needed, leaders)], members)
+            out = self._values(found, members)
         self._dig_holes(out.T, members)
         out.flags.writeable = False
         return out
+
+    def _unpack(self, number: int, members: Ints) -> npt.NDArray[Any]:
+        """What is kept of some members of a chunk: [columns, rows]."""
+        stored = self._stored[number]
+        kind, start, end = self._chunks[number]
+        leaders = self._plan.twin[members]
+        alone = bool((leaders == members).all())
+        if fits_floats(kind) and not alone:
+            raise ValueError("a chunk of floats has columns that share their numbers")
+        needed = members if alone else np.unique(leaders)
+        wanted = None if len(needed) == len(stored) else np.searchsorted(stored, needed)
+        found = unpack(self._data[start:end], kind, (len(stored), self.rows), wanted)
+        return found if alone else found[np.searchsorted(needed, leaders)]
 
     def constants(self, columns: Ints) -> Floats:
         """Constant columns: float64[columns, rows]."""
@@ -301,28 +353,50 @@ class Page:
 
     def _values(self, found: npt.NDArray[Any], members: Ints) -> Floats:
         """The values of columns of which the unsigned numbers are given: [columns, rows]."""
-        order, scale = self._plan.order[members], self._plan.scale[members]
-        exact = scale != BITS
-        alike = bool((order == order[0]).all())
-        level = self._plain and int(order.min()) == 0
-        if level and not alike:
-            raise ValueError("a chunk has columns with and without differences")
-        small = found.dtype.itemsize <= 4 and self.rows <= _SUMMED and bool(exact.all())
-        if small and alike and (level or order[0] == 1):
-            # Sums that floats hold exactly, and that need not be turned into floats after.
-            floats = (found if level else _signed(found)).astype(np.float64)
-            return to_floats(self._add_up(floats, members, level=level), scale)
-        numbers = found.astype(np.int64) if level else _signed(found).astype(np.int64)
-        if not level:
-            _lower(numbers, order, self._plan.slope[members])
-        numbers = self._add_up(numbers, members, level=level)
+        scale = self._plan.scale[members]
+        numbers = self._numbers(found, members)
+        leaning = np.flatnonzero(self._plan.factor[members])
+        if len(leaning):
+            self._upright(numbers, leaning, members[leaning])
+        if numbers.dtype == np.float64:
+            return to_floats(numbers, scale)
+        exact = held_by_floats(scale)
         if exact.all():
             return to_floats(numbers.astype(np.float64), scale)
-        values = numbers.view(np.float64)
+        sums_to_floats(numbers, scale)
+        values: Floats = numbers.view(np.float64)
         if exact.any():
             rows = np.flatnonzero(exact)
             values[rows] = to_floats(numbers[rows].astype(np.float64), scale[rows])
         return values
+
+    def _numbers(self, found: npt.NDArray[Any], members: Ints) -> npt.NDArray[Any]:
+        """The integers of columns, but for what they lean on; held by floats where all of them can be."""
+        order = self._plan.order[members]
+        alike = bool((order == order[0]).all())
+        level = self._plain and int(order.min()) == 0
+        if level and not alike:
+            raise ValueError("a chunk has columns with and without differences")
+        exact = bool(held_by_floats(self._plan.scale[members]).all())
+        small = found.dtype.kind == "u" and found.dtype.itemsize <= 4 and self.rows <= _SUMMED and exact
+        if small and alike and (level or order[0] == 1):
+            # Sums that floats hold exactly, and that need not be turned into floats after.
+            floats = (found if level else _signed(found)).astype(np.float64)
+            return self._add_up(floats, members, level=level)
+        numbers = found.astype(np.int64) if level else _signed(found).astype(np.int64)
+        if not level:
+            _lower(numbers, order, self._plan.slope[members])
+        return self._add_up(numbers, members, level=level)
+
+    def _upright(self, numbers: npt.NDArray[Any], rows: Ints, columns: Ints) -> None:
+        """Add to rows of numbers, which are of these columns, what they lean on; in place."""
+        on, back = np.unique(self._plan.on[columns], return_inverse=True)
+        moves = np.empty((len(on), self.rows), dtype=numbers.dtype)
+        for chunk, places in self.chunks_of(on):
+            others = on[places]
+            found = self._numbers(self._unpack(chunk, others), others)
+            moves[places] = (found - found[:, :1]) // self._plan.unit[others, None]
+        numbers[rows] += moves[back] * (self._plan.factor[columns] * self._plan.unit[columns])[:, None]
 
     def _add_up(self, numbers: npt.NDArray[Any], members: Ints, *, level: bool) -> npt.NDArray[Any]:
         """Integers of differences of the first order, or (``level``) of moves; in place."""
@@ -401,15 +475,40 @@ def _read_plan(reader: _Reader, version: int, width: int) -> _Plan:
     own = np.arange(width)
     away = reader.take("<u2", width) if version > 1 else np.zeros(width, dtype=np.uint16)
     twin = (own + away).astype(np.uint16)
-    several = 3 if version > 1 else 2
+    on = (own + reader.take("<u2", width)).astype(np.uint16) if version > 2 else own.astype(np.uint16)
+    several = version + 1
     numbers = reader.take("u1", width * 8 * several).reshape(8, -1).T.copy().view("<i8")[:, 0]
     base, slope = numbers[:width], numbers[width : 2 * width]
-    unit = numbers[2 * width :] if version > 1 else np.ones(width, dtype=np.int64)
-    if (twin > own).any() or (twin[twin] != twin).any() or (chunk[twin] != chunk).any():
+    unit = numbers[2 * width : 3 * width] if version > 1 else np.ones(width, dtype=np.int64)
+    factor = numbers[3 * width :] if version > 2 else np.zeros(width, dtype=np.int64)
+    if (twin >= width).any() or (twin[twin] != twin).any() or (chunk[twin] != chunk).any():
         raise ValueError("not a page of columns: a column shares the numbers of one that has none")
     if not is_scale(scale).all() or (order > 2).any():
         raise ValueError("not a page of columns that this version can read")
-    return _Plan(chunk, scale, order, twin, base, slope, unit)
+    leaning = np.flatnonzero(factor)
+    if len(leaning):
+        _check_leaning(on, leaning, factor, chunk, scale, unit)
+    return _Plan(chunk, scale, order, twin, on, base, slope, unit, factor)
+
+
+def _check_leaning(
+    on: npt.NDArray[np.uint16],
+    leaning: Ints,
+    factor: Ints,
+    chunk: npt.NDArray[np.uint8],
+    scale: npt.NDArray[np.uint8],
+    unit: Ints,
+) -> None:
+    """See that what columns lean on stands by itself.
+
+    Raises:
+        ValueError: it does not.
+    """
+    others = on[leaning]
+    if (others >= len(on)).any() or factor[others].any() or (chunk[others] == _NO_CHUNK).any():
+        raise ValueError("not a page of columns: a column leans on one that does not stand")
+    if not held_by_floats(scale[leaning]).all() or not held_by_floats(scale[others]).all() or not unit[others].all():
+        raise ValueError("not a page of columns: a column leans on one that is of no use to it")
 
 
 class _Reader:

@@ -5,6 +5,7 @@ The new file is complete before the old ones go; it names them, so that a crash 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.segment import Segment
 
-_STEP: Final = 3
-"""How many times longer the next span is."""
+_STEPS: Final = (3, 4)
+"""How many times longer the next spans are; the last ones three times again. Blocks of two hours become days."""
 _FILL: Final = 0.5
 """Share of cells with a sample from which on rows with different columns become one matrix."""
 
@@ -45,7 +46,8 @@ def plan_merge(blocks: Sequence[Block], span: Ms, limit: Ms) -> list[Block]:
                 together.append(other)
         if len(together) > 1:
             return together
-    length = span * _STEP
+    steps = itertools.chain(_STEPS, itertools.repeat(_STEPS[0]))
+    length = span * next(steps)
     newest = max((block.end for block in blocks), default=0)
     while length <= limit:
         windows: dict[int, list[Block]] = {}
@@ -56,7 +58,7 @@ def plan_merge(blocks: Sequence[Block], span: Ms, limit: Ms) -> list[Block]:
         for found in windows.values():
             if len(found) > 1:
                 return found
-        length *= _STEP
+        length *= next(steps)
     return []
 
 

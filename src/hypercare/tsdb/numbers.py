@@ -1,6 +1,7 @@
 """Columns of floats as integers that are small, and that two columns often have in common.
 
-A column becomes integers where that loses no bit: values times a power of ten, or the bits of the floats. Of these it
+A column becomes integers where that loses no bit: values times a power of ten; the same and how many floats lie between
+it and the value, as in seconds that were added up; or the bits of the floats. Of these it
 keeps how many units each is from a base: bytes that only ever move by pages of 4096 count pages. What is left is the
 same for all columns that moved in step (a number under two names, hits and the bytes they cost), and is kept once.
 """
@@ -26,11 +27,22 @@ _TWICE: Final = 32
 """The scale of a value that was divided by a thousand two times."""
 _SCALES: Final = (0, 1, 2, 3, 6, 9, 4, 5, 7, 8, _TIMES + 3, _TIMES + 6, _TWICE, _TIMES + 9, _TIMES + 2, _TIMES + 1)
 """Tried in this order."""
+_SUMS: Final = 64
+"""The scales from here on are of sums: of a value times a power of ten, and a byte of how many floats it is off that.
+
+A program that adds up seconds, each a whole number of nanoseconds, is off by what each addition rounds.
+"""
+_SUM_SCALES: Final = (_SUMS + 9, _SUMS + 6, _SUMS + 3)
+_OFF: Final = 128
+"""The value is less than so many floats away."""
+_APART: Final = 1024.0
+"""Floats between two steps of such a scale at least: any value is near some step of a finer one."""
 _TENTHS: Final = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
 _EXACT: Final = float(2**53)
 _SAFE: Final = 1 << 52
 """Integers below this are added and multiplied as floats without loss; others keep the unit one."""
 _PROBE: Final = 16
+_STRETCHES: Final = 4
 
 
 def integers(bits: Ints) -> tuple[Ints, npt.NDArray[np.uint8]]:
@@ -53,7 +65,34 @@ def integers(bits: Ints) -> tuple[Ints, npt.NDArray[np.uint8]]:
                 out[:, done] = numbers[:, good]
                 scale[done] = code
                 left = np.setdiff1d(left, done, assume_unique=True)
+        for code in _SUM_SCALES:
+            few = _near(floats[np.ix_(probe, left)], bits[np.ix_(probe, left)], code)[1]
+            trial = left[few]
+            if len(trial):
+                numbers, good = _near(floats[:, trial], bits[:, trial], code)
+                out[:, trial[good]], scale[trial[good]] = numbers[:, good], code
+                left = np.setdiff1d(left, trial[good], assume_unique=True)
     return out, scale
+
+
+def _near(floats: Floats, bits: Ints, code: int) -> tuple[Ints, Bools]:
+    """The floats at a scale of sums as integers, and which columns come back from them bit for bit."""
+    rounded = np.rint(floats * 10.0 ** (code - _SUMS))
+    off = bits - (rounded / 10.0 ** (code - _SUMS)).view(np.int64)
+    greatest = np.abs(floats).max(axis=0)
+    good = ((np.abs(rounded) < _EXACT) & (off >= -_OFF) & (off < _OFF)).all(axis=0)
+    good &= np.spacing(greatest) * _APART < 10.0 ** (_SUMS - code)
+    numbers = (rounded.astype(np.int64) << 8) + off
+    good &= (_sums(numbers, code).view(np.int64) == bits).all(axis=0)
+    return numbers, good
+
+
+def _sums(numbers: Ints, code: int) -> Floats:
+    """Integers at a scale of sums as floats."""
+    steps = (numbers + _OFF) >> 8
+    exact = steps.astype(np.float64) / 10.0 ** (code - _SUMS)
+    found: Floats = (exact.view(np.int64) + (numbers - (steps << 8))).view(np.float64)
+    return found
 
 
 def _exact(floats: Floats, bits: Ints, code: int) -> tuple[Ints, Bools]:
@@ -82,8 +121,22 @@ def _value(numbers: Floats, code: int) -> Floats:
 
 def is_scale(codes: npt.NDArray[np.uint8]) -> Bools:
     """Which numbers are scales."""
-    known: Bools = np.isin(codes, (*_SCALES, BITS))
+    known: Bools = np.isin(codes, (*_SCALES, *_SUM_SCALES, BITS))
     return known
+
+
+def held_by_floats(codes: npt.NDArray[np.uint8]) -> Bools:
+    """Which scales are of integers that floats hold exactly."""
+    held: Bools = codes < _SUMS
+    return held
+
+
+def sums_to_floats(numbers: Ints, scale: npt.NDArray[np.uint8]) -> None:
+    """Turn integers at scales of sums into the bits of floats: [columns, rows]; others stay; in place."""
+    for code in _SUM_SCALES:
+        rows = np.flatnonzero(scale == code)
+        if len(rows):
+            numbers[rows] = _sums(numbers[rows], code).view(np.int64)
 
 
 def to_floats(numbers: Floats, scale: npt.NDArray[np.uint8]) -> Floats:
@@ -146,6 +199,16 @@ def _units(moves: Ints, numbers: Ints, scale: npt.NDArray[np.uint8]) -> Ints:
     return unit
 
 
+def sample_rows(rows: int, most: int) -> Ints:
+    """Numbers of the rows by which something is chosen: a few stretches, at most so many rows together."""
+    if rows <= most:
+        return np.arange(rows, dtype=np.int64)
+    stretch = most // _STRETCHES
+    starts = np.linspace(0, rows - stretch, _STRETCHES).astype(np.int64)
+    found: Ints = (starts[:, None] + np.arange(stretch)).ravel()
+    return found
+
+
 def differences(moves: Ints, order: int) -> tuple[npt.NDArray[np.uint64], Ints, Ints]:
     """Differences of an order (0, 1, 2) as unsigned numbers that are small, the base of each column, and its slope.
 
@@ -174,35 +237,20 @@ def width_of(greatest: int) -> int:
 
 def best_orders(
     moves: Ints, scale: npt.NDArray[np.uint8], cost: Callable[[npt.NDArray[np.uint64]], Floats]
-) -> npt.NDArray[np.uint8]:
-    """The order of differences that costs each column least."""
+) -> tuple[npt.NDArray[np.uint8], Floats]:
+    """The order of differences that costs each column least, and what it costs."""
     rows, width = moves.shape
     if rows < 3:
-        return np.ones(width, dtype=np.uint8)
+        return np.ones(width, dtype=np.uint8), np.zeros(width)
     costs = np.stack([cost(differences(moves, order)[0]) for order in range(3)])
     # The bits of floats have no slope worth keeping.
     costs[2, scale == BITS] = np.inf
     order: npt.NDArray[np.uint8] = costs.argmin(axis=0).astype(np.uint8)
-    return order
+    return order, costs.min(axis=0)
 
 
 def width_cost(numbers: npt.NDArray[np.uint64]) -> Floats:
     """About how many bits the numbers of each column have; few rows are looked at."""
     rows = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), 128)).astype(np.int64))
     found: Floats = np.log2(numbers[rows].astype(np.float64) + 0.5).sum(axis=0)
-    return found
-
-
-def plane_cost(numbers: npt.NDArray[np.uint64]) -> Floats:
-    """Bits of each column when every byte of its numbers costs its entropy among the bytes of equal weight."""
-    found = np.zeros(numbers.shape[1])
-    greatest = numbers.max(axis=0)
-    for column in range(numbers.shape[1]):
-        width = width_of(int(greatest[column]))
-        planes = numbers[:, column].astype(f"<u{width}").view(np.uint8).reshape(-1, width)
-        for plane in planes.T:
-            counts = np.bincount(plane)
-            counts = counts[counts > 0]
-            # Each byte that occurs costs a little in the table of the code.
-            found[column] += (counts * np.log2(len(plane) / counts)).sum() + 6 * len(counts)
     return found
