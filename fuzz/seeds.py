@@ -182,6 +182,7 @@ def _records() -> Iterator[bytes]:
 
 def _pages() -> Iterator[bytes]:
     from hypercare.tsdb import codec
+    from hypercare.tsdb.chunks import Effort
 
     rng = np.random.default_rng(1)
     counters = np.cumsum(rng.poisson(5, (30, 4)), axis=0).astype(float)
@@ -191,6 +192,13 @@ def _pages() -> Iterator[bytes]:
     for values in (counters, mixed, rng.random((3, 1))):
         yield bytes([2 * (values.shape[1] - 1)]) + np.ascontiguousarray(values).tobytes()
         yield b"\x01" + codec.encode(values)
+    # What merged blocks have: layers, sums of seconds, columns that lean on others.
+    parts = np.cumsum(rng.integers(0, 3000, (600, 3)), axis=0).astype(float)
+    seconds = np.cumsum(rng.integers(1, 4000, (600, 1)) / 1e9, axis=0)
+    merged = np.hstack([parts, parts[:, :1] + parts[:, 1:2], parts[:, 2:] + rng.integers(0, 3, (600, 1)), seconds])
+    yield b"\x01" + codec.encode(merged, Effort.THOROUGH)
+    yield b"\x01" + codec.encode(merged[:, 5:], Effort.THOROUGH)
+    yield bytes([2 * (parts.shape[1] - 1) + 18]) + parts[:12].tobytes()
 
 
 def _stores(folder: str, pattern: str) -> Iterator[tuple[Path, bytes]]:

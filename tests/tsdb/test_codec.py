@@ -51,7 +51,7 @@ def bits(values: np.ndarray) -> list[list[int]]:
     return np.ascontiguousarray(values).view(np.int64).tolist()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(columns=COLUMNS, repeat=st.sampled_from([1, 1, 80]), effort=st.sampled_from(Effort))
 def test_every_bit_comes_back(columns, repeat, effort):
     values = np.tile(np.array(columns, dtype=np.float64).T, (repeat, 1))
@@ -130,6 +130,76 @@ def test_columns_that_move_in_step_are_kept_once():
         assert len(packed) < 2 * one + 400
 
 
+@pytest.mark.parametrize("decimals", [9, 6, 3])
+@pytest.mark.parametrize("first", [0.0, 1.25, -3.0, 4000.0])
+def test_seconds_that_were_added_up_cost_little_more_than_what_was_added(decimals, first):
+    rng = np.random.default_rng(7)
+    added = rng.integers(1, 4000, 1000)
+    seconds = np.cumsum(np.append(first, added / 10.0**decimals))[:, None]
+    plain = len(encode(np.cumsum(np.append(0, added))[:, None] * 1.0, Effort.THOROUGH))
+    for effort in Effort:
+        packed = encode(seconds, effort)
+        assert bits(decoded(Page(packed))) == bits(seconds)
+    assert len(packed) < plain + 2.2 * len(seconds)
+    assert bits(decoded(Page(encode(-seconds, Effort.THOROUGH)))) == bits(-seconds)
+
+
+def test_what_is_near_no_decimal_is_kept_by_its_bits():
+    rng = np.random.default_rng(7)
+    values = np.column_stack([
+        1e7 + rng.random(600).cumsum(),
+        rng.random(600).cumsum() / 1e9,
+        np.where(np.arange(600) == 599, np.nan, np.cumsum(rng.integers(1, 4000, 600) / 1e9)),
+        np.where(np.arange(600) % 2, np.inf, 0.3),
+        np.where(np.arange(600) % 2, -0.0, 1e-9),
+    ])  # fmt: skip
+    for effort in Effort:
+        assert bits(decoded(Page(encode(values, effort)))) == bits(values)
+
+
+@pytest.mark.parametrize("noise", [1, 3, 7, 8, 11, 20, 40])
+def test_noise_costs_its_bits_wherever_it_meets_what_is_above_it(noise):
+    rng = np.random.default_rng(noise)
+    level = np.repeat(rng.integers(0, 40, 24), 50) << noise
+    values = (level + rng.integers(0, 1 << noise, 1200))[:, None] * 1.0
+    packed = encode(values, Effort.THOROUGH)
+    assert bits(decoded(Page(packed))) == bits(values)
+    assert len(packed) < 1200 * noise / 8 + 500
+
+
+def test_totals_are_told_by_their_parts():
+    rng = np.random.default_rng(8)
+    rows = 1000
+    anonymous, file = (rng.integers(-5000, 5000, (2, rows)).cumsum(axis=1) + 10**7) * 4096.0
+    received = rng.integers(10**6, 10**7, rows).cumsum() * 1.0
+    sent = received + rng.integers(0, 9, rows)
+    one = len(encode(anonymous[:, None], Effort.THOROUGH))
+    heavy = len(encode(received[:, None], Effort.THOROUGH))
+    values = np.column_stack(
+        [anonymous, file, anonymous + file, received, sent, 3.0 * received + rng.integers(0, 9, rows)]
+    )
+    packed = encode(values, Effort.THOROUGH)
+    page = Page(packed)
+    assert bits(decoded(page)) == bits(values)
+    assert len(packed) < 2 * one + heavy + 2 * rows * 0.75 + 300
+    values[10:20, 2] = ABSENT
+    values[30, 0] = STALE
+    page = Page(encode(values, Effort.THOROUGH))
+    for column in range(values.shape[1]):
+        # Alone, too.
+        ((chunk, _),) = page.chunks_of(np.array([column]))
+        place = np.searchsorted(page.members[chunk], [column])
+        assert bits(page.decode(chunk, place).T) == bits(values[:, [column]])
+
+
+@pytest.mark.parametrize("size", [2.0**49, 2.0**50, 2.0**51, 2.0**52])
+def test_large_numbers_that_lean_on_others_come_back(size):
+    rng = np.random.default_rng(9)
+    steps = rng.integers(0, 1000, 700).cumsum() * np.floor(size / 700_000)
+    values = np.column_stack([steps, steps * 2.0 + rng.integers(0, 3, 700), size - steps - rng.integers(0, 3, 700)])
+    assert bits(decoded(Page(encode(values, Effort.THOROUGH)))) == bits(values)
+
+
 def test_counters_take_less_than_a_byte_a_sample_and_constants_nothing():
     rng = np.random.default_rng(4)
     assert len(encode(counters(rng, 480, 256))) < 0.65 * 480 * 256
@@ -145,10 +215,14 @@ def test_pages_have_a_bounded_number_of_cells(rows, columns):
 def test_damaged_pages_are_errors_and_nothing_else(rows, effort):
     rng = np.random.default_rng(5)
     some = counters(rng, rows, 3)
-    values = np.concatenate([some, some[:, :2] * 4096, rng.normal(size=(rows, 1)), np.ones((rows, 3))], axis=1)
+    leaning = some[:, [1]] + rng.integers(0, 3, (rows, 1))
+    seconds = np.cumsum(rng.integers(1, 4000, (rows, 1)) / 1e9, axis=0)
+    parts = [some, some[:, :2] * 4096, leaning, some[:, :1] + some[:, 1:2], seconds, rng.normal(size=(rows, 1))]
+    values = np.concatenate([*parts, np.ones((rows, 3))], axis=1)
     values[3:9, 2] = ABSENT
     whole = encode(values, effort)
-    for at in range(len(whole)):
+    # Of what is compressed column by column few bytes tell as much as all.
+    for at in (*range(min(400, len(whole))), *range(400, len(whole), 1 if effort is Effort.QUICK else 9)):
         for data in (whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :], whole[:at]):
             try:
                 page = Page(data)

@@ -1,6 +1,6 @@
 """Blocks: sealed rows of all groups in one file per span of time.
 
-A file is ``HCBLOCK3``, pieces, index, footer. Pieces are pages of columns, times, tables of label sets and one
+A file is ``HCBLOCK4``, pieces, index, footer. Pieces are pages of columns, times, tables of label sets and one
 directory per group; each is found by offset, length and CRC-32. The index (JSON under zstd) is read when the store
 opens; tables where one is not known from another block; directories when a query first needs the group; pages when
 it needs the columns.
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from hypercare.tsdb.segment import DecodedCache
     from hypercare.tsdb.tombstones import Tombstone
 
-MAGIC: Final = b"HCBLOCK3"
-_READ: Final = (MAGIC, b"HCBLOCK2")
-"""Formats that are read; the last one before has pages of version 1."""
+MAGIC: Final = b"HCBLOCK4"
+_READ: Final = (MAGIC, b"HCBLOCK3", b"HCBLOCK2")
+"""Formats that are read; those before have pages of version 2 and 1."""
 _FOOTER: Final = struct.Struct("<QII8s")
 _TABLE_BYTES: Final = 256 << 10
 """Size from on which tables of label sets are compressed together: they have most in common with each other."""

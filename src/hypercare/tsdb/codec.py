@@ -20,10 +20,9 @@ import numpy as np
 from cramjam import DecompressionError, zstd
 
 from hypercare.model.samples import ABSENT_BITS, STALE_BITS
-from hypercare.tsdb.chunks import Effort, fits_floats, layers_cost, pack, pack_apart, unpack
+from hypercare.tsdb.chunks import Effort, fits_floats, pack, pack_apart, unpack
 from hypercare.tsdb.numbers import (
     BITS,
-    Moves,
     best_orders,
     differences,
     held_by_floats,
@@ -35,8 +34,7 @@ from hypercare.tsdb.numbers import (
     width_cost,
     width_of,
 )
-
-from hypercare.tsdb.relations import leans
+from hypercare.tsdb.relations import lean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +60,6 @@ _LEVEL: Final = 3
 _NO_CHUNK: Final = 255
 _LONG: Final = 512
 """Rows from which on a column is compressed best by itself."""
-_WON: Final = 0.9
-"""What is left of a column that leans on another costs at most so much of what the column does."""
-_LARGE: Final = 1 << 32
-"""Units are less than this in columns that take part in that."""
 _SUMMED: Final = 1 << 20
 """So many differences of four bytes add up to what floats still hold exactly."""
 
@@ -128,7 +122,7 @@ def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> l
     numbers, scale = integers(bits)
     found = moves_of(numbers, scale)
     if effort is Effort.THOROUGH and rows >= _LONG:
-        found, order, on, factor = _lean(found, scale)
+        found, order, on, factor = lean(found, numbers, scale)
         plan.on[varying], plan.factor[varying] = varying[on], factor
     else:
         order = np.zeros(len(varying), dtype=np.uint8)
@@ -163,35 +157,6 @@ def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> l
     plan.twin[varying], plan.slope[varying], plan.unit[varying] = varying[twin], slope[twin], unit
     plan.base[varying] = numbers[0] + unit * base[twin]
     return packed
-
-
-def _lean(found: Moves, scale: npt.NDArray[np.uint8]) -> tuple[Moves, npt.NDArray[np.uint8], Ints, Ints]:
-    """Let columns lean on others where that is shorter: what is left of their moves; orders; on which; how many times."""
-    moves, unit, twin = found
-    own = np.arange(len(twin))
-    leaders = np.flatnonzero(twin == own)
-    order = np.zeros(len(twin), dtype=np.uint8)
-    order[leaders], cost = best_orders(moves[:, leaders], scale[leaders], layers_cost)
-    paid = dict(zip(leaders.tolist(), cost.tolist(), strict=True))
-    on, factor = own.copy(), np.zeros(len(twin), dtype=np.int64)
-    for lean in leans(moves[:, leaders], held_by_floats(scale[leaders]) & (np.abs(unit[leaders]) < _LARGE)):
-        column, other = int(leaders[lean.column]), int(leaders[lean.on])
-        left = moves[:, [column]] - lean.factor * moves[:, [other]]
-        rest = int(leaders[lean.rest]) if lean.rest >= 0 else column
-        sign = 1
-        if rest != column:
-            sign = 1 if np.array_equal(left[:, 0], moves[:, rest]) else -1
-            if sign < 0 and not np.array_equal(left[:, 0], -moves[:, rest]):
-                continue
-        best, price = best_orders(left, scale[[column]], layers_cost)
-        if rest == column and price[0] > _WON * paid[column]:
-            continue
-        # Whoever is in step with the column leans as it does.
-        for each in np.flatnonzero(twin == column).tolist():
-            twin[each], on[each], factor[each] = rest, other, sign * lean.factor
-            unit[each] *= sign
-        moves[:, column], order[column] = left[:, 0], best[0]
-    return Moves(moves, unit, twin), order, on, factor
 
 
 def _classes(numbers: npt.NDArray[np.uint64], *, by_share: bool) -> list[Ints]:
@@ -240,9 +205,10 @@ def _assemble(plan: _Plan, runs: _Runs, packed: list[tuple[int, bytes]], rows: i
     sizes = np.array([len(data) for _, data in packed], dtype="<u4")
     counts = np.array([len(packed), len(runs.column)], dtype="<u4")
     # Numbers byte by byte of equal weight: their high bytes are mostly the same.
-    numbers = np.concatenate([plan.base, plan.slope, plan.unit, plan.factor]).astype("<i8").view(np.uint8).reshape(-1, 8).T
+    numbers = np.concatenate([plan.base, plan.slope, plan.unit, plan.factor])
+    weights = np.ascontiguousarray(numbers.astype("<i8").view(np.uint8).reshape(-1, 8).T)
     twin, on = ((each - np.arange(len(each))).astype("<u2") for each in (plan.twin, plan.on))
-    parts = [counts, kinds, sizes, plan.chunk, plan.scale, plan.order, twin, on, np.ascontiguousarray(numbers), *runs]
+    parts = [counts, kinds, sizes, plan.chunk, plan.scale, plan.order, twin, on, weights, *runs]
     text = b"".join(part.tobytes() for part in parts)
     small = bytes(zstd.compress(text, _LEVEL))
     head = _HEAD.pack(_VERSION, len(plan.chunk), rows, len(small)) + _LENGTH.pack(len(text))
@@ -372,13 +338,15 @@ class Page:
 
     def _numbers(self, found: npt.NDArray[Any], members: Ints) -> npt.NDArray[Any]:
         """The integers of columns, but for what they lean on; held by floats where all of them can be."""
+        if found.dtype.kind != "u":
+            raise ValueError("a column leans on one that is kept as floats")
         order = self._plan.order[members]
         alike = bool((order == order[0]).all())
         level = self._plain and int(order.min()) == 0
         if level and not alike:
             raise ValueError("a chunk has columns with and without differences")
         exact = bool(held_by_floats(self._plan.scale[members]).all())
-        small = found.dtype.kind == "u" and found.dtype.itemsize <= 4 and self.rows <= _SUMMED and exact
+        small = found.dtype.itemsize <= 4 and self.rows <= _SUMMED and exact
         if small and alike and (level or order[0] == 1):
             # Sums that floats hold exactly, and that need not be turned into floats after.
             floats = (found if level else _signed(found)).astype(np.float64)
@@ -390,13 +358,15 @@ class Page:
 
     def _upright(self, numbers: npt.NDArray[Any], rows: Ints, columns: Ints) -> None:
         """Add to rows of numbers, which are of these columns, what they lean on; in place."""
-        on, back = np.unique(self._plan.on[columns], return_inverse=True)
+        on, back = np.unique(self._plan.on[columns].astype(np.int64), return_inverse=True)
         moves = np.empty((len(on), self.rows), dtype=numbers.dtype)
-        for chunk, places in self.chunks_of(on):
-            others = on[places]
-            found = self._numbers(self._unpack(chunk, others), others)
-            moves[places] = (found - found[:, :1]) // self._plan.unit[others, None]
-        numbers[rows] += moves[back] * (self._plan.factor[columns] * self._plan.unit[columns])[:, None]
+        # Only of damaged pages can there be numbers too large for their kind.
+        with np.errstate(all="ignore"):
+            for chunk, places in self.chunks_of(on):
+                others = on[places]
+                found = self._numbers(self._unpack(chunk, others), others)
+                moves[places] = (found - found[:, :1]) // self._plan.unit[others, None]
+            numbers[rows] += moves[back] * (self._plan.factor[columns] * self._plan.unit[columns])[:, None]
 
     def _add_up(self, numbers: npt.NDArray[Any], members: Ints, *, level: bool) -> npt.NDArray[Any]:
         """Integers of differences of the first order, or (``level``) of moves; in place."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from hypercare.tsdb.numbers import sample_rows
+from hypercare.tsdb.chunks import layers_cost
+from hypercare.tsdb.numbers import Moves, best_orders, held_by_floats, sample_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +28,12 @@ _LEAST: Final = 0.4
 """Bits a row that must be won."""
 _WIDEST: Final = 512
 """Columns compared with each other."""
-_LARGEST: Final = float(1 << 50)
+_LARGE: Final = float(1 << 50)
+"""All numbers of such columns are less: floats hold them, and what is added to them."""
+
+
+_WON: Final = 0.9
+"""What is left of a column that leans on another costs at most so much of what the column does."""
 
 
 class Lean(NamedTuple):
@@ -39,21 +45,64 @@ class Lean(NamedTuple):
     rest: int
 
 
+def lean(found: Moves, numbers: Ints, scale: npt.NDArray[np.uint8]) -> tuple[Moves, npt.NDArray[np.uint8], Ints, Ints]:
+    """Let columns lean on others where that is shorter.
+
+    Args:
+        found: the moves of all columns.
+        numbers: the integers that they are of.
+        scale: of these.
+
+    Returns:
+        What is left of the moves, the order of differences of each column, on which it leans, and how many times (0: on
+        none).
+    """
+    moves, unit, twin = found
+    own = np.arange(len(twin))
+    leaders = np.flatnonzero(twin == own)
+    able = held_by_floats(scale) & (np.abs(numbers).max(axis=0) < _LARGE)
+    order = np.zeros(len(twin), dtype=np.uint8)
+    order[leaders], cost = best_orders(moves[:, leaders], scale[leaders], layers_cost)
+    paid = dict(zip(leaders.tolist(), cost.tolist(), strict=True))
+    on, factor = own.copy(), np.zeros(len(twin), dtype=np.int64)
+    for each in leans(moves[:, leaders], able[leaders]):
+        column, other, rest = (int(leaders[at]) for at in (each.column, each.on, each.rest))
+        together = np.flatnonzero(twin == column)
+        greatest = float(np.abs(moves[:, other]).max()) * abs(each.factor) * float(np.abs(unit[together]).max())
+        if greatest > _LARGE or not able[together].all():
+            continue
+        left = moves[:, [column]] - each.factor * moves[:, [other]]
+        sign = _sign_of(left[:, 0], moves[:, rest]) if each.rest >= 0 else 0
+        if not sign:
+            rest, sign = column, 1
+            (best,), (price,) = best_orders(left, scale[[column]], layers_cost)
+            if price > _WON * paid[column]:
+                continue
+            moves[:, column], order[column] = left[:, 0], best
+        # Whoever is in step with the column leans as it does.
+        twin[together], on[together], factor[together] = rest, other, sign * each.factor
+        unit[together] *= sign
+    return Moves(moves, unit, twin), order, on, factor
+
+
+def _sign_of(moves: Ints, others: Ints) -> int:
+    """1 where moves are those others, -1 where they are their mirror, else 0."""
+    return 1 if np.array_equal(moves, others) else -1 if np.array_equal(moves, -others) else 0
+
+
 def leans(moves: Ints, able: Bools) -> list[Lean]:
     """Which columns lean on others; none leans on one that leans, or on more than one.
 
     Args:
         moves: int64[rows, columns]; no two alike.
-        able: which columns may take part: their moves and values are integers that floats hold exactly.
+        able: which columns may take part.
     """
     found: list[Lean] = []
     columns, rows = np.flatnonzero(able), sample_rows(len(moves), _LOOKED_AT)
     for left in range(0, len(columns), _WIDEST):
         here = columns[left : left + _WIDEST]
-        found += [
-            Lean(int(here[each.column]), int(here[each.on]), each.factor, int(here[each.rest]) if each.rest >= 0 else -1)
-            for each in _leans_within(moves[np.ix_(rows, here)])
-        ]
+        for column, on, factor, rest in _leans_within(moves[np.ix_(rows, here)]):
+            found.append(Lean(int(here[column]), int(here[on]), factor, int(here[rest]) if rest >= 0 else -1))
     return found
 
 
@@ -70,7 +119,7 @@ def _leans_within(moves: Ints) -> list[Lean]:
                 continue
             slope = round(float(slopes[column, on]))
             for factor in dict.fromkeys((1, -1, slope)):
-                if factor == 0 or abs(factor) * np.abs(moves[:, on]).max() > _LARGEST:
+                if factor == 0 or abs(factor) * np.abs(moves[:, on]).max() > _LARGE:
                     continue
                 left = steps[column] - factor * steps[on]
                 rest = known.get(left.tobytes(), known.get((-left).tobytes(), -1))

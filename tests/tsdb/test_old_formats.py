@@ -1,6 +1,7 @@
-"""Blocks of the format before this one (``HCBLOCK2``, pages of version 1) are read as ever, and merged into new ones.
+"""Blocks of formats before this one are read as ever, and what is written of them is of this one.
 
-``data/format2.block`` was written by the program as it was then, from :func:`content`.
+``data/format2.block`` (``HCBLOCK2``, pages of version 1) was written by the program as it was then, from :func:`content`;
+``data/format3.block`` (``HCBLOCK3``, version 2) is a merged one, of the same and its first 240 rows again.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.model.samples import ABSENT, STALE, is_absent
 from hypercare.tsdb import Options, Tsdb
 
-OLD = Path(__file__).parent / "data" / "format2.block"
+DATA = Path(__file__).parent / "data"
 SPAN = 300_000
+LONGER = 540_000
 ROWS = 300
 OPTIONS = Options(block_span=SPAN, seal_rows=50, keep_rows=10, fsync=False)
-NAME = f"{0:013d}-{SPAN:013d}-000001.block"
 
 
 def _chance(seed: int, count: int) -> np.ndarray:
@@ -55,34 +55,16 @@ def content() -> np.ndarray:
     return values
 
 
-def _labels(column: int) -> Labels:
-    return Labels.of(__name__="m", i=str(column))
-
-
-def write(directory: Path) -> None:
-    """Write the block: how the file came to be."""
-    values = content()
-    db = Tsdb.open(directory, OPTIONS)
-    group = db.group("g")
-    columns = np.array([group.column(_labels(n)) for n in range(values.shape[1])], dtype=np.int64)
-    for row in range(ROWS):
-        db.append(group, row * 1000, columns, values[row])
-    for now in range(ROWS * 1000, ROWS * 1000 * 4, 1000):
-        db.flush(now)
-        db.maintain(now)
-    assert not db.problems
-    db.close()
-
-
 def _bits(values: np.ndarray) -> list[int]:
     return np.ascontiguousarray(values).view(np.int64).tolist()
 
 
-def _read(db: Tsdb, without: int | None = None) -> None:
+def _want(span: int) -> np.ndarray:
+    return content() if span == SPAN else np.concatenate([content(), content()[:240]])
+
+
+def _read(db: Tsdb, want: np.ndarray) -> None:
     """All is there, bit for bit."""
-    want = content()
-    if without is not None:
-        want[:, without] = ABSENT
     seen = 0
     for matrix in db.snapshot().select((), -1, 2**61):
         for column, labels in enumerate(matrix.labels):
@@ -93,31 +75,37 @@ def _read(db: Tsdb, without: int | None = None) -> None:
     assert not db.problems
 
 
-@pytest.fixture
-def store(tmp_path) -> Path:
+@pytest.fixture(params=[(2, SPAN), (3, LONGER)], ids=["format 2", "format 3"])
+def store(tmp_path, request) -> tuple[Path, int]:
+    number, span = request.param
+    old = DATA / f"format{number}.block"
+    assert old.read_bytes().startswith(b"HCBLOCK%d" % number)
     (tmp_path / "blocks").mkdir()
-    shutil.copy(OLD, tmp_path / "blocks" / NAME)
-    return tmp_path
+    shutil.copy(old, tmp_path / "blocks" / f"{0:013d}-{span:013d}-000001.block")
+    return tmp_path, span
 
 
-def test_a_block_of_the_old_format_is_read_bit_for_bit(store):
-    assert OLD.read_bytes().startswith(b"HCBLOCK2")
-    db = Tsdb.open(store, OPTIONS)
-    _read(db)
+def test_a_block_of_an_old_format_is_read_bit_for_bit(store):
+    place, span = store
+    db = Tsdb.open(place, OPTIONS)
+    _read(db, _want(span))
     db.close()
 
 
 def test_what_is_written_of_an_old_block_is_a_new_one(store):
     """Cleaned of one series, the block is written anew: in the new format, with the same bits of the others."""
-    db = Tsdb.open(store, OPTIONS)
-    db.delete((Matcher("i", MatchOp.EQUAL, "0"),), 0, SPAN)
+    place, span = store
+    want = _want(span)
+    db = Tsdb.open(place, OPTIONS)
+    db.delete((Matcher("i", MatchOp.EQUAL, "0"),), 0, span)
     db.clean_tombstones()
-    for now in range(SPAN, SPAN + 50_000, 1000):
+    for now in range(span, span + 50_000, 1000):
         db.maintain(now)
-    _read(db, without=0)
+    want[:, 0] = ABSENT
+    _read(db, want)
     db.close()
-    files = list((store / "blocks").glob("*.block"))
-    assert [path.read_bytes()[:8] for path in files] == [b"HCBLOCK3"]
-    db = Tsdb.open(store, OPTIONS)
-    _read(db, without=0)
+    files = list((place / "blocks").glob("*.block"))
+    assert [path.read_bytes()[:8] for path in files] == [b"HCBLOCK4"]
+    db = Tsdb.open(place, OPTIONS)
+    _read(db, want)
     db.close()
