@@ -194,8 +194,8 @@ def log_records(data: bytes) -> None:
 def pages(data: bytes) -> None:
     """Numbers of any bits come out of a page as they went in; any bytes as a page are read or refused.
 
-    The first byte chooses: even, and the rest are numbers in as many columns as it says; odd, and the rest is a page. In
-    half of the cases the numbers are repeated until they are as many rows as merged blocks have.
+    The first byte chooses: even, and the rest are numbers in as many columns as it says; odd, and the rest is a page.
+    In half of the cases the numbers are repeated until they are as many rows as merged blocks have.
     """
     kind, content = data[0] if data else 0, data[1:]
     if kind % 2:

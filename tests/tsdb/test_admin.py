@@ -14,7 +14,7 @@ from hypercare.model.samples import is_absent
 from hypercare.tsdb import Options, Tsdb
 
 INF = 2**62
-OPTIONS = Options(block_span=100, seal_rows=8, keep_rows=4, fsync=False, retention=10_000)
+OPTIONS = Options(block_span=75, seal_rows=8, keep_rows=4, fsync=False, retention=10_000)
 M = (Matcher("__name__", MatchOp.EQUAL, "m"),)
 
 
