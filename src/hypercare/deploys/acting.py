@@ -76,7 +76,10 @@ class Actor:
         elif tried:
             # In the order of the check: several may have been asked for within one instant.
             last = max(tried, key=lambda r: actions.index(r.action) if r.action in actions else -1)
-            if last.state == HELPED:
+            line = f"{last.action} had helped, but {check} is critical again"
+            # Several methods may see that it is back, each in its own time: the first one is heard.
+            if last.state == HELPED and not rows.has_told(ctx, watch.id, line, last.ended_at or last.asked_at):
+                rows.tell(ctx, watch.id, "action", line)
                 ctx.cancel_timer(f"{VERIFY}:{last.id}")
                 if watch.id in self._observed:
                     self._observed[watch.id].followed.discard(last.id)

@@ -307,9 +307,18 @@ class DeploysService:
         critical = finding.level is Level.CRITICAL
         title = f"{watch.title}: {row.id} {finding.level}"
         advice = f"\n{row.check.advice}" if row.check.advice else ""
-        self._teller.tell(ctx, watch, f"finding:{row.id}:{method}", title, f"{finding.reason}{advice}", urgent=critical)
+        if not self._known(watch_id, row.id, finding):
+            about = f"finding:{row.id}:{method}"
+            self._teller.tell(ctx, watch, about, title, f"{finding.reason}{advice}", urgent=critical)
         if critical:
             self._ending.actor.on_critical(ctx, watch, row.id, row.check.actions, f"{row.id}: {finding.reason}")
+
+    def _known(self, watch_id: str, check: str, finding: Finding) -> bool:
+        """Whether people have heard that a check is as bad as this, from another method whose finding lasts."""
+        observed = self.observed.get(watch_id)
+        lasting = observed.book.open(check) if observed is not None else ()
+        as_bad = {Level.CRITICAL} if finding.level is Level.CRITICAL else {Level.CRITICAL, Level.WARNING}
+        return any(kept.method is not finding.method and kept.level in as_bad for kept in lasting)
 
 
 def _previous(ctx: Context, service: str) -> str:
