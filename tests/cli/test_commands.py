@@ -248,7 +248,7 @@ def test_a_log_in_is_asked_for(platform, cli, target):
 def test_a_server_loads_what_few_need_only_when_it_is_needed():
     """20 MB of memory together; what loads one of them again at start fails here."""
     rare = {
-        "alembic", "argon2", "cryptography", "dns", "google.protobuf", "hypercare.sim", "markdown_it", "psycopg",
+        "alembic", "argon2", "cryptography", "dns", "google.protobuf", "hypercare.sim", "markdown_it", "psutil", "psycopg",
         "smtplib", "sqlalchemy.dialects.postgresql", "xml.etree.ElementTree",
     }  # fmt: skip
     code = f"import sys, hypercare.cli.serve, hypercare.web; print(sorted({rare!r} & set(sys.modules)))"

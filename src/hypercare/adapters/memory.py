@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 from typing import Final
-
-import psutil
 
 _LIMITS: Final = (
     Path("/sys/fs/cgroup/memory.max"),  # control groups version 2: what a container is given
@@ -18,7 +17,7 @@ _YOUNG: Final = 20_000
 
 def memory_limit(files: tuple[Path, ...] = _LIMITS) -> int:
     """Bytes of the machine, or of the container we run in if it has less."""
-    limit = int(psutil.virtual_memory().total)
+    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for file in files:
         try:
             text = file.read_text(encoding="ascii").strip()
