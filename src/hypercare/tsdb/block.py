@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import json
 import os
 import struct
@@ -24,8 +25,9 @@ from cramjam import DecompressionError, zstd
 
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import matches_all
+from hypercare.tsdb.arrange import arrange
 from hypercare.tsdb.chunks import Effort
-from hypercare.tsdb.codec import encode, page_columns
+from hypercare.tsdb.codec import LONG, encode, page_columns
 from hypercare.tsdb.fields import is_field, owner_of
 from hypercare.tsdb.files import sync_directory
 from hypercare.tsdb.segment import Dead, Segment, column_holes, compress_times, decompress_times
@@ -63,7 +65,7 @@ class SealedRows(NamedTuple):
     Attributes:
         labels: of the columns.
         times: of the rows.
-        cells: gives the columns from one to before another: float64[rows, columns].
+        cells: gives some columns: float64[rows, columns].
         ids: numbers of the columns in their group.
 
     """
@@ -71,7 +73,7 @@ class SealedRows(NamedTuple):
     labels: Sequence[Labels]
     ids: Ints
     times: Ints
-    cells: Callable[[int, int], Floats]
+    cells: Callable[[Ints], Floats]
 
 
 def number_of(name: str) -> int:
@@ -132,13 +134,18 @@ class BlockWriter:
             heads.append([first, last, len(piece.times), len(piece.labels), width, *table])
             pages: list[Place] = []
             holes: list[int] = []
-            for left in range(0, len(piece.labels), width):
-                values = piece.cells(left, min(left + width, len(piece.labels)))
+            order, steps = np.arange(len(piece.labels)), []
+            if self._effort is Effort.THOROUGH and len(piece.times) >= LONG and len(order) > width:
+                order = yield from arrange(piece.cells, len(order), len(piece.times), width)
+                steps = np.diff(order, prepend=0).tolist()
+            for left in range(0, len(order), width):
+                columns = order[left : left + width]
+                values = piece.cells(columns)
                 pages.append(self._put(encode(values, self._effort)))
                 found = column_holes(values)
-                holes += [] if found is None else (np.flatnonzero(found) + left).tolist()
+                holes += [] if found is None else columns[found].tolist()
                 yield values.size
-            directory.append([self._put(compress_times(piece.times)), pages, holes])
+            directory.append([self._put(compress_times(piece.times)), pages, holes, steps])
         self._groups.append([key, heads, *self._put(_pack(directory))])
 
     def finish(self) -> Path:
@@ -347,6 +354,22 @@ def _pages_of(file: _BlockFile, head: _Head, times: Any, pages: Any) -> _FilePag
     return _FilePages(file, head.rows, _place(times), [_place(page) for page in pages])
 
 
+def _places(steps: Any, width: int) -> Ints:
+    """Where each column stands in the pages, of the steps from one to the next as they stand there.
+
+    Raises:
+        BlockError: they do not lead to every column once.
+    """
+    if not isinstance(steps, list) or len(steps) != width or any(type(step) is not int for step in steps):
+        raise BlockError("the order of columns is not one of as many as there are")
+    order = list(itertools.accumulate(steps))
+    if sorted(order) != list(range(width)):
+        raise BlockError("the order of columns does not name each once")
+    places = np.empty(width, dtype=np.int64)
+    places[order] = np.arange(width)
+    return places
+
+
 class Block:
     """An open block.
 
@@ -442,14 +465,17 @@ class Block:
         segments: list[Segment] = []
         try:
             directory = _unpack(text)
-            for head, (times, pages, listed) in zip(heads, directory, strict=True):
+            for head, (times, pages, listed, *steps) in zip(heads, directory, strict=True):
                 holes = None
                 if listed:
                     holes = np.zeros(head.layout.width, dtype=np.bool_)
                     holes[listed] = True
                 source = _pages_of(self._file, head, times, pages)
                 span, columns = (head.first, head.last), head.page_columns
-                segment = Segment(head.layout, span, head.rows, holes, source, self._cache, columns=columns)
+                places = _places(steps[0], head.layout.width) if steps and steps[0] != [] else None
+                segment = Segment(
+                    head.layout, span, head.rows, holes, source, self._cache, columns=columns, places=places
+                )
                 self._bury(self._groups[gid], segment)
                 segments.append(segment)
         except (ValueError, TypeError, IndexError) as err:

@@ -58,7 +58,7 @@ _FIXED_BYTES: Final = 1 << 22
 _VERSION: Final = 3
 _LEVEL: Final = 3
 _NO_CHUNK: Final = 255
-_LONG: Final = 512
+LONG: Final = 512
 """Rows from which on a column is compressed best by itself."""
 _SUMMED: Final = 1 << 20
 """So many differences of four bytes add up to what floats still hold exactly."""
@@ -98,7 +98,7 @@ def page_columns(rows: int) -> int:
 def encode(values: Floats, effort: Effort = Effort.QUICK) -> bytes:
     """Compress a matrix [rows, columns] of at least one row and at most 65,535 columns, bit for bit."""
     bits = np.asfortranarray(values).view(np.int64)
-    bits, runs = _without_holes(bits)
+    bits, runs = without_holes(bits)
     rows, width = bits.shape
     plan = _Plan(
         np.full(width, _NO_CHUNK, dtype=np.uint8),
@@ -121,7 +121,7 @@ def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> l
     rows = len(bits)
     numbers, scale = integers(bits)
     found = moves_of(numbers, scale)
-    if effort is Effort.THOROUGH and rows >= _LONG:
+    if effort is Effort.THOROUGH and rows >= LONG:
         found, order, on, factor = lean(found, numbers, scale)
         plan.on[varying], plan.factor[varying] = varying[on], factor
     else:
@@ -144,7 +144,7 @@ def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> l
         for each in orders:
             here = np.flatnonzero(order[members] == each)
             small[:, here], base[members[here]], slope[members[here]] = differences(moves[:, members[here]], each)
-        apart = pack_apart(small, order[members], effort) if effort is Effort.THOROUGH and rows >= _LONG else []
+        apart = pack_apart(small, order[members], effort) if effort is Effort.THOROUGH and rows >= LONG else []
         for one in apart:
             chunk[members[one.columns]] = len(packed)
             packed.append(one.chunk())
@@ -167,7 +167,7 @@ def _classes(numbers: npt.NDArray[np.uint64], *, by_share: bool) -> list[Ints]:
     return [np.flatnonzero(kind == each) for each in np.unique(kind).tolist()]
 
 
-def _without_holes(bits: Ints) -> tuple[Ints, _Runs]:
+def without_holes(bits: Ints) -> tuple[Ints, _Runs]:
     """The cells with those that hold no value replaced by the value before, and the list of these."""
     holes = (bits == ABSENT_BITS) | (bits == STALE_BITS)
     if not holes.any():

@@ -15,6 +15,7 @@ from hypercare.model.time import DAY
 from hypercare.tsdb.block import Block, BlockError, BlockLoader, BlockWriter, SealedRows, number_of
 from hypercare.tsdb.files import lock_directory
 from hypercare.tsdb.head import used_columns
+from hypercare.tsdb.layout import as_slots
 from hypercare.tsdb.merge import Merging, plan_merge
 from hypercare.tsdb.replay import Recovery, replay_directory
 from hypercare.tsdb.rows import join_pieces, overlap
@@ -92,13 +93,13 @@ def rows_within(group: Group, start: Ms, end: Ms) -> list[SealedRows]:
     if overlapping:
         pieces = [join_pieces([each for one in found for each in zip(repeat(one[0].ids), one[1], one[2])])]
     return [
-        SealedRows([group.series[n] for n in ids.tolist()], ids, times, _slice_of(values))
+        SealedRows([group.series[n] for n in ids.tolist()], ids, times, _columns_of(values))
         for ids, times, values in pieces
     ]
 
 
-def _slice_of(values: Floats) -> Callable[[int, int], Floats]:
-    return lambda left, right: values[:, left:right]
+def _columns_of(values: Floats) -> Callable[[Ints], Floats]:
+    return lambda columns: values[:, as_slots(columns)]
 
 
 def delete_block(path: Path) -> None:

@@ -133,27 +133,27 @@ def _join(group: Group, cluster: list[Segment]) -> SealedRows | None:
     numbers = np.array(list(ids), dtype=np.int64)
     sources = [_source(segment, numbers, np.searchsorted(times, clock)) for segment, clock in readable]
 
-    def cells(left: int, right: int) -> Floats:
-        out = np.full((right - left, len(times)), ABSENT)
+    def cells(columns: Ints) -> Floats:
+        out = np.full((len(columns), len(times)), ABSENT)
         for read in sources:
-            read(out, left, right)
+            read(out, columns)
         return out.T
 
     return SealedRows([group.series[number] for number in ids], numbers, times, cells)
 
 
-def _source(segment: Segment, numbers: Ints, rows: Ints) -> Callable[[Floats, int, int], None]:
+def _source(segment: Segment, numbers: Ints, rows: Ints) -> Callable[[Floats, Ints], None]:
     """A function that puts the cells of a segment among those of some columns."""
     order = np.argsort(segment.layout.ids, kind="stable")
     place = np.searchsorted(segment.layout.ids[order], numbers)
     slots = order[np.minimum(place, len(order) - 1)]
     here = segment.layout.ids[slots] == numbers
 
-    def put(out: Floats, left: int, right: int) -> None:
-        columns = np.flatnonzero(here[left:right])
+    def put(out: Floats, among: Ints) -> None:
+        columns = np.flatnonzero(here[among])
         if not len(columns):
             return
-        wanted = slots[left + columns]
+        wanted = slots[among[columns]]
         ascending = np.argsort(wanted)
         found = segment.read(wanted[ascending], 0, segment.rows).T
         where = np.ix_(columns[ascending], rows)

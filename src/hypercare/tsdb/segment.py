@@ -170,6 +170,7 @@ class Segment:
         holes: for each column whether any cell is stale or absent; none: no column has one.
         late: 0, or a number that grows: the rows may lie among those of other segments.
         page_columns: columns of a page.
+        places: where each column stands in the pages; none: where it stands in the layout.
         dead: cells that are deleted, and read as absent.
         uid: a number that no other segment ever has.
 
@@ -186,6 +187,7 @@ class Segment:
         "late",
         "layout",
         "page_columns",
+        "places",
         "rows",
         "uid",
     )
@@ -199,13 +201,16 @@ class Segment:
         source: PageSource,
         cache: DecodedCache,
         late: int = 0,
+        *,
         columns: int = 0,
+        places: Ints | None = None,
     ) -> None:
         self.layout = layout
         self.late = late
         self.first, self.last = span
         self.rows = rows
         self.page_columns = columns or page_columns(rows)
+        self.places = places
         self.holes = holes
         self.dead: tuple[Dead, ...] = ()
         # Pages that could not be read; their cells were given as absent.
@@ -251,8 +256,13 @@ class Segment:
         """Which of these columns a reader was given as absent because they cannot be read; none: none is."""
         if not self._broken:
             return None
-        columns = np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots
-        return np.isin(columns // self.page_columns, sorted(self._broken))
+        return np.isin(self._places_of(slots) // self.page_columns, sorted(self._broken))
+
+    def _places_of(self, slots: Slots) -> Ints:
+        """Where some columns stand in the pages."""
+        if self.places is not None:
+            return self.places[slots]
+        return np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots
 
     def dense(self, slots: Slots) -> bool:
         """Whether no cell of these columns is stale or absent."""
@@ -260,19 +270,21 @@ class Segment:
 
     def read(self, slots: Slots, start: int, end: int) -> Floats:
         """The cells of some columns in the rows from ``start`` to before ``end``."""
-        columns = np.arange(slots.start, slots.stop) if isinstance(slots, slice) else slots
+        columns = self._places_of(slots)
         numbers = columns // self.page_columns
-        if not self.dead and len(numbers) and numbers[0] == numbers[-1]:
+        if self.places is None and not self.dead and len(numbers) and numbers[0] == numbers[-1]:
             # The columns of one metric mostly are one chunk.
             return self._read_page(int(numbers[0]), columns % self.page_columns, start, end).T
         out = np.empty((len(columns), end - start))
         for number in np.unique(numbers).tolist():
             here = np.flatnonzero(numbers == number)
+            if self.places is not None:
+                here = here[np.argsort(columns[here])]
             out[here] = self._read_page(number, columns[here] % self.page_columns, start, end)
         for dead in self.dead:
             first, behind = max(dead.first - start, 0), min(dead.behind, end) - start
             if first < behind:
-                out[dead.columns[columns], first:behind] = ABSENT
+                out[dead.columns[slots], first:behind] = ABSENT
         return out.T
 
     def columns(self, slots: Slots) -> Floats:
@@ -295,7 +307,7 @@ class Segment:
         return self.read(slice(0, self.layout.width), 0, self.rows)
 
     def _read_page(self, number: int, columns: Ints, start: int, end: int) -> Floats:
-        """Some columns of a page: float64[columns, rows]."""
+        """Some columns of a page, in ascending order: float64[columns, rows]."""
         page = self._page(number)
         out = np.empty((len(columns), end - start))
         if page is None:
