@@ -29,7 +29,7 @@ from kill_kit.checking import Judge
 from kill_kit.senders import Sender, otlp, pushed, remote_write
 
 pytestmark = pytest.mark.e2e
-KILLS = int(os.environ.get("KILLS", "5"))
+KILLS = int(os.environ.get("KILLS", "4"))
 SEED = int(os.environ.get("SEED", "1"))
 LOSS = float(os.environ.get("KILLS_LOSS", "3"))
 """Seconds that may be lost: one, and what a loaded machine lets a thread wait."""

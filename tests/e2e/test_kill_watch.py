@@ -17,7 +17,7 @@ import pytest
 pytestmark = pytest.mark.e2e
 STORIES = [("running", "verifying"), ("ended", "verifying")]
 """Where the second half of a story's kills comes; the first is the same in all."""
-KILLS = int(os.environ.get("KILLS", "8"))
+KILLS = int(os.environ.get("KILLS", "5"))
 SEED = int(os.environ.get("SEED", "1"))
 MORE = """
 actions:

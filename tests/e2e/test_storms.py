@@ -46,7 +46,7 @@ def _show(name, result):
 
 
 def test_alone_and_killed_again_and_again(storm):
-    one = storm(ROUNDS or 6)
+    one = storm(ROUNDS or 4)
     for number in range(one.rounds):
         one.round(number)
     _show("alone", one.judge())
@@ -54,7 +54,7 @@ def test_alone_and_killed_again_and_again(storm):
 
 @pytest.mark.parametrize("kind", ["slow", "failing", "lying"])
 def test_a_bad_receiver(storm, kind):
-    one = storm(ROUNDS // 10 or 3, seed=2, kind=kind)
+    one = storm(ROUNDS // 10 or 2, seed=2, kind=kind)
     for number in range(one.rounds):
         one.round(number)
     _show(kind, one.judge())
