@@ -125,7 +125,7 @@ class Meter:
             return Curves(times)
         try:
             if len(times) == 1:
-                return self._instant(source, wanted, ticks[int(times[0])])
+                return self._instant(source, wanted.expr, times, ticks[int(times[0])])
             result = self._engine.range(source, wanted.expr, int(times[0]), int(times[-1]), wanted.step)
         except PromqlError as error:
             return Curves(times, error=str(error))
@@ -135,12 +135,13 @@ class Meter:
         )
         return Curves(times, series)
 
-    def _instant(self, source: SampleSource, wanted: Wanted, tick: Tick) -> Curves:
-        times = wanted.times
-        result = self._engine.instant(source, wanted.expr, int(times[0]), tick)
+    def _instant(self, source: SampleSource, expr: str, times: Ints, tick: Tick) -> Curves:
+        result = self._engine.instant(source, expr, int(times[0]), tick)
         if result.type == "scalar":
             return Curves(times, ((EMPTY, np.array([result.scalar])),))
-        pairs = zip(result.labels, np.asarray(result.values).reshape(-1, 1), strict=True)
+        pairs = list(zip(result.labels, np.asarray(result.values).reshape(-1, 1), strict=True))
+        if len(pairs) < 2:
+            return Curves(times, tuple(pairs))
         return Curves(times, tuple(sorted(pairs, key=lambda pair: pair[0].pairs)))
 
     def _on_arrived(self, ctx: Context, message: _Arrived) -> None:

@@ -230,7 +230,7 @@ class Head:
             take = min(len(times) - done, raw.capacity - count)
             if group.missing is not None:
                 raw.values[count : count + take] = ABSENT
-                raw.mark(count + take - 1, group.missing)
+                raw.mark_all(count, take, group.missing)
             raw.values[count : count + take, group.target] = cells[done : done + take]
             raw.times[count : count + take] = times[done : done + take]
             raw.count = count + take
@@ -341,8 +341,9 @@ class Head:
                 raw = raw.copy(raw.capacity)
                 group.set_raw(raw)
                 group.raw_epoch = self.epoch
-            raw.values[row, fresh] = cells[free]
-            self.note_holes(raw, fresh)
+            found = cells[free]
+            raw.values[row, fresh] = found
+            raw.refill(row, fresh, holes_of(found))
             self.publish(group, raw)
         self.appended += result.appended
         if self.journal is not None:
@@ -351,11 +352,8 @@ class Head:
 
     @staticmethod
     def note_holes(raw: RawRows, slots: Ints) -> None:
-        """Count the holes of columns anew, after cells of the newest row were filled."""
-        holes = holes_of(raw.values[: raw.count, slots])
-        rows = np.where(holes, np.arange(raw.count)[:, None], -1)
-        raw.holes[slots] = rows.max(axis=0)
-        raw.last_hole = int(raw.holes[: raw.layout.width].max())
+        """Count the holes of columns anew, after cells of some rows have changed."""
+        raw.count_holes(slots)
 
     def _make_room(self, group: Group, raw: RawRows) -> None:
         """Have room for one more row: in a larger buffer, or by compressing the oldest rows."""

@@ -38,12 +38,13 @@ class RawRows:
         layout: the series of the columns; only the writer replaces it, and only by a longer one.
         holes: for each column the last row with a stale or absent cell, -1 where there is none.
         last_hole: the greatest of ``holes``.
+        marked: the row marked last, and ``holes`` before that; where it is known.
         count: rows written; of use to the writer only, readers have their own.
         uid: a number that no other buffer ever has.
 
     """
 
-    __slots__ = ("capacity", "clock", "count", "holes", "last_hole", "layout", "times", "uid", "values")
+    __slots__ = ("capacity", "clock", "count", "holes", "last_hole", "layout", "marked", "times", "uid", "values")
 
     def __init__(self, layout: Layout, capacity: int, slack: int = 0) -> None:
         self.capacity = capacity
@@ -52,6 +53,7 @@ class RawRows:
         self.values: Floats = np.empty((capacity, layout.width + slack))
         self.holes: Ints = np.full(layout.width + slack, -1, dtype=np.int64)
         self.last_hole = -1
+        self.marked: tuple[int, Ints] | None = None
         self.layout = layout
         self.count = 0
         self.uid = next(_uids)
@@ -90,6 +92,7 @@ class RawRows:
         target.holes[target.layout.width : layout.width] = target.count - 1
         if layout.width > target.layout.width:
             target.last_hole = target.count - 1
+            target.marked = None
         target.layout = layout
         return target
 
@@ -99,14 +102,39 @@ class RawRows:
         other.times[: self.count] = self.times[: self.count]
         other.values[: self.count] = self.values[: self.count]
         other.holes[:] = self.holes
-        other.last_hole = self.last_hole
+        other.last_hole, other.marked = self.last_hole, self.marked
         other.count = self.count
         return other
 
     def mark(self, row: int, slots: Slots) -> None:
         """Note that cells of a row are stale or absent."""
+        if self.marked is None or self.marked[0] != row:
+            self.marked = row, self.holes.copy()
         self.holes[slots] = row
         self.last_hole = row
+
+    def mark_all(self, row: int, rows: int, slots: Slots) -> None:
+        """Note that cells of some rows from one on are absent."""
+        self.mark(row + rows - 1, slots)
+        if rows > 1:
+            # The row before the last has such cells, too.
+            self.marked = None
+
+    def refill(self, row: int, slots: Ints, gone: Bools) -> None:
+        """Note that cells of the newest row that were absent are so no more, and which of them are markers."""
+        if self.marked is not None and self.marked[0] == row:
+            self.holes[slots] = self.marked[1][slots]
+            self.holes[slots[gone]] = row
+            self.last_hole = int(self.holes[: self.layout.width].max())
+        else:
+            self.count_holes(slots)
+
+    def count_holes(self, slots: Ints) -> None:
+        """Look for the holes of some columns anew, after cells of any rows have changed."""
+        self.marked = None
+        holes = holes_of(self.values[: self.count, slots])
+        self.holes[slots] = np.where(holes, np.arange(self.count)[:, None], -1).max(axis=0)
+        self.last_hole = int(self.holes[: self.layout.width].max())
 
     def dense(self, slots: Slots, first_row: int) -> bool:
         """Whether no cell of these columns from a row on is stale or absent (false where in doubt)."""

@@ -288,7 +288,8 @@ def _read_as(shape: _Shape, lines: list[bytes], size: int) -> Floats | None:
 
 def _read_numbers(joined: bytes, texts: list[bytes]) -> Floats | None:
     """Numbers from their texts, which are also given joined by commas; none where one is not a number."""
-    if not joined.translate(None, _PLAIN_NUMBERS) and b"-0," not in joined and not joined.endswith(b"-0"):
+    whole_zero = b"-" in joined and (b"-0," in joined or joined.endswith(b"-0"))
+    if not whole_zero and not joined.translate(None, _PLAIN_NUMBERS):
         # Most bodies: as JSON they are read in one go. (JSON has no whole negative zero.)
         try:
             read = from_json(b"[" + joined + b"]")
