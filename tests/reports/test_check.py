@@ -271,7 +271,7 @@ def test_the_headline(make):
     with shop.app.state.read() as db:
         assert (
             overview(shop.app, db, shop.clock.now()).headline
-            == "no open incidents, no firing alerts, 3 of 3 targets up."
+            == "No open incidents, no firing alerts, 3 of 3 targets up."
         )
     shop.break_it()
     with shop.app.state.read() as db:

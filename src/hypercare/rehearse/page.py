@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from hypercare.model.time import DAY, HOUR, MINUTE, format_duration, to_datetime
+from hypercare.promql.measures import unit_of
 from hypercare.rehearse.page_style import STYLE
 from hypercare.rehearse.routes import NIGHT, by_alert, is_night
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from hypercare.model.labels import Labels
     from hypercare.model.time import Ms
+    from hypercare.model.units import Unit
     from hypercare.rehearse.report import Report
     from hypercare.rehearse.routes import Tally
     from hypercare.rehearse.spans import Span, Story
@@ -133,12 +135,14 @@ class Page:
         if not self._report.stories:
             yield "<p>There is no alerting rule among them.</p>"
             return
+        zone = self._local(self._report.start).strftime("%Z")
         yield "<h2>Alerts</h2>"
         yield (
             '<p class="legend"><span class="key firing"></span> firing <span class="key pending"></span> pending '
             '<span class="key night"></span> night, 22 to 7. Open a row for every single alert.</p>'
         )
-        yield f'<div class="axis" aria-hidden="true"><span></span><div>{"".join(self._axis())}</div></div>'
+        marks = "".join(self._axis())
+        yield f'<div class="axis" aria-hidden="true"><span>{escape(zone)}</span><div>{marks}</div></div>'
         for story in self._report.stories:
             yield from self._story(story)
 
@@ -171,9 +175,10 @@ class Page:
             shown = ", ".join(f"{n}={v}" for n, v in labels if n != "alertname") or "no further labels"
             yield f'<div class="instance"><span class="name">{escape(shown)}</span>{self._bar(spans, "")}</div>'
         if story.spans:
+            unit = unit_of(story.rule.spec.expr)
             yield from self._table(
                 ("pending", "firing", "resolved", "lasted", "value", "alert"),
-                (self._row(span) for span in story.spans[:_MOST_ROWS]),
+                (self._row(span, unit) for span in story.spans[:_MOST_ROWS]),
             )
         if len(story.spans) > _MOST_ROWS:
             yield f"<p>The first {_MOST_ROWS:,} of {len(story.spans):,}; the JSON output has them all.</p>"
@@ -236,7 +241,7 @@ class Page:
                 f"<title>{escape(words)}</title></rect>"
             )
 
-    def _row(self, span: Span) -> tuple[str, ...]:
+    def _row(self, span: Span, unit: Unit) -> tuple[str, ...]:
         start = self._report.start
         labels = ", ".join(f"{n}={v}" for n, v in span.labels if n != "alertname")
         lasted = span.firing_for(start, self._report.end)
@@ -246,7 +251,7 @@ class Page:
             "-" if span.fired_at is None else "before" if span.fired_at < start else self._time(span.fired_at),
             end or ("still firing" if span.fired_at is not None else "still pending"),
             "-" if span.fired_at is None else format_duration(lasted),
-            f"{span.value:.6g}",
+            escape(unit.of(span.value)) if unit.word else f"{span.value:.6g}",
             escape(labels),
         )
 
@@ -308,7 +313,7 @@ class Page:
         yield f'<rect class="night" x="0" width="{NIGHT[1] * 10}" y="0" height="41"/>'
         yield f'<rect class="night" x="{NIGHT[0] * 10}" width="20" y="0" height="41"/>{bars}</svg>'
         yield '<p class="hours"><span>0</span><span>6</span><span>12</span><span>18</span><span>24</span></p>'
-        yield f"<p><small>hour of the day in {escape(tally.zone)}</small></p></section>"
+        yield f"<p><small>by hour of the day in {escape(tally.zone)}, at most {most} in one</small></p></section>"
 
 
 def _timing(story: Story) -> str:

@@ -24,7 +24,7 @@ pre{white-space:pre-wrap;background:var(--track);padding:.5rem .7rem;border-radi
 .axis,summary,.instance{display:grid;grid-template-columns:minmax(9rem,22%) 1fr;gap:.1rem .8rem;align-items:center}
 .axis>div{position:relative;height:1.4em;font-size:.8rem;color:var(--soft);white-space:nowrap;overflow:hidden}
 .axis>div span{position:absolute;border-left:1px solid var(--line);padding-left:.3em}
-.axis{padding:0 .4rem}
+.axis{padding:0 .4rem}.axis>span{font-size:.8rem;color:var(--soft);text-align:right}
 details{border-top:1px solid var(--line);padding:.15rem 0}details[open]{padding-bottom:.8rem}
 summary{cursor:pointer;list-style:none;padding:.3rem .4rem;border-radius:6px}
 summary::-webkit-details-marker{display:none}

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from hypercare.model.ticks import since_axis, time_axis, value_axis
 from hypercare.model.time import format_rfc3339
+from hypercare.model.units import SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ HEIGHT: Final = 120
 """Of what is drawn, in the units of its coordinates."""
 _LETTER: Final = 6.2
 """Pixels of a letter beside an axis, at most, on average."""
+_LEAST_SHARE: Final = 0.01
+"""Of a share that was nought throughout so much is shown."""
 _EDGE: Final = 0.07
 """Nearer to an end a mark is written towards the middle."""
 
@@ -114,8 +117,12 @@ def _times(axis: TimeAxis, frame: Frame) -> list[str]:
     return found
 
 
-def widened(low: float, high: float) -> tuple[float, float]:
+def widened(low: float, high: float, unit: Unit) -> tuple[float, float]:
     """Two bounds with some room, so that a curve does not lie on an edge; not below nought where nothing is."""
+    if low == high == 0:
+        # One of what is counted, or one of a hundred.
+        kind, factor = unit.known or ("", 1.0)
+        return 0.0, _LEAST_SHARE / factor if kind == SHARE else 1.0
     if low == high:
         room = abs(low) / 2 or 0.5
         return (max(0.0, low - room) if low >= 0 else low - room), high + room

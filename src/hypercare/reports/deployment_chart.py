@@ -76,7 +76,7 @@ def finding_picture(finding: StoredFinding, unit: Unit) -> Markup | None:
         return None
     ends = [float(usable.min()), float(usable.max())]
     ends += [finding.bound] if np.isfinite(finding.bound) else []
-    low, high = widened(min(ends), max(ends))
+    low, high = widened(min(ends), max(ends), unit)
     frame = Frame(times[0], max(times[-1], times[0] + 1), low, high, unit)
     parts = [_shade(finding, frame)]
     if np.isfinite(finding.bound):
@@ -109,7 +109,7 @@ def _frame(
     room = 2 * (high - low) or abs(high) or 1.0
     marks = (row.bounds.target, row.bounds.warning, row.bounds.critical, row.bounds.baseline)
     near = [mark for mark in marks if mark is not None and low - room <= mark <= high + room]
-    return Frame(start, end, *widened(min([low, *near]), max([high, *near])), row.unit)
+    return Frame(start, end, *widened(min([low, *near]), max([high, *near]), row.unit), row.unit)
 
 
 def _bounds(row: CheckRow, frame: Frame) -> list[str]:

@@ -175,7 +175,8 @@ class Overview:
             f"{firing} ({held} more held back)" if held else firing,
             f"{self.targets_up} of {self.targets_total} targets up",
         ]
-        return ", ".join(parts) + "."
+        text = ", ".join(parts)
+        return f"{text[:1].upper()}{text[1:]}."
 
 
 def _count(n: int, noun: str) -> str:

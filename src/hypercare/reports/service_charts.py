@@ -159,7 +159,8 @@ def _drawn(
     app: App, specs: tuple[ChartSpec, ...], service: str, now: Ms, length: Ms
 ) -> list[tuple[ChartSpec, dict[str, Any]]]:
     step = max(SECOND, length // _POINTS)
-    end = now // step * step
+    # The newest samples count, and may be all there are.
+    end = now // SECOND * SECOND
     engine, source = app.engine.within(max_samples=_SAMPLES), app.tsdb.snapshot()
     found: list[tuple[ChartSpec, dict[str, Any]]] = []
     for spec in specs:

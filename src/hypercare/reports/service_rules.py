@@ -46,12 +46,14 @@ def _kept(expr: str) -> frozenset[str]:
 
 
 def rules_of(snapshot: RulesSnapshot, service: Service) -> tuple[RuleStatus, ...]:
-    """Rules whose labels or selectors name the service, in the order of the files."""
+    """Rules whose labels or selectors name the service, or of which an alert of it is active, in the files' order."""
     return tuple(
         rule
         for group in snapshot.groups
         for rule in group.rules
-        if service.selects(rule.labels) or any(service.selects(labels) for labels in _named(rule.query))
+        if service.selects(rule.labels)
+        or any(service.selects(labels) for labels in _named(rule.query))
+        or any(service.selects(alert.labels) for alert in rule.alerts)
     )
 
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _COLOURS: Final = 8
 
 
-def _bounds(series: Sequence[Mapping[str, Any]], threshold: float | None) -> tuple[float, float] | None:
+def _bounds(series: Sequence[Mapping[str, Any]], threshold: float | None, unit: Unit) -> tuple[float, float] | None:
     values = [v for s in series for v in s["values"] if v is not None]
     if not values:
         return None
     values += [] if threshold is None else [threshold]
-    return widened(min(values), max(values))
+    return widened(min(values), max(values), unit)
 
 
 def chart(data: Mapping[str, Any], opened_at: int, unit: Unit | None = None) -> Markup:
@@ -35,12 +35,12 @@ def chart(data: Mapping[str, Any], opened_at: int, unit: Unit | None = None) -> 
 
     """
     series, start, step = data["series"], data["start"], data["step"]
-    bounds = _bounds(series, data["threshold"])
+    unit = (unit or unit_of(data["expr"])).beside([data["threshold"]])
+    bounds = _bounds(series, data["threshold"], unit)
     if bounds is None:
         return Markup("")
     count = max(len(s["values"]) for s in series)
     end = start + max(1, (count - 1) * step)
-    unit = (unit or unit_of(data["expr"])).beside([data["threshold"]])
     frame = Frame(start, end, *bounds, unit)
     parts: list[str] = []
     if data["threshold"] is not None:
