@@ -225,7 +225,10 @@ def unpack(data: bytes, kind: int, shape: tuple[int, int], only: Ints | None) ->
     if form == LAYERS:
         if width not in {1, 2, 4, 8}:
             raise ValueError("a chunk of numbers of a width that there is not")
-        return np.stack([_from_layers(pieces[column], width, rows) for column in wanted])
+        numbers = np.empty((len(wanted), rows), dtype=f"<u{width}")
+        for place, column in enumerate(wanted):
+            _from_layers(pieces[column], numbers[place])
+        return numbers
     if form not in {PCO_FLOATS, PCO_APART}:
         raise ValueError("a chunk of a form that this version cannot read")
     out = np.empty((len(wanted), rows), dtype=np.float64 if form == PCO_FLOATS else np.uint64)
@@ -234,38 +237,44 @@ def unpack(data: bytes, kind: int, shape: tuple[int, int], only: Ints | None) ->
     return out
 
 
-def _from_layers(piece: bytes, width: int, rows: int) -> npt.NDArray[Any]:
-    """Numbers of a width of which the layers are given.
+def _from_layers(piece: bytes, out: npt.NDArray[Any]) -> None:
+    """Fill numbers with what is given in layers.
 
     Raises:
-        ValueError: they are not such.
+        ValueError: the layers are not of such numbers.
     """
+    rows, width = len(out), out.itemsize
     head = piece[0] if piece else 0
     shift, count = head >> 4, head & 15
+    # Shifted numbers may have a byte more.
+    wide = width if count <= width else 2 * width
     kind = np.dtype(_size_of_sizes(rows))
     begin = 1 + kind.itemsize * count
-    if count > width + (shift > 0) or shift > 7 or begin > len(piece):
+    if count > min(width + (shift > 0), 8) or shift > 7 or begin > len(piece):
         raise ValueError("a chunk has layers that do not fit its numbers")
     sizes = np.frombuffer(piece[1:begin], dtype=kind).tolist()
     if begin + sum(sizes) != len(piece):
         raise ValueError("a chunk has other layers than it says")
-    out = np.zeros(rows, dtype=f"<u{width}")
-    start = _frame_start(rows)
+    numbers = out if wide == width else np.empty(rows, dtype=f"<u{wide}")
+    if wide > 1 or not count:
+        numbers[:] = 0
+    planes = numbers.view(np.uint8).reshape(rows, wide).T
     for place, size in enumerate(sizes):
         data = piece[begin : begin + size]
         begin += size
-        if not size:
-            continue
         if size == rows:
-            layer = np.frombuffer(data, dtype=np.uint8)
+            planes[place] = np.frombuffer(data, dtype=np.uint8)
+        elif not size:
+            planes[place] = 0
         else:
-            layer = np.empty(rows, dtype=np.uint8)
-            _decompress(start + data, layer)
-        if place:
-            out |= layer.astype(out.dtype) << out.dtype.type(8 * place - shift)
-        else:
-            out |= layer >> np.uint8(shift)
-    return out
+            layer = planes[place] if wide == 1 else np.empty(rows, dtype=np.uint8)
+            _decompress(_frame_start(rows) + data, layer)
+            if wide > 1:
+                planes[place] = layer
+    if shift:
+        np.right_shift(numbers, numbers.dtype.type(shift), out=numbers)
+    if wide != width:
+        out[:] = numbers
 
 
 def _woven(planes: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

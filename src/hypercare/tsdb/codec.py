@@ -14,7 +14,7 @@ version 2, in which no column leans on another.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from cramjam import DecompressionError, zstd
@@ -27,13 +27,13 @@ from hypercare.tsdb.numbers import (
     differences,
     held_by_floats,
     integers,
-    is_scale,
     moves_of,
     sums_to_floats,
     to_floats,
     width_cost,
     width_of,
 )
+from hypercare.tsdb.plan import LENGTH, NO_CHUNK, Plan, Reader, Runs, description, read_plan
 from hypercare.tsdb.relations import lean
 
 if TYPE_CHECKING:
@@ -49,42 +49,16 @@ _MOST_CELLS: Final = 1 << 25
 _PAGE_CELLS: Final = 1 << 17
 """Cells of a page: few enough that the query of one metric decodes little, enough for a good ratio."""
 
+Known: TypeAlias = "dict[int, npt.NDArray[Any]]"
+"""The moves of columns that others lean on."""
+
 _HEAD: Final = struct.Struct("<BHII")
-_LENGTH: Final = struct.Struct("<I")
-_CELL_BYTES: Final = 12
-"""More than a run of empty cells takes in the description."""
-_FIXED_BYTES: Final = 1 << 22
-"""More than all columns take there."""
 _VERSION: Final = 3
 _LEVEL: Final = 3
-_NO_CHUNK: Final = 255
 LONG: Final = 512
 """Rows from which on a column is compressed best by itself."""
 _SUMMED: Final = 1 << 20
 """So many differences of four bytes add up to what floats still hold exactly."""
-
-
-class _Plan(NamedTuple):
-    """How each column of a page is kept."""
-
-    chunk: npt.NDArray[np.uint8]
-    scale: npt.NDArray[np.uint8]
-    order: npt.NDArray[np.uint8]
-    twin: npt.NDArray[np.uint16]
-    on: npt.NDArray[np.uint16]
-    base: Ints
-    slope: Ints
-    unit: Ints
-    factor: Ints
-
-
-class _Runs(NamedTuple):
-    """Cells without a sample or with a staleness marker, as runs."""
-
-    column: npt.NDArray[np.uint16]
-    start: npt.NDArray[np.uint32]
-    length: npt.NDArray[np.uint32]
-    stale: npt.NDArray[np.uint8]
 
 
 def page_columns(rows: int) -> int:
@@ -100,8 +74,8 @@ def encode(values: Floats, effort: Effort = Effort.QUICK) -> bytes:
     bits = np.asfortranarray(values).view(np.int64)
     bits, runs = without_holes(bits)
     rows, width = bits.shape
-    plan = _Plan(
-        np.full(width, _NO_CHUNK, dtype=np.uint8),
+    plan = Plan(
+        np.full(width, NO_CHUNK, dtype=np.uint8),
         np.full(width, BITS, dtype=np.uint8),
         np.zeros(width, dtype=np.uint8),
         np.arange(width, dtype=np.uint16),
@@ -116,7 +90,7 @@ def encode(values: Floats, effort: Effort = Effort.QUICK) -> bytes:
     return _assemble(plan, runs, packed, rows)
 
 
-def _encode_varying(plan: _Plan, bits: Ints, varying: Ints, effort: Effort) -> list[tuple[int, bytes]]:
+def _encode_varying(plan: Plan, bits: Ints, varying: Ints, effort: Effort) -> list[tuple[int, bytes]]:
     """Compress columns that are not constant; says in the plan how."""
     rows = len(bits)
     numbers, scale = integers(bits)
@@ -167,12 +141,12 @@ def _classes(numbers: npt.NDArray[np.uint64], *, by_share: bool) -> list[Ints]:
     return [np.flatnonzero(kind == each) for each in np.unique(kind).tolist()]
 
 
-def without_holes(bits: Ints) -> tuple[Ints, _Runs]:
+def without_holes(bits: Ints) -> tuple[Ints, Runs]:
     """The cells with those that hold no value replaced by the value before, and the list of these."""
     holes = (bits == ABSENT_BITS) | (bits == STALE_BITS)
     if not holes.any():
         none = np.empty(0, dtype=np.int64)
-        return bits, _Runs(none.astype("u2"), none.astype("u4"), none.astype("u4"), none.astype("u1"))
+        return bits, Runs(none.astype("u2"), none.astype("u4"), none.astype("u4"), none.astype("u1"))
     columns = np.flatnonzero(holes.any(axis=0))
     kind = np.where(bits == ABSENT_BITS, 1, np.where(bits == STALE_BITS, 2, 0))[:, columns].T.astype(np.int8)
     edges = np.ones(kind.shape, dtype=np.bool_)
@@ -182,7 +156,7 @@ def without_holes(bits: Ints) -> tuple[Ints, _Runs]:
     length = np.diff(np.append(flat, kind.size))
     what = kind[at_column, at_row]
     keep = what > 0
-    runs = _Runs(
+    runs = Runs(
         columns[at_column[keep]].astype("u2"),
         at_row[keep].astype("u4"),
         length[keep].astype("u4"),
@@ -200,7 +174,7 @@ def without_holes(bits: Ints) -> tuple[Ints, _Runs]:
     return filled, runs
 
 
-def _assemble(plan: _Plan, runs: _Runs, packed: list[tuple[int, bytes]], rows: int) -> bytes:
+def _assemble(plan: Plan, runs: Runs, packed: list[tuple[int, bytes]], rows: int) -> bytes:
     kinds = np.array([kind for kind, _ in packed], dtype=np.uint8)
     sizes = np.array([len(data) for _, data in packed], dtype="<u4")
     counts = np.array([len(packed), len(runs.column)], dtype="<u4")
@@ -211,7 +185,7 @@ def _assemble(plan: _Plan, runs: _Runs, packed: list[tuple[int, bytes]], rows: i
     parts = [counts, kinds, sizes, plan.chunk, plan.scale, plan.order, twin, on, weights, *runs]
     text = b"".join(part.tobytes() for part in parts)
     small = bytes(zstd.compress(text, _LEVEL))
-    head = _HEAD.pack(_VERSION, len(plan.chunk), rows, len(small)) + _LENGTH.pack(len(text))
+    head = _HEAD.pack(_VERSION, len(plan.chunk), rows, len(small)) + LENGTH.pack(len(text))
     return b"".join((head, small, *(data for _, data in packed)))
 
 
@@ -225,7 +199,19 @@ class Page:
 
     """
 
-    __slots__ = ("_chunks", "_data", "_plain", "_plan", "_runs", "_stored", "members", "rows", "width")
+    __slots__ = (
+        "_chunks",
+        "_data",
+        "_leaning",
+        "_leant",
+        "_plain",
+        "_plan",
+        "_runs",
+        "_stored",
+        "members",
+        "rows",
+        "width",
+    )
 
     def __init__(self, data: bytes) -> None:
         """Read the description.
@@ -242,17 +228,17 @@ class Page:
         version, self.width, self.rows, size = _HEAD.unpack_from(data)
         if not 0 < version <= _VERSION or not 0 < self.rows * self.width <= _MOST_CELLS:
             raise ValueError("not a page of columns that this version can read")
-        begin = _HEAD.size if version == 1 else _HEAD.size + _LENGTH.size
+        begin = _HEAD.size if version == 1 else _HEAD.size + LENGTH.size
         if begin + size > len(data):
             raise ValueError("not a page of columns: it is too short")
-        text = _description(data[_HEAD.size : begin], data[begin : begin + size], self.rows * self.width)
-        reader = _Reader(text)
+        text = description(data[_HEAD.size : begin], data[begin : begin + size], self.rows * self.width)
+        reader = Reader(text)
         chunks, holes = reader.take("<u4", 2).tolist()
         kinds, sizes = reader.take("u1", chunks), reader.take("<u4", chunks)
-        self._plan = plan = _read_plan(reader, version, self.width)
+        self._plan = plan = read_plan(reader, version, self.width)
         # Version 1 wrote differences of no order in zigzag too.
         self._plain = version > 1
-        self._runs = _Runs(
+        self._runs = Runs(
             reader.take("<u2", holes), reader.take("<u4", holes), reader.take("<u4", holes), reader.take("u1", holes)
         )
         if holes and (
@@ -261,7 +247,7 @@ class Page:
         ):
             raise ValueError("not a page of columns: a run of empty cells is outside")
         ends = np.cumsum(sizes.astype(np.int64)) + begin + size
-        if (chunks and int(ends[-1]) != len(data)) or ((plan.chunk >= chunks) & (plan.chunk != _NO_CHUNK)).any():
+        if (chunks and int(ends[-1]) != len(data)) or ((plan.chunk >= chunks) & (plan.chunk != NO_CHUNK)).any():
             raise ValueError("not a page of columns: its chunks do not fit")
         self._chunks = [
             (kind, end - n, end) for kind, n, end in zip(kinds.tolist(), sizes.tolist(), ends.tolist(), strict=True)
@@ -269,13 +255,17 @@ class Page:
         self._data = data
         self.members = [np.flatnonzero(plan.chunk == number) for number in range(chunks)]
         self._stored = [each[plan.twin[each] == each] for each in self.members]
+        leaning = np.flatnonzero(plan.factor)
+        self._leaning = frozenset(plan.chunk[leaning].tolist())
+        self._leant = frozenset(plan.on[leaning].tolist())
 
-    def decode(self, number: int, only: Ints | None = None) -> Floats:
+    def decode(self, number: int, only: Ints | None = None, known: Known | None = None) -> Floats:
         """The columns of a chunk, in the order of ``members``: float64[columns, rows], read-only.
 
         Args:
             number: of the chunk.
-            only: the places among ``members`` of the columns that are wanted; none: all of them.
+            only: the places among ``members`` of the columns that are wanted, ascending; none: all of them.
+            known: what others lean on is looked for here, and left here for the next chunk.
 
         Raises:
             ValueError: the bytes are not of such columns.
@@ -286,7 +276,7 @@ class Page:
         if fits_floats(kind):
             out: Floats = found
         else:
-            out = self._values(found, members)
+            out = self._values(found, members, {} if known is None else known)
         self._dig_holes(out.T, members)
         out.flags.writeable = False
         return out
@@ -312,18 +302,23 @@ class Page:
         return out
 
     def chunks_of(self, columns: Ints) -> Iterator[tuple[int, Ints]]:
-        """The chunks that hold some columns, each with the places of its columns among these; -1: constant ones."""
-        chunks = self._plan.chunk[columns]
-        for number in np.unique(chunks).tolist():
-            yield (-1 if number == _NO_CHUNK else number), np.flatnonzero(chunks == number)
+        """The chunks that hold some columns, each with the places of its columns among these; -1: constant ones.
 
-    def _values(self, found: npt.NDArray[Any], members: Ints) -> Floats:
+        Those whose columns lean on others come last.
+        """
+        chunks = self._plan.chunk[columns]
+        for number in sorted(np.unique(chunks).tolist(), key=self._leaning.__contains__):
+            yield (-1 if number == NO_CHUNK else number), np.flatnonzero(chunks == number)
+
+    def _values(self, found: npt.NDArray[Any], members: Ints, known: Known) -> Floats:
         """The values of columns of which the unsigned numbers are given: [columns, rows]."""
         scale = self._plan.scale[members]
         numbers = self._numbers(found, members)
-        leaning = np.flatnonzero(self._plan.factor[members])
-        if len(leaning):
-            self._upright(numbers, leaning, members[leaning])
+        if self._leaning:
+            self._remember(numbers, members, known)
+            leaning = np.flatnonzero(self._plan.factor[members])
+            if len(leaning):
+                self._upright(numbers, leaning, members[leaning], known)
         if numbers.dtype == np.float64:
             return to_floats(numbers, scale)
         exact = held_by_floats(scale)
@@ -356,17 +351,30 @@ class Page:
             _lower(numbers, order, self._plan.slope[members])
         return self._add_up(numbers, members, level=level)
 
-    def _upright(self, numbers: npt.NDArray[Any], rows: Ints, columns: Ints) -> None:
+    def _remember(self, numbers: npt.NDArray[Any], members: Ints, known: Known) -> None:
+        """Keep the moves of columns that others lean on."""
+        for row, column in enumerate(members.tolist()):
+            if column not in self._leant:
+                continue
+            unit = int(self._plan.unit[column])
+            # Only of damaged pages can there be numbers too large for their kind.
+            with np.errstate(all="ignore"):
+                moves = numbers[row] - numbers[row, 0]
+                # Division of floats is exact here and faster than that of integers.
+                known[column] = moves if unit == 1 else moves / unit if moves.dtype.kind == "f" else moves // unit
+
+    def _upright(self, numbers: npt.NDArray[Any], rows: Ints, columns: Ints, known: Known) -> None:
         """Add to rows of numbers, which are of these columns, what they lean on; in place."""
-        on, back = np.unique(self._plan.on[columns].astype(np.int64), return_inverse=True)
-        moves = np.empty((len(on), self.rows), dtype=numbers.dtype)
-        # Only of damaged pages can there be numbers too large for their kind.
+        on = self._plan.on[columns]
+        times = (self._plan.factor[columns] * self._plan.unit[columns]).tolist()
+        missing = np.array(sorted(set(on.tolist()) - known.keys()), dtype=np.int64)
+        for chunk, places in self.chunks_of(missing):
+            others = missing[places]
+            self._remember(self._numbers(self._unpack(chunk, others), others), others, known)
         with np.errstate(all="ignore"):
-            for chunk, places in self.chunks_of(on):
-                others = on[places]
-                found = self._numbers(self._unpack(chunk, others), others)
-                moves[places] = (found - found[:, :1]) // self._plan.unit[others, None]
-            numbers[rows] += moves[back] * (self._plan.factor[columns] * self._plan.unit[columns])[:, None]
+            for row, other, factor in zip(rows.tolist(), on.tolist(), times, strict=True):
+                moves = known[other].astype(numbers.dtype, copy=False)
+                numbers[row] += moves if factor == 1 else moves * factor
 
     def _add_up(self, numbers: npt.NDArray[Any], members: Ints, *, level: bool) -> npt.NDArray[Any]:
         """Integers of differences of the first order, or (``level``) of moves; in place."""
@@ -416,83 +424,3 @@ def _lower(numbers: Ints, order: npt.NDArray[np.uint8], slope: Ints) -> None:
     if len(plain):
         kept = numbers[plain]
         numbers[plain, 1:] = kept[:, 1:] - kept[:, :-1]
-
-
-def _description(length: bytes, packed: bytes, cells: int) -> bytes:
-    """The description of a page; from version 2 on it is told how long it is, so that no bytes can be more than fits.
-
-    Raises:
-        ValueError: it is of another length, or longer than so many cells need.
-    """
-    if not length:
-        return bytes(zstd.decompress(packed))
-    (size,) = _LENGTH.unpack(length)
-    if size > _CELL_BYTES * cells + _FIXED_BYTES:
-        raise ValueError("not a page of columns: its description is too long")
-    text = bytearray(size)
-    if zstd.decompress_into(packed, text) != size:
-        raise ValueError("not a page of columns: its description has another length than it says")
-    return bytes(text)
-
-
-def _read_plan(reader: _Reader, version: int, width: int) -> _Plan:
-    """How each column is kept.
-
-    Raises:
-        ValueError: it is not said as it should.
-    """
-    chunk, scale, order = (reader.take("u1", width) for _ in range(3))
-    own = np.arange(width)
-    away = reader.take("<u2", width) if version > 1 else np.zeros(width, dtype=np.uint16)
-    twin = (own + away).astype(np.uint16)
-    on = (own + reader.take("<u2", width)).astype(np.uint16) if version > 2 else own.astype(np.uint16)
-    several = version + 1
-    numbers = reader.take("u1", width * 8 * several).reshape(8, -1).T.copy().view("<i8")[:, 0]
-    base, slope = numbers[:width], numbers[width : 2 * width]
-    unit = numbers[2 * width : 3 * width] if version > 1 else np.ones(width, dtype=np.int64)
-    factor = numbers[3 * width :] if version > 2 else np.zeros(width, dtype=np.int64)
-    if (twin >= width).any() or (twin[twin] != twin).any() or (chunk[twin] != chunk).any():
-        raise ValueError("not a page of columns: a column shares the numbers of one that has none")
-    if not is_scale(scale).all() or (order > 2).any():
-        raise ValueError("not a page of columns that this version can read")
-    leaning = np.flatnonzero(factor)
-    if len(leaning):
-        _check_leaning(on, leaning, factor, chunk, scale, unit)
-    return _Plan(chunk, scale, order, twin, on, base, slope, unit, factor)
-
-
-def _check_leaning(
-    on: npt.NDArray[np.uint16],
-    leaning: Ints,
-    factor: Ints,
-    chunk: npt.NDArray[np.uint8],
-    scale: npt.NDArray[np.uint8],
-    unit: Ints,
-) -> None:
-    """See that what columns lean on stands by itself.
-
-    Raises:
-        ValueError: it does not.
-    """
-    others = on[leaning]
-    if (others >= len(on)).any() or factor[others].any() or (chunk[others] == _NO_CHUNK).any():
-        raise ValueError("not a page of columns: a column leans on one that does not stand")
-    if not held_by_floats(scale[leaning]).all() or not held_by_floats(scale[others]).all() or not unit[others].all():
-        raise ValueError("not a page of columns: a column leans on one that is of no use to it")
-
-
-class _Reader:
-    """Takes arrays off a text, one after the other."""
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-        self._at = 0
-
-    def take(self, kind: str, count: int) -> npt.NDArray[Any]:
-        dtype = np.dtype(kind)
-        end = self._at + dtype.itemsize * count
-        if end > len(self._text):
-            raise ValueError("not a page of columns: its description is too short")
-        found = np.frombuffer(self._text[self._at : end], dtype=dtype)
-        self._at = end
-        return found

@@ -32,7 +32,7 @@ _LARGE: Final = float(1 << 50)
 """All numbers of such columns are less: floats hold them, and what is added to them."""
 
 
-_WON: Final = 0.9
+_WON: Final = 0.85
 """What is left of a column that leans on another costs at most so much of what the column does."""
 
 

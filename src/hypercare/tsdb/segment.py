@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.model.time import Ms
+    from hypercare.tsdb.codec import Known
     from hypercare.tsdb.layout import Layout, Slots
 
 _LEVEL: Final = 8
@@ -314,12 +315,14 @@ class Segment:
             self._broken |= {number}
             out[:] = ABSENT
             return out
+        known: Known = {}
         for chunk, places in page.chunks_of(columns):
             if chunk < 0:
                 out[places] = page.constants(columns[places])[:, start:end]
                 continue
             wanted = np.searchsorted(page.members[chunk], columns[places])
-            cells = self._chunk(page, number, chunk, None if len(wanted) == len(page.members[chunk]) else wanted)
+            only = None if len(wanted) == len(page.members[chunk]) else wanted
+            cells = self._chunk(page, number, chunk, only, known)
             if cells is None:
                 self._broken |= {number}
                 out[places] = ABSENT
@@ -351,10 +354,10 @@ class Segment:
         self._cache.put(key, page, len(packed) + _PAGE_COST * page.width)
         return page
 
-    def _chunk(self, page: Page, number: int, chunk: int, only: Ints | None) -> Floats | None:
+    def _chunk(self, page: Page, number: int, chunk: int, only: Ints | None, known: Known) -> Floats | None:
         """The columns of a chunk, or those that are wanted of them; none where they cannot be read."""
         try:
-            return page.decode(chunk, only)
+            return page.decode(chunk, only, known)
         except ValueError as err:
             self._source.reject(number, str(err))
             return None
