@@ -11,7 +11,7 @@ from hypercare.promql import Engine, Tick, parse
 from hypercare.tsdb import Tsdb
 
 NOW = 36_000_000
-SEALED = NOW - 241 * 30_000
+SEALED = NOW - 253 * 30_000
 """The first of so many rows that 120 of them are sealed."""
 RANGES = ["rate", "increase", "delta", "irate", "idelta", "resets", "changes", "deriv"]
 OVER_TIME = ["sum", "avg", "min", "max", "count", "last", "stddev", "present"]
@@ -110,7 +110,10 @@ def test_what_is_missing_is_no_bundle():
 def test_windows_behind_the_sealed_rows_are_read_without_them():
     """A window that begins between the newest sealed row and the oldest one that stayed has no sealed row in it."""
     tsdb = filled([30_000] * 5, rows_sealed=True)
-    for span in (3_600_000, 3_620_000, 3_629_000, 3_640_000, 5_000_000):
+    groups = [tsdb.group(f"g{number}") for number in range(5)]
+    assert all(group.parts for group in groups)
+    stayed = sorted({NOW - group.raw.clock[0] for group in groups})
+    for span in [each + more for each in stayed for more in (-10_000, 0, 1_000, 20_000, 29_000, 40_000)]:
         found = tsdb.snapshot().select(parse("m").matchers, NOW - span, NOW)
         for number, matrix in enumerate(found):
             times = np.arange(SEALED + number * 500, NOW, 30_000)

@@ -238,6 +238,8 @@ class Evaluator:
 
     def series(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """The value of a vector selector."""
+        if grid.size == 1 and selector.at is None and not selector.mode and type(selector.offset) is int:
+            return self._now(selector, grid.first - selector.offset)
         streamed = vector_of(self, selector, grid) if grid.size > 1 else None
         if streamed is not None:
             return streamed
@@ -249,6 +251,21 @@ class Evaluator:
         vector = self._floats(selection, ends, grid)
         found = self._histograms(selector, start, int(ends[-1]))
         return laid_over(vector, selection.matrices, found, ends, self.limits.lookback) if found else vector
+
+    def _now(self, selector: ast.VectorSelector, at: Ms) -> Vector:
+        """The value of a plain vector selector at one step: what most rules consist of."""
+        start = at - self.limits.lookback
+        selection = self._select(selector, start, at, 1)
+        matrices = selection.matrices
+        if not matrices:
+            vector = Vector(EMPTY_SETS, np.empty((1, 0)))
+        else:
+            row, there = last_values(selection)
+            vector = Vector(selection.sets, row[None, :], None if there is None else there[None, :])
+        found = self._histograms(selector, start, at)
+        if not found:
+            return vector
+        return laid_over(vector, matrices, found, np.array([at], dtype=np.int64), self.limits.lookback)
 
     def _floats(self, selection: Selection, ends: Ints, grid: Grid) -> Vector:
         if not selection.matrices:

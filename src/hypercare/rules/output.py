@@ -75,11 +75,13 @@ class Output:
         known = self._known.get(id(series))
         if known is None or known[0] is not series or known[1] != self._group.generation:
             columns = tuple(map(self._group.column, series))
+            # Two series of one column cannot be taken in this way.
+            columns = columns if len(set(columns)) == len(columns) else ()
             known = self._known[id(series)] = (series, self._group.generation, columns)
         columns = known[2]
-        if self._histograms or Histogram in set(map(type, values)) or not self._values.keys().isdisjoint(columns):
+        if len(values) != len(columns) or self._histograms or Histogram in set(map(type, values)):
             return False
-        if len(set(columns)) < len(columns) or len(values) != len(columns):
+        if self._values and not self._values.keys().isdisjoint(columns):
             return False
         self._values.update(zip(columns, values, strict=True))  # type: ignore[arg-type]  # no histograms, as just seen
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import random
 from typing import TYPE_CHECKING, TypeAlias
@@ -69,7 +70,7 @@ class World:
     def exchange(self, request: HttpRequest, reply: Callable[[HttpResponse | PortError], None]) -> None:
         """Answer a request as the addressed host does, no later than its timeout."""
         now = self.clock.now()
-        handler = self._hosts.get(urlsplit(request.url).netloc, self.elsewhere)
+        handler = self._hosts.get(_address(request.url), self.elsewhere)
         if handler is None:
             answer: HttpResponse | PortError = PortError(
                 "dns", f"no such host in this world: {request.url}", 0.001, now
@@ -80,6 +81,12 @@ class World:
         if delay > request.timeout:
             answer, delay = PortError("timeout", "timed out", request.timeout / 1000, now), request.timeout
         self.at(now + delay, lambda: reply(answer))
+
+
+@functools.lru_cache(maxsize=4096)
+def _address(url: str) -> str:
+    """``host:port`` of a URL; the same few are asked again and again."""
+    return urlsplit(url).netloc
 
 
 def ok(body: bytes, now: Ms, duration: float = 0.005, content_type: str = "text/plain; version=0.0.4") -> HttpResponse:

@@ -73,6 +73,12 @@ class OwnMetrics:
 
     def add(self, name: str, amount: float = 1.0, /, **labels: str) -> None:
         """Count."""
+        if not labels:
+            with self._lock:
+                values = self._families[name].values
+                if () in values or len(values) < _MAX_SERIES:
+                    values[()] = values.get((), 0.0) + amount
+            return
         pairs = _pairs(labels)
         with self._lock:
             values = self._families[name].values

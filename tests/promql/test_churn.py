@@ -1,0 +1,137 @@
+"""What is remembered from tick to tick makes no difference, whatever comes and goes in between."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypercare.model.labels import Labels
+from hypercare.model.matchers import Matcher, MatchOp
+from hypercare.promql import Engine, EvaluationError, Tick
+from hypercare.promql.limits import Limits
+from hypercare.tsdb import Options, Tsdb
+
+STEP = 30_000
+TARGETS = 5
+SERIES = [("m", "1"), ("m", "2"), ("b", "0.1"), ("b", "1"), ("b", "+Inf"), ("n", "1")]
+EXPRESSIONS = [
+    "m",
+    "m > 20 and n > 1",
+    "m / on (target) group_left n",
+    "n offset 1m == 0",
+    "sum by (target) (rate(m[2m]))",
+    "sum without (le) (increase(m[5m]))",
+    "changes(n[3m]) > 0",
+    "deriv(n[5m])",
+    "predict_linear(m[3m], 60)",
+    "histogram_quantile(0.9, sum by (target, le) (rate(b[2m])))",
+    "histogram_quantile(0.5, sum by (le) (rate(b[2m])))",
+    "count by (target) (m) * 2 - 1",
+    'rate(m{target="2"}[2m])',
+    "absent(m) or vector(1)",
+]
+OPTIONS = Options(seal_rows=6, keep_rows=8, block_span=10**9, out_of_order_window=10**6, fsync=False)
+# Short, so that what is new is soon all that there is.
+LIMITS = Limits(lookback=60_000)
+PLACE = re.compile(r" \(\d+:\d+\)$")
+target = st.integers(0, TARGETS - 1)
+columns = st.sets(st.integers(0, len(SERIES) - 1))
+events = st.one_of(
+    st.tuples(st.just("pass"), st.integers(1, 4), columns),
+    st.tuples(st.just("pass"), st.integers(1, 12), st.just(set())),
+    st.tuples(st.just("down"), target, columns),
+    st.tuples(st.just("up"), target, columns),
+    st.tuples(st.just("hide"), target, columns),
+    st.tuples(st.just("reset"), target, columns),
+    st.tuples(st.just("delete"), target, columns),
+    st.tuples(st.just("grow"), target, columns),
+)
+
+
+class OneByOne:
+    """The same store, whose answers are plain lists."""
+
+    def __init__(self, source):
+        self._source = source
+
+    def select(self, matchers, start, end):
+        return list(self._source.select(matchers, start, end))
+
+    def select_histograms(self, matchers, start, end):
+        return self._source.select_histograms(matchers, start, end)
+
+
+class Platform:
+    """Targets that are scraped, go away, come again, and get other series."""
+
+    def __init__(self):
+        self.store = Tsdb.open(None, OPTIONS)
+        self.now = 10**8
+        self.chance = np.random.default_rng(3)
+        self.groups = [self.store.group(f"g{n}") for n in range(TARGETS)]
+        self.series = [list(SERIES) for _ in range(TARGETS)]
+        self.values = [dict.fromkeys(SERIES, 0.0) for _ in range(TARGETS)]
+        self.hidden = [set() for _ in range(TARGETS)]
+        self.up = [True] * TARGETS
+        self.written = [set() for _ in range(TARGETS)]
+
+    def column(self, n, name, kind):
+        labels = {"__name__": name, "target": str(n), "le" if name == "b" else "kind": kind}
+        return self.groups[n].column(Labels(labels.items()))
+
+    def scrape(self):
+        self.now += STEP
+        for n in range(TARGETS):
+            shown = [s for s in self.series[n] if self.up[n] and s not in self.hidden[n]]
+            for each in shown:
+                self.values[n][each] = self.values[n].get(each, 0.0) + float(self.chance.integers(0, 9))
+            numbers = [self.column(n, *each) for each in shown]
+            gone = self.written[n] - set(numbers)
+            self.written[n] = set(numbers)
+            if numbers or gone:
+                row = [self.values[n][each] for each in shown]
+                self.store.append(self.groups[n], self.now + 500 * n, numbers, row, stale=sorted(gone))
+
+    def happen(self, what, n, chosen):
+        some = [self.series[n % TARGETS][i] for i in sorted(chosen)]
+        if what == "pass":
+            for _ in range(n):
+                self.scrape()
+        elif what in {"up", "down"}:
+            self.up[n] = what == "up"
+        elif what == "hide":
+            self.hidden[n] = set(some)
+        elif what == "reset":
+            self.values[n].update(dict.fromkeys(some, 0.0))
+        elif what == "grow":
+            self.series[n].append(("m", f"new{len(self.series[n])}"))
+        else:
+            about = (Matcher("target", MatchOp.EQUAL, str(n)), Matcher("__name__", MatchOp.REGEX, "m|b"))
+            self.store.delete(about, self.now - 4 * STEP, self.now - 2 * STEP)
+
+
+def told(engine, source, expr, at, tick):
+    try:
+        found = engine.instant(source, expr, at, tick)
+    except EvaluationError as error:
+        return str(error)
+    # What two expressions share is told with the place that it has in the first one.
+    return found.labels, found.values.tobytes(), [PLACE.sub("", text) for text in (*found.warnings, *found.infos)]
+
+
+@settings(max_examples=25)
+@given(st.lists(events, min_size=1, max_size=8))
+def test_a_tick_of_an_old_engine_says_what_a_new_one_says(found):
+    platform, engine = Platform(), Engine(LIMITS)
+    platform.happen("pass", 9, set())
+    for event in [*found, ("pass", 6, set())]:
+        platform.happen(*event)
+        platform.happen("pass", 1, set())
+        at = platform.now + 20_000
+        view = platform.store.snapshot()
+        tick, fresh = Tick(), Engine(LIMITS)
+        for expr in EXPRESSIONS:
+            assert told(engine, view, expr, at, tick) == told(fresh, OneByOne(view), expr, at, None), expr
