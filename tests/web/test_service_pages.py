@@ -124,6 +124,11 @@ def test_at_night(shop):
     for path in ("/", "/alerts", "/incidents", "/incidents/1"):
         assert '<a href="/services/api">' in shop.get(path).text, path
 
+    for target in shop.targets:
+        target.gauge("truth", 1)
+    shop.run(40)
+    text = plain(shop.get("/services/api").text)
+    assert re.search(r"api warning incident #1 is open tier 1 .* Firing alerts Nothing fires", text)
     shop.post("/incidents/1/act", form={"act": "ack", "by": "ana"})
     shop.post("/incidents/1/act", form={"act": "resolve", "by": "ana"})
     assert re.search(r"Resolved lately P1 #1 it is 0 just now , took \d+s", plain(shop.get("/services/api").text))

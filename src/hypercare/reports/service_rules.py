@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hypercare.rules import RulesSnapshot, RuleStatus
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16_384)
 def _named(expr: str) -> tuple[Labels, ...]:
     """The labels that each selector of an expression names with one value."""
     try:
@@ -35,7 +35,7 @@ def _named(expr: str) -> tuple[Labels, ...]:
     return tuple(Labels((m.name, m.value) for m in s.matchers if m.op is MatchOp.EQUAL) for s in found)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16_384)
 def _kept(expr: str) -> frozenset[str]:
     """The labels by which an expression adds up."""
     try:

@@ -18,7 +18,7 @@ from hypercare.model.labels import Labels
 from hypercare.model.severity import Severity
 from hypercare.oncall.plan import EVERYONE, SCHEDULE
 from hypercare.oncall.store import on_call_now
-from hypercare.reports.overview import alert_lines, budgets, service_status, target_lines
+from hypercare.reports.overview import alert_lines, budgets, incident_status, service_status, target_lines, worst
 from hypercare.reports.service_charts import charts_of
 from hypercare.reports.service_journal import happenings
 from hypercare.reports.service_parts import Duty, PendingAlert, ServiceLine, ServicePage, Version, WatchLine
@@ -120,6 +120,10 @@ class _Look:
         service = self.service(name)
         spent = self.budgets.get(name, ())
         status = service_status(service, self.targets, self.alerts, spent)
+        incidents = tuple(i for i in self.incidents if self._concerns(i, service))
+        # What is open is not well, though none of its alerts may fire any more.
+        still = [incident_status(i) for i in incidents]
+        told = tuple(f"incident #{i.number} is {i.status}" for i in incidents)
         alerts = [a for a in self.alerts if service.selects(a.labels)]
         held = sum(bool(a.suppressed_by) for a in alerts)
         watches = [self._watch(w, name) for w in self.running if w.service == name]
@@ -129,13 +133,13 @@ class _Look:
             tier=service.tier if name in self.configured else 0,
             owner=service.owner,
             description=service.description,
-            status=status.status,
-            reasons=status.reasons,
+            status=worst([status.status, *still]),
+            reasons=status.reasons or told,
             version=self._version(service),
             firing=len(alerts) - held,
             held=held,
             pending=sum(service.selects(a.labels) for a in self.pending),
-            incidents=tuple(i for i in self.incidents if self._concerns(i, service)),
+            incidents=incidents,
             watch=watches[0] if watches else None,
             duties=self._duties(self._policy(service)),
             budgets=spent,
