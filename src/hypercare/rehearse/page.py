@@ -188,13 +188,13 @@ class Page:
         if not story.spans and self._report.no_data_for(story.number):
             return "no data"
         if not story.fired:
-            return f"never fired, pending {story.only_pending} times" if story.only_pending else "never fired"
-        words = f"fired {story.fired} time{'s' * (story.fired != 1)}, {format_duration(story.total)} in total"
+            return f"never fired, pending {_count(story.only_pending, 'time')}" if story.only_pending else "never fired"
+        words = f"fired {_count(story.fired, 'time')}, {format_duration(story.total)} in total"
         words += f", longest {format_duration(story.longest)}" if story.fired > 1 else ""
-        words += f", flapped {story.flaps} times" if story.flaps else ""
+        words += f", flapped {_count(story.flaps, 'time')}" if story.flaps else ""
         if self._report.routed is not None:
             notes, pages, nights = self._notified.get(story.rule.spec.name, (0, 0, 0))
-            words += f"; {notes} notifications, {pages} pages, {nights} at night"
+            words += f"; {_count(notes, 'notification')}, {_count(pages, 'page')}, {nights} at night"
         return words
 
     def _bar(self, spans: Iterable[Span], words: str) -> str:
@@ -297,8 +297,8 @@ class Page:
         yield "</details>"
 
     def _tally(self, tally: Tally) -> Iterator[str]:
-        what = "pages" if tally.kind == "person" else "notifications"
-        words = f"{tally.count} {what}, {tally.at_night} at night"
+        what = "page" if tally.kind == "person" else "notification"
+        words = f"{_count(tally.count, what)}, {tally.at_night} at night"
         most = max(tally.hours)
         bars = "".join(
             f'<rect class="{"hour night-hour" if is_night(hour) else "hour"}" x="{hour * 10 + 1}" width="8" '
@@ -314,6 +314,10 @@ class Page:
         yield f'<rect class="night" x="{NIGHT[0] * 10}" width="20" y="0" height="41"/>{bars}</svg>'
         yield '<p class="hours"><span>0</span><span>6</span><span>12</span><span>18</span><span>24</span></p>'
         yield f"<p><small>by hour of the day in {escape(tally.zone)}, at most {most} in one</small></p></section>"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _timing(story: Story) -> str:
