@@ -26,7 +26,7 @@ from hypercare.model.labels import Labels
 from hypercare.model.samples import is_absent, is_stale
 from hypercare.tsdb import Options, Tsdb
 
-KILLS = int(os.environ.get("KILLS", "12"))
+KILLS = int(os.environ.get("KILLS", "8"))
 STEP, SECOND = 10, 100  # ms a row, rows a flush
 OPTIONS = Options(
     retention=60_000, block_span=5_000, seal_rows=120, keep_rows=60, seal_budget=3_000, wal_segment_bytes=1 << 18
