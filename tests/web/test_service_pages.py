@@ -12,6 +12,7 @@ from hypercare.config import parse_matchers
 from hypercare.config.services import Service
 from hypercare.model.alerts import AlertState
 from hypercare.model.labels import Labels
+from hypercare.model.matchers import matches_all
 from hypercare.model.runbooks import Runbook
 from hypercare.reports.service_rules import runbooks_of, silences_of
 from hypercare.routing.silences import Silence
@@ -189,6 +190,14 @@ def test_nothing_is_known(make):
     text = plain(shop.get("/services/api").text)
     assert "Not in the configuration" in text
     assert "up api api:80" in text
+
+
+def test_what_a_service_selects_is_what_its_selectors_say():
+    for service in (Service(name="api"), Service(name="api", match=('team="a"', 'tier=~"1|2"'))):
+        for labels in ({"service": "api"}, {"job": "api"}, {"service": "x", "job": "api"}, {"service": "apis"}, {},
+                       {"team": "a"}, {"team": "a", "tier": "2"}, {"service": "api", "team": "b", "tier": "1"}):  # fmt: skip
+            found = Labels.of(labels)
+            assert service.selects(found) == any(matches_all(ms, found) for ms in service.selectors), labels
 
 
 def test_silences_and_runbooks_that_touch_a_service():

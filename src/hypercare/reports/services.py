@@ -95,7 +95,7 @@ class _Look:
         told = [t.labels.get("service") for t in self.targets]
         told += [a.labels.get("service") for a in self.alerts]
         told += [i.service for i in self.incidents] + [w.service for w in self.running]
-        others = {name for name in told if name and self._of(Labels.of(service=name)) is None}
+        others = {name for name in {*told} - {""} if self._of(Labels.of(service=name)) is None}
         return (*self.configured, *sorted(others - set(self.configured)))
 
     def _of(self, labels: Labels) -> Service | None:
