@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import mul
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, overload
+from operator import mul, sub
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, overload
 
 import numpy as np
 
@@ -19,6 +19,30 @@ _NEWEST: Final = 32_768
 """Columns of the newest rows that are put side by side for all metrics of a tick; of more the wanted ones are taken."""
 
 
+_DEEP: Final = 32
+"""Rows from which on windows that go on from tick to tick are kept side by side."""
+_CELLS: Final = 1 << 16
+"""Cells of the largest of them."""
+_DEPTHS: Final = 4
+"""So many of them for the same series."""
+
+
+class Rows(Protocol):
+    """Where rows come from: those that a reader has seen change no more."""
+
+    @property
+    def uid(self) -> int:
+        """A number that nothing else ever has."""
+
+
+class Stack(NamedTuple):
+    """Rows side by side: of which buffers, from which row on."""
+
+    uids: tuple[int, ...]
+    firsts: tuple[int, ...]
+    values: Floats
+
+
 class Places(NamedTuple):
     """How the series of some groups lie; the same as long as the series are.
 
@@ -27,12 +51,14 @@ class Places(NamedTuple):
         owners: the number of the group of each series; none: each group has one.
         newest: how many columns of each group count, and where the wanted ones stand when these are put side by side;
             none: they are taken one by one.
+        stacks: deep windows of these series as they were read last, by their depth.
 
     """
 
     total: int
     owners: Ints | None
-    newest: tuple[Sequence[int], Ints] | None = None
+    newest: tuple[Sequence[int], Ints] | None
+    stacks: dict[int, Stack]
 
 
 class Bundle(Sequence[SampleMatrix]):
@@ -45,7 +71,7 @@ class Bundle(Sequence[SampleMatrix]):
 
     """
 
-    __slots__ = ("_cells", "_matrices", "_rows", "_slots", "labels", "memo", "places", "times")
+    __slots__ = ("_cells", "_marks", "_matrices", "_rows", "_slots", "labels", "memo", "places", "times")
 
     def __init__(
         self,
@@ -55,6 +81,7 @@ class Bundle(Sequence[SampleMatrix]):
         slots: Sequence[Slots],
         memo: dict[str, Any],
         places: Places,
+        marks: Sequence[tuple[Rows, int]] = (),
     ) -> None:
         """Put one together.
 
@@ -65,6 +92,7 @@ class Bundle(Sequence[SampleMatrix]):
             slots: the wanted columns of each group.
             memo: of the groups in this span.
             places: how the wanted columns lie.
+            marks: where the rows of each group come from, and the number of the first one there; empty: not known.
 
         """
         self.labels = labels
@@ -74,6 +102,7 @@ class Bundle(Sequence[SampleMatrix]):
         self._slots = slots
         self.places = places
         self._cells = -1
+        self._marks = marks
         self._matrices: list[SampleMatrix] | None = None
 
     @property
@@ -120,6 +149,8 @@ class Bundle(Sequence[SampleMatrix]):
 
     def stacked(self) -> Floats:
         """All values side by side, ``[most rows, S]``; where a group lacks some, its first one stands for them."""
+        if self._marks and self.depth[1] and self.depth[0] >= _DEEP and self.cells <= _CELLS:
+            return self._slid(self.depth[0])
         pairs = zip(self._rows, self._slots, strict=True)
         parts = [rows[:, slots] for rows, slots in pairs]
         if len(parts) == 1:
@@ -135,6 +166,30 @@ class Bundle(Sequence[SampleMatrix]):
             out[: depth - length, at:behind] = part[0]
             at = behind
         return out
+
+    def _slid(self, depth: int) -> Floats:
+        """The values of a deep window: most of its rows were read at the last tick, and lie together since.
+
+        Columns of a matrix row by row are far apart: to read them all anew costs more than what is done with them.
+        """
+        uids = tuple([rows.uid for rows, _ in self._marks])
+        firsts = tuple([first for _, first in self._marks])
+        stacks = self.places.stacks
+        known = stacks.get(depth)
+        moved = firsts[0] - known.firsts[0] if known is not None and known.uids == uids else -1
+        if known is not None and 0 <= moved < depth and all(map(moved.__eq__, map(sub, firsts, known.firsts))):
+            if not moved:
+                return known.values
+            values = np.empty_like(known.values)
+            values[: depth - moved] = known.values[moved:]
+        else:
+            moved, values = depth, np.empty((depth, self.places.total))
+        parts = [rows[depth - moved :, slots] for rows, slots in zip(self._rows, self._slots, strict=True)]
+        np.concatenate(parts, axis=1, out=values[depth - moved :])
+        if depth not in stacks and len(stacks) >= _DEPTHS:
+            stacks.clear()
+        stacks[depth] = Stack(uids, firsts, values)
+        return values
 
     def matrices(self) -> list[SampleMatrix]:
         """One by one."""
@@ -161,7 +216,7 @@ def places_of(labels: Sequence[tuple[Labels, ...]], widths: Sequence[int], slots
     counts = list(map(len, labels))
     owners = None if set(counts) == {1} else np.repeat(np.arange(len(counts)), counts)
     if len(slots) < 2 or sum(widths) > _NEWEST:
-        return Places(sum(counts), owners)
+        return Places(sum(counts), owners, None, {})
     ends = np.cumsum([0, *widths]).tolist()
     parts = [np.arange(width)[wanted] + at for width, wanted, at in zip(widths, slots, ends, strict=False)]
-    return Places(sum(counts), owners, (widths, np.concatenate(parts)))
+    return Places(sum(counts), owners, (widths, np.concatenate(parts)), {})

@@ -86,8 +86,8 @@ class Sheaf(NamedTuple):
         states: of all the groups.
         whole: whether no older row of any group can be within the span.
         layouts: of all the groups; none for those without a row. What follows leaves these out.
-        unclear: row buffer and first row of each group, to be asked about stale and absent cells; none where no
-            group has such a cell.
+        marks: row buffer and first row of each group.
+        clear: whether no group has a stale or absent cell; else the buffers are to be asked.
         memo: what readers remember of these rows.
 
     """
@@ -97,7 +97,8 @@ class Sheaf(NamedTuple):
     layouts: tuple[Layout | None, ...]
     times: list[Ints]
     values: list[Floats]
-    unclear: list[tuple[RawRows, int]] | None
+    marks: list[tuple[RawRows, int]]
+    clear: bool
     memo: dict[str, Any]
 
     def still_holds(self, states: Mapping[int, State], gids: tuple[int, ...], *, in_memory: bool) -> bool:
@@ -107,11 +108,11 @@ class Sheaf(NamedTuple):
     def matrices(self, plan: JointPlan) -> Sequence[SampleMatrix]:
         """The columns of a plan for these layouts."""
         slots = plan.slots
-        if self.unclear is None:
-            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.places)
-        dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.unclear, slots, strict=True)]
+        dense = [True]
+        if not self.clear:
+            dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.marks, slots, strict=True)]
         if all(dense):
-            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.places)
+            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.places, self.marks)
         values = [rows[:, columns] for rows, columns in zip(self.values, slots, strict=True)]
         # No starts: where there are any, they are looked up apart.
         return list(map(_matrix, zip(plan.labels, self.times, values, dense, repeat(None), strict=False)))
@@ -150,4 +151,4 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
         values.append(raw.values[first:behind])
         marks.append((raw, first))
         clear = clear and raw.last_hole < first
-    return Sheaf(found, whole, tuple(layouts), times, values, None if clear else marks, {})
+    return Sheaf(found, whole, tuple(layouts), times, values, marks, clear, {})

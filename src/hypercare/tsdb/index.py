@@ -174,7 +174,7 @@ class JointPlan(NamedTuple):
     places: Places
 
 
-_NOWHERE: Final = Places(0, None)
+_NOWHERE: Final = Places(0, None, None, {})
 
 
 class Found:
