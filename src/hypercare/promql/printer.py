@@ -89,7 +89,9 @@ def format_expr(expr: ast.Expr) -> str:
         case ast.Unary():
             return f"{expr.op}{expr.expr}"
         case ast.Binary():
-            return f"{expr.lhs} {expr.op}{_matching(expr)} {expr.rhs}"
+            # A sign binds less than a power: "+Inf ^ 2" would be another expression.
+            left = str(expr.lhs).removeprefix("+") if expr.op == "^" else str(expr.lhs)
+            return f"{left} {expr.op}{_matching(expr)} {expr.rhs}"
         case ast.Aggregate():
             return _aggregate(expr)
         case ast.Call():
