@@ -154,7 +154,7 @@ def test_the_post_mortem_is_edited_on_its_page_and_nothing_is_lost(room):
     )
     page = room.get("/incidents/1/postmortem").text
     assert "<img src=x>" not in page
-    assert "<h1>A</h1>" in page
+    assert "<h2>A</h2>" in page
     late = room.post("/incidents/1/postmortem", form={"act": "edit", "text": "mine", "version": "1", "by": "ben"})
     assert (late.status, "mine" in late.text, "has changed it since" in late.text) == (409, True, True)
     room.post("/incidents/1/postmortem", form={"act": "move", "name": "review", "by": "ana"})

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
 
 _PROCEDURE: Final = re.compile(r"\[([^\]\n]{1,500})\]\(procedure:([\w.-]+)\)")
 _BOX: Final = re.compile(r"^(\s*(?:[-*+]|\d+[.)])\s+)\[([ xX])\]\s+", re.MULTILINE)
@@ -24,9 +25,17 @@ def _reader() -> MarkdownIt:
 
     reader = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
     reader.disable("image")
+    reader.core.ruler.push("lower", _lower)
     # The reader's own check lets any scheme through that is not known to be harmful.
     reader.validateLink = _is_safe  # type: ignore[method-assign]
     return reader
+
+
+def _lower(state: StateCore) -> None:
+    """Documents stand in pages, which have a heading of the first level already."""
+    for token in state.tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
 
 
 def _is_safe(url: str) -> bool:
