@@ -198,7 +198,7 @@ def _pages() -> Iterator[bytes]:
     merged = np.hstack([parts, parts[:, :1] + parts[:, 1:2], parts[:, 2:] + rng.integers(0, 3, (600, 1)), seconds])
     yield b"\x01" + codec.encode(merged, Effort.THOROUGH)
     yield b"\x01" + codec.encode(merged[:, 5:], Effort.THOROUGH)
-    yield bytes([2 * (parts.shape[1] - 1) + 18]) + parts[:12].tobytes()
+    yield bytes([2 * (parts.shape[1] - 1) + 54]) + parts[:12].tobytes()
 
 
 def _stores(folder: str, pattern: str) -> Iterator[tuple[Path, bytes]]:

@@ -195,7 +195,7 @@ def pages(data: bytes) -> None:
     """Numbers of any bits come out of a page as they went in; any bytes as a page are read or refused.
 
     The first byte chooses: even, and the rest are numbers in as many columns as it says; odd, and the rest is a page.
-    In half of the cases the numbers are repeated until they are as many rows as merged blocks have.
+    In a quarter of the cases the numbers are repeated until they are as many rows as merged blocks have.
     """
     kind, content = data[0] if data else 0, data[1:]
     if kind % 2:
@@ -207,7 +207,7 @@ def pages(data: bytes) -> None:
     if rows:
         values = np.frombuffer(content, np.float64, rows * width).reshape(rows, width)
         effort = Effort.QUICK
-        if kind // 2 % 18 > 8:
+        if kind // 2 % 36 >= 27:
             values, effort = np.tile(values, (600 // rows + 1, 1)), Effort.THOROUGH
         found = _numbers_of(codec.Page(codec.encode(values, effort)))
         assert found.tobytes() == np.ascontiguousarray(values.T).tobytes()

@@ -226,8 +226,9 @@ def unpack(data: bytes, kind: int, shape: tuple[int, int], only: Ints | None) ->
         if width not in {1, 2, 4, 8}:
             raise ValueError("a chunk of numbers of a width that there is not")
         numbers = np.empty((len(wanted), rows), dtype=f"<u{width}")
+        start = _frame_start(rows)
         for place, column in enumerate(wanted):
-            _from_layers(pieces[column], numbers[place])
+            _from_layers(pieces[column], start, numbers[place])
         return numbers
     if form not in {PCO_FLOATS, PCO_APART}:
         raise ValueError("a chunk of a form that this version cannot read")
@@ -237,8 +238,8 @@ def unpack(data: bytes, kind: int, shape: tuple[int, int], only: Ints | None) ->
     return out
 
 
-def _from_layers(piece: bytes, out: npt.NDArray[Any]) -> None:
-    """Fill numbers with what is given in layers.
+def _from_layers(piece: bytes, start: bytes, out: npt.NDArray[Any]) -> None:
+    """Fill numbers with what is given in layers, ``start`` being how zstd begins.
 
     Raises:
         ValueError: the layers are not of such numbers.
@@ -248,15 +249,15 @@ def _from_layers(piece: bytes, out: npt.NDArray[Any]) -> None:
     shift, count = head >> 4, head & 15
     # Shifted numbers may have a byte more.
     wide = width if count <= width else 2 * width
-    kind = np.dtype(_size_of_sizes(rows))
-    begin = 1 + kind.itemsize * count
+    kind = _size_of_sizes(rows)
+    begin = 1 + int(kind[-1]) * count
     if count > min(width + (shift > 0), 8) or shift > 7 or begin > len(piece):
         raise ValueError("a chunk has layers that do not fit its numbers")
     sizes = np.frombuffer(piece[1:begin], dtype=kind).tolist()
     if begin + sum(sizes) != len(piece):
         raise ValueError("a chunk has other layers than it says")
     numbers = out if wide == width else np.empty(rows, dtype=f"<u{wide}")
-    if wide > 1 or not count:
+    if count < wide:
         numbers[:] = 0
     planes = numbers.view(np.uint8).reshape(rows, wide).T
     for place, size in enumerate(sizes):
@@ -268,7 +269,7 @@ def _from_layers(piece: bytes, out: npt.NDArray[Any]) -> None:
             planes[place] = 0
         else:
             layer = planes[place] if wide == 1 else np.empty(rows, dtype=np.uint8)
-            _decompress(_frame_start(rows) + data, layer)
+            _decompress(start + data, layer)
             if wide > 1:
                 planes[place] = layer
     if shift:
