@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROWS = 700
 WIDTH = 300
-OPTIONS = Options(block_span=240_000, seal_rows=50, keep_rows=10, fsync=False)
+OPTIONS = Options(block_span=240_000, seal_rows=50, keep_rows=10, fsync=False, merge_span=720_000)
 
 
 def content() -> np.ndarray:

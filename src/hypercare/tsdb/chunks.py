@@ -41,6 +41,8 @@ class Effort(enum.IntEnum):
 
     QUICK = 3
     """Rows on their way out of memory."""
+    FAIR = 7
+    """Blocks that will be merged again within a day."""
     THOROUGH = 19
     """Blocks that will be kept for long."""
 
@@ -88,7 +90,8 @@ def pack_apart(numbers: Numbers, kinds: npt.NDArray[np.uint8], effort: Effort) -
     for column in range(numbers.shape[1]):
         own = np.ascontiguousarray(numbers[:, column])
         width = width_of(int(own.max()))
-        shift = _best_shift(own[sample_rows(len(own), _TRIED)], int(own.max()))[1]
+        thorough = effort is Effort.THOROUGH
+        shift = _best_shift(own[sample_rows(len(own), _TRIED)], int(own.max()))[1] if thorough else 0
         kind, piece = LAYERS | width << 4, _layers(own, shift, effort)
         if width > 1:
             other = _pco(own, 8)

@@ -118,7 +118,7 @@ def _encode_varying(plan: Plan, bits: Ints, varying: Ints, effort: Effort) -> li
         for each in orders:
             here = np.flatnonzero(order[members] == each)
             small[:, here], base[members[here]], slope[members[here]] = differences(moves[:, members[here]], each)
-        apart = pack_apart(small, order[members], effort) if effort is Effort.THOROUGH and rows >= LONG else []
+        apart = pack_apart(small, order[members], effort) if effort is not Effort.QUICK and rows >= LONG else []
         for one in apart:
             chunk[members[one.columns]] = len(packed)
             packed.append(one.chunk())

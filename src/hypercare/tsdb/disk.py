@@ -318,7 +318,7 @@ class Disk:
         unclean = [block for block in usable if block.path.name in self._unclean]
         limit = self._options.merge_span or min(31 * DAY, self._options.retention // 10)
         chosen = unclean[:1] or plan_merge(usable, self._options.block_span, limit)
-        return Merging(self._block_directory, chosen, self._next_number()) if chosen else None
+        return Merging(self._block_directory, chosen, self._next_number(), limit) if chosen else None
 
     def _replace(self, merging: Merging) -> bool:
         """Put the new block in the place of the old ones."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hypercare.model.samples import ABSENT, is_absent
+from hypercare.model.time import DAY
 from hypercare.tsdb.block import BlockWriter, SealedRows
 from hypercare.tsdb.chunks import Effort
 from hypercare.tsdb.work import BlockWork
@@ -65,19 +66,27 @@ def plan_merge(blocks: Sequence[Block], span: Ms, limit: Ms) -> list[Block]:
 class Merging(BlockWork):
     """A block in the making out of others.
 
+    Args:
+        directory: of the blocks.
+        blocks: to merge.
+        number: of the new one.
+        limit: blocks do not become longer than this.
+
     Attributes:
         blocks: that it will replace.
 
     """
 
-    def __init__(self, directory: Path, blocks: Sequence[Block], number: int) -> None:
+    def __init__(self, directory: Path, blocks: Sequence[Block], number: int, limit: Ms) -> None:
         self.blocks = tuple(blocks)
         self._failures = self._count_failures()
         names = [block.path.name for block in blocks]
         # A file that they replaced stays while readers hold it; after a crash nobody else would know that it is over.
         names += [name for block in blocks for name in block.replaces if (directory / name).exists()]
         start, end = min(block.start for block in blocks), max(block.end for block in blocks)
-        super().__init__(BlockWriter(directory, start, end, number, names, Effort.THOROUGH), self._run())
+        # What is merged again soon is not worth every effort.
+        effort = Effort.THOROUGH if end - start >= min(DAY, limit // _STEPS[1]) else Effort.FAIR
+        super().__init__(BlockWriter(directory, start, end, number, names, effort), self._run())
 
     @property
     def harmed(self) -> bool:
