@@ -27,7 +27,7 @@ PLANES, PCO, PCO_FLOATS, PLANES_APART, PCO_APART, LAYERS = range(6)
 
 Column by column the codes fit each column, and a reader decodes no other; all as one is better where columns are short.
 Layers are planes of which each has a code of its own, and of which the lowest may have fewer bits than eight: noise and
-what is above it meet at any bit. (Planes column by column are read, and written no more.)
+what is above it meet at any bit.
 """
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _TRIED: Final = 8192
@@ -90,9 +90,11 @@ def pack_apart(numbers: Numbers, kinds: npt.NDArray[np.uint8], effort: Effort) -
     for column in range(numbers.shape[1]):
         own = np.ascontiguousarray(numbers[:, column])
         width = width_of(int(own.max()))
-        thorough = effort is Effort.THOROUGH
-        shift = _best_shift(own[sample_rows(len(own), _TRIED)], int(own.max()))[1] if thorough else 0
-        kind, piece = LAYERS | width << 4, _layers(own, shift, effort)
+        if effort is Effort.THOROUGH:
+            shift = _best_shift(own[sample_rows(len(own), _TRIED)], int(own.max()))[1]
+            kind, piece = LAYERS | width << 4, _layers(own, shift, effort)
+        else:
+            kind, piece = PLANES_APART | width << 4, _planes(own, width, effort)
         if width > 1:
             other = _pco(own, 8)
             if len(other) < len(piece):
