@@ -55,7 +55,7 @@ def arrange(cells: Callable[[Ints], Floats], columns: int, rows: int, page: int)
     if not places:
         return np.arange(columns)
     place = np.concatenate(places)
-    leader = _together(np.concatenate(moves, axis=1), np.concatenate(scales))
+    leader = yield from _together(np.concatenate(moves, axis=1), np.concatenate(scales))
     friends: dict[int, list[int]] = {}
     for at, first in enumerate(leader.tolist()):
         if first != at:
@@ -63,12 +63,13 @@ def arrange(cells: Callable[[Ints], Floats], columns: int, rows: int, page: int)
     return _order(friends, columns, page)
 
 
-def _together(moves: Ints, scale: npt.NDArray[np.uint8]) -> Ints:
+def _together(moves: Ints, scale: npt.NDArray[np.uint8]) -> Generator[int, None, Ints]:
     """For each column the first of those that it belongs to."""
     known: dict[bytes, int] = {}
     leader = [known.setdefault(column.tobytes(), at) for at, column in enumerate(np.ascontiguousarray(moves.T))]
     first = np.flatnonzero(np.array(leader) == np.arange(len(leader)))
-    for each in leans(moves[:, first], held_by_floats(scale[first])):
+    found = yield from leans(moves[:, first], held_by_floats(scale[first]))
+    for each in found:
         for other in (each.on, each.rest):
             if other >= 0:
                 one, two = sorted((_root(leader, int(first[each.column])), _root(leader, int(first[other]))))

@@ -14,6 +14,8 @@ from hypercare.tsdb.chunks import layers_cost
 from hypercare.tsdb.numbers import Moves, best_orders, held_by_floats, sample_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import numpy.typing as npt
 
     from hypercare.model.samples import Bools, Ints
@@ -28,6 +30,10 @@ _LEAST: Final = 0.4
 """Bits a row that must be won."""
 _WIDEST: Final = 512
 """Columns compared with each other."""
+_PORTION: Final = 64
+"""Columns of one step."""
+_PORTION_CELLS: Final = 1024
+"""A column looked at takes about as long as to write so many cells."""
 _LARGE: Final = float(1 << 50)
 """All numbers of such columns are less: floats hold them, and what is added to them."""
 
@@ -65,7 +71,8 @@ def lean(found: Moves, numbers: Ints, scale: npt.NDArray[np.uint8]) -> tuple[Mov
     order[leaders], cost = best_orders(moves[:, leaders], scale[leaders], layers_cost)
     paid = dict(zip(leaders.tolist(), cost.tolist(), strict=True))
     on, factor = own.copy(), np.zeros(len(twin), dtype=np.int64)
-    for each in leans(moves[:, leaders], able[leaders]):
+    finding = leans(moves[:, leaders], able[leaders])
+    for each in _result(finding):
         column, other, rest = (int(leaders[at]) for at in (each.column, each.on, each.rest))
         together = np.flatnonzero(twin == column)
         greatest = float(np.abs(moves[:, other]).max()) * abs(each.factor) * float(np.abs(unit[together]).max())
@@ -90,8 +97,19 @@ def _sign_of(moves: Ints, others: Ints) -> int:
     return 1 if np.array_equal(moves, others) else -1 if np.array_equal(moves, -others) else 0
 
 
-def leans(moves: Ints, able: Bools) -> list[Lean]:
+def _result(finding: Generator[int, None, list[Lean]]) -> list[Lean]:
+    while True:
+        try:
+            next(finding)
+        except StopIteration as end:
+            found: list[Lean] = end.value
+            return found
+
+
+def leans(moves: Ints, able: Bools) -> Generator[int, None, list[Lean]]:
     """Which columns lean on others; none leans on one that leans, or on more than one.
+
+    Yields how many cells were looked at, so that no step takes long.
 
     Args:
         moves: int64[rows, columns]; no two alike.
@@ -101,12 +119,13 @@ def leans(moves: Ints, able: Bools) -> list[Lean]:
     columns, rows = np.flatnonzero(able), sample_rows(len(moves), _LOOKED_AT)
     for left in range(0, len(columns), _WIDEST):
         here = columns[left : left + _WIDEST]
-        for column, on, factor, rest in _leans_within(moves[np.ix_(rows, here)]):
+        within = yield from _leans_within(moves[np.ix_(rows, here)])
+        for column, on, factor, rest in within:
             found.append(Lean(int(here[column]), int(here[on]), factor, int(here[rest]) if rest >= 0 else -1))
     return found
 
 
-def _leans_within(moves: Ints) -> list[Lean]:
+def _leans_within(moves: Ints) -> Generator[int, None, list[Lean]]:
     steps = np.ascontiguousarray(np.diff(moves, axis=0).T)
     cost = _bits(steps)
     known = {step.tobytes(): column for column, step in enumerate(steps)}
@@ -114,6 +133,8 @@ def _leans_within(moves: Ints) -> list[Lean]:
     alike, slopes = _correlations(steps.astype(np.float64))
     nearest = np.argsort(-np.abs(alike), axis=1, kind="stable")[:, :_NEAREST]
     for column in range(len(steps)):
+        if column % _PORTION == _PORTION - 1:
+            yield _PORTION * _PORTION_CELLS
         for on in nearest[column].tolist():
             if on == column or abs(alike[column, on]) < _ALIKE:
                 continue
