@@ -21,7 +21,7 @@ _SECONDS: Final = 60
 """By the clock on the wall, for what never ends; ``run.py`` holds inputs to a second of the processor."""
 _MEGABYTES: Final = 500
 _LONGEST: Final = 4096
-_SHARE: Final = 20_000
+_SHARE: Final = 15_000
 """Inputs of one process: the instrumentation keeps some kilobytes of each, whatever the target does."""
 _ROOT: Final = Path(__file__).parents[1]
 
