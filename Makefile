@@ -32,7 +32,7 @@ lint: $(STAMP) ## style, types, floors
 
 test: $(STAMP) peers lint ## everything that must hold
 	@$(BIN)/python -m compileall -q src # hundreds of tests start hypercare; some machines keep no compiled modules
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3
 
 conformance: $(STAMP) ## other people's test data (folder in $$HYPERCARE_CONFORMANCE)
 	$(BIN)/pytest tests/conformance
