@@ -18,8 +18,10 @@ def test_what_is_wrong_with_a_service_arrives_live(serve, outside, wait, chromiu
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.goto(server.url + "/services")
     page.get_by_role("heading", name="Services", exact=True).wait_for()
+    page.locator("#live[data-state=on]").wait_for()  # before that, keys do nothing
     page.keyboard.press("j")
     page.keyboard.press("o")
+    page.wait_for_url("**/services/shop")
     page.get_by_role("heading", name="shop", exact=True).wait_for()
     page.get_by_text("Nothing fires.").wait_for()
     page.locator("#live[data-state=on]").wait_for()
