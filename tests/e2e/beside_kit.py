@@ -9,6 +9,7 @@ import heapq
 import http.server
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -161,8 +162,8 @@ class Side:
 class Waits:
     """For how long a program was ready to run and no processor was free (``schedstat`` of its threads)."""
 
-    def __init__(self, side: Side) -> None:
-        self._side = side
+    def __init__(self, number: Callable[[], int]) -> None:
+        self._number = number
         self._seen: list[tuple[float, float]] = []
         self._of: dict[tuple[int, str], int] = {}
         self._done = threading.Event()
@@ -172,11 +173,12 @@ class Waits:
     def _watch(self) -> None:
         while not self._done.wait(0.05):
             waited = 0
-            tasks = Path(f"/proc/{self._side.process.pid}/task")
+            process = self._number()
+            tasks = Path(f"/proc/{process}/task")
             with contextlib.suppress(OSError):  # a thread, or the program, has ended
                 for task in tasks.iterdir():
                     total = int((task / "schedstat").read_text().split()[1])
-                    key = self._side.process.pid, task.name
+                    key = process, task.name
                     waited += total - self._of.get(key, 0)
                     self._of[key] = total
             self._seen.append((time.time(), waited / 1e9))
@@ -235,6 +237,7 @@ class Scenario:
         later: the route after the reload of its group, if another.
         rules, later_rules: inhibition rules; they get the scenario's matcher.
         receivers: webhook settings by receiver; ``""`` is the route's own.
+        behind: seconds by which ours comes later after a restart, for a reason that the scenario tells.
 
     """
 
@@ -245,6 +248,7 @@ class Scenario:
     later_rules: tuple[dict[str, Any], ...] | None = None
     receivers: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
     later_receivers: dict[str, list[dict[str, Any]]] | None = None
+    behind: float = 0.0
 
 
 def at(seconds: float) -> str:
@@ -360,7 +364,9 @@ class Play:
             self.write(side, later=False)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda side: side.start(), self.sides))
-        self.waits = {side.name: Waits(side) for side in self.sides}
+        self.waits = {side.name: Waits(lambda side=side: side.process.pid) for side in self.sides}
+        # Who pushes may be kept waiting, too.
+        self.waits["us"] = Waits(os.getpid)
 
     def write(self, side: Side, *, later: bool) -> None:
         side.configure(configuration(self.scenarios, self.intervals, later=later))

@@ -20,7 +20,7 @@ pytestmark = [
     ),
 ]
 TOLERANCE = 0.4
-"""Seconds between a notification of theirs and ours, less those for which the later one was ready to run and had no processor."""
+"""Seconds between a notification of theirs and ours, less those without a processor for the later one or for who pushes."""
 BEFORE = 1.5
 """Seconds before a notification in which waiting for a processor delays it: the push and the wait of the group lie in them."""
 LENGTH = 31.0
@@ -104,11 +104,12 @@ def _late(play: Play, name: str) -> float:
     longest = excused = 0.0
     slower = abs(play.reload_took["ours"] - play.reload_took["theirs"])
     for ours, theirs in zip(play.heard("ours", name), play.heard("theirs", name), strict=False):
-        gap = abs(ours.second - theirs.second)
+        gap = abs(ours.second - theirs.second - (play.scenarios[name].behind if ours.second > STOP_AT else 0))
         later = "ours" if ours.second > theirs.second else "theirs"
         first, last = sorted((ours.second, theirs.second))
         origin = play.begun + play.offsets[name]
-        excused = max(excused, play.waits[later].between(origin + first - BEFORE, origin + last))
+        span = origin + first - BEFORE, origin + last
+        excused = max(excused, play.waits[later].between(*span) + play.waits["us"].between(*span))
         longest = max(longest, gap - excused - (slower if ours.second > RELOAD_AT - 1 else 0))
     return longest
 

@@ -14,8 +14,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from waiting_kit import free_port, wait_for
 
-from conftest import free_port, wait_for
 from hypercare.adapters.fake_cluster import FakeClusterServer
 from hypercare.adapters.http import HttpClient
 from hypercare.adapters.ioloop import IoLoop
