@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from prometheus_kit import free_port
 
 from hypercare.model.time import format_rfc3339
+from postgres_kit import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from waiting_kit import free_port, wait_for
+from waiting_kit import wait_for
+
+from postgres_kit import free_port
 
 
 class Outside:

@@ -6,7 +6,6 @@ import gzip
 import http.client
 import json
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -20,12 +19,6 @@ import numpy as np
 
 from hypercare.model.labels import Labels
 from hypercare.tsdb import Tsdb
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def varint(value):
@@ -184,7 +177,6 @@ __all__ = [
     "doubles",
     "field",
     "fill",
-    "free_port",
     "series_of",
     "write_request",
 ]

@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from waiting_kit import free_port, wait_for
+from waiting_kit import wait_for
 
 from hypercare.adapters.fake_cluster import FakeClusterServer
 from hypercare.adapters.http import HttpClient
@@ -24,6 +24,7 @@ from hypercare.collectors.discovery.docker_sd import DockerDiscovery, DockerSett
 from hypercare.collectors.discovery.kubernetes import Access, KubernetesDiscovery, KubernetesSettings
 from hypercare.collectors.discovery.kubernetes.fake import FakeCluster
 from hypercare.collectors.scrape.job import HttpSettings
+from postgres_kit import free_port
 
 _spec = importlib.util.spec_from_file_location(
     "cluster_kit", Path(__file__).parents[1] / "collectors" / "cluster_kit.py"

@@ -11,7 +11,9 @@ import urllib.request
 from urllib.parse import urlencode
 
 import pytest
-from prometheus_kit import Hypercare, free_port
+from prometheus_kit import Hypercare
+
+from postgres_kit import free_port
 
 pytestmark = pytest.mark.e2e
 # Minutes of work, in steps of a quarter of a second and more.

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import cramjam
 import pytest
-from prometheus_kit import Hypercare, Prometheus, field, free_port, varint
+from prometheus_kit import Hypercare, Prometheus, field, varint
+
+from postgres_kit import free_port
 
 pytestmark = pytest.mark.peer
 HEAD = {

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from prometheus_kit import Asking, Hypercare, Prometheus, fill, free_port, series_of
+from prometheus_kit import Asking, Hypercare, Prometheus, fill, series_of
 
 from hypercare.model.labels import Labels
 from hypercare.model.samples import ABSENT, STALE
+from postgres_kit import free_port
 
 pytestmark = pytest.mark.peer
 STEP = 15_000

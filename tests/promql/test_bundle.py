@@ -9,6 +9,7 @@ from hypercare.model.bundle import Bundle
 from hypercare.model.labels import Labels
 from hypercare.promql import Engine, Tick, parse
 from hypercare.tsdb import Tsdb
+from one_by_one_kit import OneByOne
 
 NOW = 36_000_000
 SEALED = NOW - 253 * 30_000
@@ -31,19 +32,6 @@ EXPRESSIONS = [
     "absent_over_time(m[5m])",
     "m[5m]",
 ]
-
-
-class OneByOne:
-    """The same store, whose answers are plain lists."""
-
-    def __init__(self, source):
-        self._source = source
-
-    def select(self, matchers, start, end):
-        return list(self._source.select(matchers, start, end))
-
-    def select_histograms(self, matchers, start, end):
-        return self._source.select_histograms(matchers, start, end)
 
 
 def filled(intervals, rows_sealed=False):

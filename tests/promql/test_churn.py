@@ -15,6 +15,7 @@ from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.promql import Engine, EvaluationError, Tick
 from hypercare.promql.limits import Limits
 from hypercare.tsdb import Options, Tsdb
+from one_by_one_kit import OneByOne
 
 STEP = 30_000
 TARGETS = 5
@@ -51,19 +52,6 @@ events = st.one_of(
     st.tuples(st.just("delete"), target, columns),
     st.tuples(st.just("grow"), target, columns),
 )
-
-
-class OneByOne:
-    """The same store, whose answers are plain lists."""
-
-    def __init__(self, source):
-        self._source = source
-
-    def select(self, matchers, start, end):
-        return list(self._source.select(matchers, start, end))
-
-    def select_histograms(self, matchers, start, end):
-        return self._source.select_histograms(matchers, start, end)
 
 
 class Platform:
