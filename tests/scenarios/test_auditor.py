@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from hypercare.auditor.store import load_findings
 from hypercare.incidents.commands import Acknowledge
@@ -88,6 +88,21 @@ def test_nothing_is_found_where_everything_works(house):
     one.call(Acknowledge(incident.id, "ana"))
     one.sim.run_for(2 * HOUR)
     assert seen(one, AuditFound) == []
+
+
+def test_as_long_as_no_row_changes_nothing_is_asked_but_now_and_then(house):
+    one = house()
+    one.sim.run_for(HOUR)
+    asked = []
+    event.listen(one.app.state.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    one.sim.run_for(HOUR)
+    looks = [text for text in asked if "audit_findings" in text]
+    # Every ten minutes, and after whatever else was written meanwhile.
+    assert 5 <= len(looks) < 20
+    incident = down(one)
+    one.sim.run_for(10 * MINUTE)
+    assert len([text for text in asked if "audit_findings" in text]) >= len(looks) + 9
+    assert one.incidents() == (incident,)
 
 
 def test_a_page_that_does_not_arrive_is_told_on_another_channel_once_and_so_is_its_end(house):

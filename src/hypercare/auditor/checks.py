@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, exists, func, or_, select
+from sqlalchemy import exists, func, or_, select
 
+from hypercare.auditor.tables import audit_findings
 from hypercare.incidents.store import OPEN, load_incident, load_incidents
 from hypercare.incidents.tables import incidents
 from hypercare.kernel.outbox import FAILED, PENDING, SENT
 from hypercare.kernel.tables import outbox, timers
-from hypercare.model.time import SECOND, format_duration, format_rfc3339
+from hypercare.model.time import MINUTE, SECOND, format_duration, format_rfc3339
 from hypercare.oncall import store
 from hypercare.oncall.tables import escalations
 
@@ -27,6 +28,8 @@ _STEPS: Final = "oncall.escalate"
 _INCIDENT: Final = "incident:"
 _MOST: Final = 100_000
 _SHOWN_ERROR: Final = 200
+_LONGEST_CALM: Final = 10 * MINUTE
+"""Rows may be changed by hand, too: then nobody counts."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,19 +55,30 @@ _UNDER_WAY: Final = (store.RUNNING, store.EXHAUSTED, store.STOPPED)
 # Built once: in quiet times the look costs this one query, and building the others would cost more than asking them.
 _ANYTHING: Final = select(
     or_(
-        exists().where(timers.c.due_at < bindparam("late")),
-        exists().where(outbox.c.state == PENDING, outbox.c.created_at < bindparam("waiting")),
         exists().where(escalations.c.state.in_(_UNDER_WAY)),
         exists().where(incidents.c.status == OPEN),
-    )
+        exists().where(audit_findings.c.cleared_at.is_(None)),
+    ).label("anything"),
+    select(func.min(timers.c.due_at)).scalar_subquery().label("due"),
+    select(func.min(outbox.c.created_at)).where(outbox.c.state == PENDING).scalar_subquery().label("waiting"),
 )
+
+
+def calm_until(db: Connection, audit: Audit, now: Ms) -> Ms:
+    """Until when no look finds anything, and nothing found before is to be cleared, unless rows change; 0: look now."""
+    row = db.execute(_ANYTHING).one()
+    if row.anything:
+        return 0
+    until = now + _LONGEST_CALM
+    if row.due is not None:
+        until = min(until, row.due + audit.late_after)
+    if row.waiting is not None:
+        until = min(until, row.waiting + min(audit.undelivered_after, audit.stuck_after))
+    return until if until >= now else 0
 
 
 def look(db: Connection, audit: Audit, now: Ms) -> tuple[Finding, ...]:
     """All findings at an instant."""
-    since = {"late": now - audit.late_after, "waiting": now - min(audit.undelivered_after, audit.stuck_after)}
-    if not db.execute(_ANYTHING, since).scalar_one():
-        return ()
     return (
         *_late_steps(db, audit, now),
         *_late_timers(db, audit, now),

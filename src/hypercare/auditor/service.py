@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, select, update
 
-from hypercare.auditor.checks import look
+from hypercare.auditor.checks import calm_until, look
 from hypercare.auditor.heartbeat import Heartbeats
 from hypercare.auditor.store import load_findings
 from hypercare.auditor.tables import audit_findings
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hypercare.oncall.plan import Plan
     from hypercare.ports import Ports
     from hypercare.rules import RulesService
+    from hypercare.state import State
 
 _KIND: Final = "auditor.look"
 _INCIDENT: Final = "incident:"
@@ -57,14 +58,19 @@ class AuditorService:
         self.heartbeats = Heartbeats(ports, rules)
         self._open = 0
         self._due: Ms = 0
+        self._state: State | None = None
+        # Until when there is nothing to be found, as long as so many changes of rows are all there were.
+        self._calm: tuple[Ms, int] = (0, 0)
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
+        self._state = kernel.state
         kernel.on_timer(_KIND, self._on_due)
         self.heartbeats.register(kernel)
 
     def configure(self, ctx: Context, config: Config) -> None:
         """Take a configuration, at start and at every reload."""
+        self._calm = (0, 0)
         # The first look after a start comes late enough for what is overdue to be worked off.
         self._look_at(ctx, ctx.now + max(MINUTE, config.hypercare.oncall.auditor.every))
         self.heartbeats.configure(ctx, config)
@@ -85,6 +91,9 @@ class AuditorService:
             self._look_at(ctx, ctx.now + max(MINUTE, plan.audit.every))
             return
         self._look_at(ctx, ctx.now + plan.audit.every)
+        if self._is_calm(ctx, plan):
+            ctx.after_commit(lambda: setattr(self, "_open", 0))
+            return
         findings = look(ctx.db, plan.audit, ctx.now) if plan.audit.enabled else ()
         known = {found.key: found for found in load_findings(ctx.db, limit=100_000)}
         for finding in findings:
@@ -96,6 +105,18 @@ class AuditorService:
                 self._cleared(ctx, plan, found.key, found.check, found.subject, found.text, found.found_at)
         count = len(holds)
         ctx.after_commit(lambda: setattr(self, "_open", count))
+
+    def _is_calm(self, ctx: Context, plan: Plan) -> bool:
+        """Whether there is nothing to be found now; without a query where no row has changed since the last look."""
+        state = self._state
+        if state is None or state.shared:
+            # Others write, too.
+            return calm_until(ctx.db, plan.audit, ctx.now) >= ctx.now
+        until, written = self._calm
+        if written != state.written or ctx.now > until:
+            until = calm_until(ctx.db, plan.audit, ctx.now)
+            self._calm = until, state.written
+        return ctx.now <= until
 
     def _found(self, ctx: Context, plan: Plan, finding: Finding) -> None:
         told = self._tell(ctx, plan, finding.key, finding.subject, finding.text, finding.avoid)

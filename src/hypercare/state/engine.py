@@ -50,6 +50,7 @@ class State:
         term: of our leadership, where it is shared; a transaction of another term cannot be committed.
         own: the database of this replica alone; the same one where it is not shared.
         away: since when it cannot be reached, and why; none while it can.
+        written: how often rows were changed through this object, where it is not shared.
 
     """
 
@@ -59,6 +60,7 @@ class State:
         self.term: int | None = None
         self.own: State = own or self
         self.away = ""
+        self.written = 0
         self._lock = threading.Lock()
         self._raw: dict[int, Any] = {}
         if self.shared:
@@ -151,6 +153,8 @@ class State:
             postgres.commit(connection, self.term, now)
         elif connection.connection.total_changes != connection.info.get("changes"):
             connection.exec_driver_sql("UPDATE leadership SET seen_at = max(seen_at, ?) WHERE name = 'leader'", (now,))
+            # Before the commit: whoever asks after it must not find the old number.
+            self.written += 1
         connection.commit()
 
     def lost(self, why: str) -> None:
