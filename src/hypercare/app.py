@@ -302,6 +302,7 @@ class App:
             expressions=lambda alert: expression_of(self.rules, alert),
             graphs=lambda expr, near, *span: graphs_of(lambda: self.engine, self.tsdb, expr, near, span),
             firing=lambda db, now: [view.alert for view in load_alerts(db, self.routing_settings, now)],
+            elsewhere=lambda: self.backend if self.backend.settings is not None else None,
         )
 
     def _told_receivers(self, config: Config) -> tuple[Recipient, ...]:

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from hypercare.backend.reading import AWAY, read_answer
+from hypercare.backend.reading import read_answer
 from hypercare.model.labels import EMPTY, Labels
 from hypercare.ports import HttpResponse, PortError
+from hypercare.rules.answers import AWAY
 
 
 def reply(body, status=200):

@@ -61,8 +61,16 @@ def test_rules_over_the_data_of_another_server(name, serve, outside, wait, port,
         wait(lambda: rule()["state"] == "firing", 60, "the alert")
         wait(lambda: outside.to("/hook"), 30, "its notification")
         wait(lambda: ask(server, 'ALERTS{alertstate="firing"}'), 60, "ALERTS there")
+        # What is drawn is drawn from there: the evidence of the incident, the charts of the service; so is the check.
+        graph = wait(lambda: [e for e in evidence(server) if e["kind"] == "graph"], 60, "the graph of the incident")[0]
+        assert (graph["data"]["expr"], graph["data"]["threshold"]) == ("up_truth", 0)
+        assert graph["data"]["series"][0]["values"][-1] == 0
+        wait(lambda: '<code class="query">up_truth == 0</code>' in page(server, "/services/shop"), 60, "its chart")
+        limits = [line for line in server.get("/api/hypercare/v1/check")["lines"] if line["kind"] == "threshold"]
+        assert {line["name"]: line["status"] for line in limits}.get("error rate", "ok") == "ok"
         running.kill()
         running.wait()
+        wait(lambda: "No data because the source is away: " in page(server, "/services/shop"), 30, "the page says so")
         wait(lambda: "no data because the source is away" in rule().get("lastError", ""), 30, "the rule says so")
         assert rule()["state"] == "firing"
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -82,3 +90,13 @@ def ask(server, expr):
     body = urllib.parse.urlencode({"query": expr}).encode()
     with urllib.request.urlopen(f"{server.url}/api/v1/query", body, timeout=10) as answer:
         return json.load(answer)["data"]["result"]
+
+
+def evidence(server):
+    found = server.get("/api/hypercare/v1/incidents")
+    return server.get(f"/api/hypercare/v1/incidents/{found[0]['number']}/evidence") if found else []
+
+
+def page(server, path):
+    with urllib.request.urlopen(server.url + path, timeout=30) as answer:
+        return answer.read().decode()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from urllib.parse import parse_qsl
+import sys
+from pathlib import Path
 
 import pytest
 
-from hypercare.backend.reading import AWAY
 from hypercare.channels.registry import INTEGRATIONS
 from hypercare.config import load
-from hypercare.model.labels import Labels
 from hypercare.model.samples import STALE
 from hypercare.model.time import MINUTE, SECOND
 from hypercare.ports import HttpResponse, PortError
-from hypercare.promql import Engine
-from hypercare.promql.testing import SeriesSource
 from hypercare.rules import check_template
+from hypercare.rules.answers import AWAY
+
+sys.path.insert(0, str(Path(__file__).parent))
+from elsewhere_kit import Elsewhere
 
 CONFIG = """
 metrics:
@@ -40,35 +40,6 @@ groups:
       - record: job:latency:max
         expr: max by (job) (latency_seconds)
 """
-
-
-class Elsewhere:
-    """A Prometheus that answers from what it is told."""
-
-    def __init__(self, stage):
-        self.source, self.engine, self.clock = SeriesSource(), Engine(), stage.clock
-        self.delay, self.answer, self.asked, self.written = 50, None, [], []
-        stage.world.host("tsdb.test:9090", self._take)
-
-    def tell(self, value, **labels):
-        now = self.clock.now()
-        self.source.put(Labels.of(__name__="latency_seconds", **labels), [(now, value)])
-
-    def _take(self, request, now):
-        if request.url.endswith("/api/v1/write"):
-            self.written.append((now, request.headers))
-            return self.answer or HttpResponse(204, {}, b"", 0.01, now), self.delay
-        fields = dict(parse_qsl(request.body.decode()))
-        self.asked.append((request.url, fields["query"], float(fields["time"]), request.basic_auth.password))
-        if self.answer is not None:
-            return self.answer, self.delay
-        result = self.engine.instant(self.source, fields["query"], round(float(fields["time"]) * 1000))
-        elements = [
-            {"metric": dict(labels), "value": [result.at / 1000, repr(value)]}
-            for labels, value in zip(result.labels, result.values.tolist(), strict=True)
-        ]
-        body = {"status": "success", "data": {"resultType": "vector", "result": elements}}
-        return HttpResponse(200, {}, json.dumps(body).encode(), 0.05, now), self.delay
 
 
 @pytest.fixture

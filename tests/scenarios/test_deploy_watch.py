@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from hypercare.deploys import store
 from hypercare.deploys.commands import AnswerCriterion, CancelWatch, SignCheckpoint, StartWatch
 from hypercare.kernel import CommandError
 from hypercare.model.events import ActionEnded, ActionWanted, IncidentWanted, WatchFound
+from hypercare.model.samples import SampleMatrix
 from hypercare.model.time import HOUR, MINUTE, SECOND
 from hypercare.ports import HttpResponse
+from hypercare.reports.deployment_story import CHECKPOINTS, METRICS, Stories
+from hypercare.rules.answers import AWAY, Answer
 
 CONFIG = """
 platform: shop
@@ -289,6 +294,37 @@ def test_a_restart_between_checkpoints_repeats_and_loses_nothing(house, tmp_path
     points = h.of(store.load_checkpoints)
     assert all(p.taken_at is not None for p in points if p.due_at <= h.stage.clock.now())
     assert len({p.number for p in points}) == 11
+
+
+def as_matrix(series):
+    return SampleMatrix((series.labels,), series.times, series.values.reshape(-1, 1), dense=True)
+
+
+def test_curves_of_an_ended_watch_come_from_whoever_has_the_metrics(house):
+    h = house()
+    h.run(3 * HOUR + 10 * MINUTE)
+    h.deploy()
+    h.run(2 * HOUR)
+    h.stage.call(CancelWatch("1", "ana", "enough"))
+    app = h.stage.app
+    own = Stories(app).of(h.watch()).checks
+    assert {c.source for c in own} == {METRICS}
+    away = Answer(error=f"{AWAY}: refused")
+
+    def told(questions, seconds):
+        found = {q: app.engine.instant(app.tsdb.snapshot(), q.query, q.at).series for q in questions}
+        return {q: Answer(matrices=tuple(map(as_matrix, series))) for q, series in found.items()}
+
+    app.backend = SimpleNamespace(settings=True, look=lambda questions, _: dict.fromkeys(questions, away))
+    stories = Stories(app)
+    assert {c.source for c in stories.of(h.watch()).checks} == {CHECKPOINTS}
+    # The other server is back: what was seen while it was away is not kept.
+    app.backend.look = told
+    theirs = stories.of(h.watch()).checks
+    assert {c.source for c in theirs} == {METRICS}
+    for mine, yours in zip(own, theirs, strict=True):
+        np.testing.assert_array_equal(mine.during.values, yours.during.values)
+        np.testing.assert_array_equal(mine.during.traffic, yours.during.traffic)
 
 
 def test_a_new_value_of_the_version_label_starts_a_watch(stage, tmp_path):

@@ -10,14 +10,13 @@ import numpy as np
 from hypercare.model.labels import EMPTY, Labels
 from hypercare.model.samples import SampleMatrix
 from hypercare.ports import HttpResponse, PortError
-from hypercare.rules.answers import Answer
+from hypercare.rules.answers import AWAY, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hypercare.rules.answers import Elements
 
-AWAY: Final = "no data because the source is away"
 _UNFIT: Final = "the source's answer is not one of Prometheus' query API"
 _REFUSED: Final = frozenset((401, 403))
 _LATER: Final = frozenset((408, 429))

@@ -11,7 +11,7 @@ import numpy as np
 
 from hypercare.model.labels import EMPTY
 from hypercare.promql import PromqlError, Tick
-from hypercare.rules.answers import Question
+from hypercare.rules.answers import Question, on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +115,7 @@ class Meter:
         token = self._tokens
         self._waiting[token] = (wanted, then)
         server, kernel = self.elsewhere, self._kernel
-        questions = [_question(each) for each in wanted]
+        questions = [question_of(each) for each in wanted]
         if kernel is not None:
             ctx.after_commit(lambda: server.ask(questions, lambda answers: kernel.post(_Arrived(token, answers))))
 
@@ -149,11 +149,14 @@ class Meter:
         if waiting is None:
             return
         wanted, then = waiting
-        then(ctx, {each: _placed(each, message.answers.get(_question(each))) for each in wanted})
+        then(ctx, {each: placed(each, message.answers.get(question_of(each))) for each in wanted})
 
 
-def _question(wanted: Wanted) -> Question:
-    """A subquery gives a range as an instant query: every server with Prometheus' API knows it."""
+def question_of(wanted: Wanted) -> Question:
+    """What another server is asked for it.
+
+    A subquery gives a range as an instant query: every server with Prometheus' API knows it.
+    """
     times = wanted.times
     if not len(times):
         return Question("vector(0) > 1", wanted.end)
@@ -161,16 +164,9 @@ def _question(wanted: Wanted) -> Question:
     return Question(f"({wanted.expr})[{span}ms:{wanted.step}ms]", int(times[-1]))
 
 
-def _placed(wanted: Wanted, answer: Answer | None) -> Curves:
+def placed(wanted: Wanted, answer: Answer | None) -> Curves:
+    """What another server answered; none: nothing."""
     times = wanted.times
     if answer is None or answer.error:
         return Curves(times, error=answer.error if answer else "no answer")
-    series: list[tuple[Labels, Floats]] = []
-    for matrix in answer.matrices:
-        for column, labels in enumerate(matrix.labels):
-            values = np.full(len(times), np.nan)
-            places = np.searchsorted(times, matrix.times)
-            fits = (places < len(times)) & np.isin(matrix.times, times)
-            values[places[fits]] = matrix.values[fits, column]
-            series.append((labels, values))
-    return Curves(times, tuple(series))
+    return Curves(times, on_grid(answer, times))

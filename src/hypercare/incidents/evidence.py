@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import insert, select
 
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from hypercare.incidents.asking import Asker
     from hypercare.incidents.current import Current
     from hypercare.incidents.store import Incident
     from hypercare.kernel import Context, Kernel
     from hypercare.model.labels import Labels
     from hypercare.model.time import Ms
+    from hypercare.rules.answers import Elsewhere
 
 GRAPH: Final = "graph"
 DEPLOYMENTS: Final = "deployments"
@@ -39,7 +41,7 @@ ALERTS: Final = "alerts"
 _KIND: Final = "incidents.evidence"
 _BEFORE: Final = HOUR
 _STEP: Final = 30 * SECOND
-_GRAPHS: Final = 6
+GRAPHS: Final = 6
 _ITEMS: Final = 50
 _RECENT: Final = DAY
 _KEPT: Final = 30 * DAY
@@ -74,26 +76,39 @@ class Instruments:
         expressions: what an alert's rule evaluates; empty where it is not known.
         graphs: the parts of an expression over a span (start, end, step), nearest to some labels first.
         firing: all alerts that fire now.
+        elsewhere: another server that has the samples; none: ``graphs`` draws from our own.
 
     """
 
     expressions: Callable[[Alert], str]
     graphs: Callable[[str, Labels, Ms, Ms, Ms], Sequence[Graph]]
     firing: Callable[[Connection, Ms], Sequence[Alert]]
+    elsewhere: Callable[[], Elsewhere | None]
+
+
+class Subject(NamedTuple):
+    """What graphs are drawn of: the expression of an alert, and the labels that are looked for."""
+
+    title: str
+    expr: str
+    near: Labels
 
 
 class Keeper:
     """Keeps evidence right after the opening, in a step of its own: nobody is paged later because of it."""
 
-    def __init__(self, settings: Current, instruments: Instruments | None) -> None:
+    def __init__(self, settings: Current, instruments: Instruments | None, asker: Asker | None) -> None:
         self._settings = settings
         self._instruments = instruments
+        self._asker = asker
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         kernel.subscribe(IncidentOpened, self._on_opened)
         kernel.subscribe(Deployed, self._on_deployed)
         kernel.on_timer(_KIND, self._settings.patient(_KIND, self._gather))
+        if self._asker is not None:
+            self._asker.register(kernel)
 
     def _on_opened(self, ctx: Context, event: IncidentOpened) -> None:
         if self._instruments is not None and store.load_incident(ctx.db, event.incident_id) is not None:
@@ -111,12 +126,7 @@ class Keeper:
             return
         alerts = store.load_alerts(ctx.db, incident.id)
         firing = self._instruments.firing(ctx.db, ctx.now)
-        known = {alert.fingerprint: alert for alert in firing}
-        # One that has ended meanwhile is known by its labels alone.
-        those = [known.get(a.fingerprint) or Alert(a.labels, a.annotations, a.starts_at) for a in alerts]
-        graphs = self._graphs(self._instruments, incident, those, ctx.now)
-        for title, graph in graphs:
-            _put(ctx, incident.id, GRAPH, title, _graph_data(graph))
+        drawn = self._graphs(ctx, incident, self._instruments, firing)
         deployed = recent_deployments(ctx.db, incident.service, ctx.now)
         _put(ctx, incident.id, DEPLOYMENTS, f"deployments of the last {_RECENT // HOUR} h", {"items": deployed})
         own = {alert.fingerprint for alert in alerts}
@@ -124,28 +134,56 @@ class Keeper:
         related = [_related(alert, incident) for alert in others]
         related.sort(key=lambda item: (-len(item["shares"]), item["since"]))
         _put(ctx, incident.id, ALERTS, "other alerts that fired", {"items": related[:_ITEMS], "total": len(related)})
-        text = f"evidence kept: {_count(len(graphs), 'graph')}, {_count(len(deployed), 'deployment')}, "
-        text += f"{_count(len(related), 'other alert')}"
+        text = f"evidence kept: {drawn}, {count(len(deployed), 'deployment')}, {count(len(related), 'other alert')}"
         rows.tell(ctx, incident.id, "evidence", text)
         ctx.publish(IncidentChanged(incident.id, "evidence", rows.MACHINE))
 
-    @staticmethod
-    def _graphs(
-        instruments: Instruments, incident: Incident, alerts: Sequence[Alert], now: Ms
-    ) -> list[tuple[str, Graph]]:
-        """Title and graph of each part of each alert's expression, each once."""
-        # From an hour before the first alert, at most six hours in all; to the very moment.
-        start = max(now - 6 * _BEFORE, min(now, incident.started_at) - _BEFORE)
-        step = _STEP * max(1, -(-(now - start) // (240 * _STEP)))
-        start, end = now - -(-(now - start) // step) * step, now
+    def _graphs(self, ctx: Context, incident: Incident, instruments: Instruments, firing: Sequence[Alert]) -> str:
+        """Keep the graphs, or ask for them; what is told of it."""
+        server = instruments.elsewhere()
+        if server is not None and self._asker is not None:
+            return "graphs to come" if self._asker.begin(ctx, incident, server) else count(0, "graph")
+        span = span_of(incident, ctx.now)
         found: dict[str, tuple[str, Graph]] = {}
-        for alert in alerts:
-            expr = instruments.expressions(alert)
-            if not expr:
-                continue
-            for graph in instruments.graphs(expr, alert.labels, start, end, step):
-                found.setdefault(graph.expr, (alert.name, graph))
-        return list(found.values())[:_GRAPHS]
+        for subject in subjects(instruments, alerts_of(ctx.db, incident, firing)):
+            for graph in instruments.graphs(subject.expr, subject.near, *span):
+                found.setdefault(graph.expr, (subject.title, graph))
+        kept = list(found.values())[:GRAPHS]
+        for title, graph in kept:
+            keep_graph(ctx, incident.id, title, graph)
+        return count(len(kept), "graph")
+
+
+def alerts_of(db: Connection, incident: Incident, firing: Sequence[Alert]) -> list[Alert]:
+    """The alerts of an incident; one that has ended meanwhile is known by its labels alone."""
+    known = {alert.fingerprint: alert for alert in firing}
+    alerts = store.load_alerts(db, incident.id)
+    return [known.get(a.fingerprint) or Alert(a.labels, a.annotations, a.starts_at) for a in alerts]
+
+
+def subjects(instruments: Instruments, alerts: Sequence[Alert]) -> list[Subject]:
+    """What is drawn of alerts whose expressions are known."""
+    pairs = [(alert, instruments.expressions(alert)) for alert in alerts]
+    return [Subject(alert.name, expr, alert.labels) for alert, expr in pairs if expr]
+
+
+def span_of(incident: Incident, now: Ms) -> tuple[Ms, Ms, Ms]:
+    """Start, end and step of the graphs: from an hour before the first alert, at most six hours; to the very moment."""
+    start = max(now - 6 * _BEFORE, min(now, incident.started_at) - _BEFORE)
+    step = _STEP * max(1, -(-(now - start) // (240 * _STEP)))
+    return now - -(-(now - start) // step) * step, now, step
+
+
+def has_graphs(db: Connection, incident_id: str) -> bool:
+    """Whether graphs of an incident were kept."""
+    c = evidence.c
+    query = select(c.id).where(c.incident_id == incident_id, c.kind == GRAPH).limit(1)
+    return db.execute(query).first() is not None
+
+
+def keep_graph(ctx: Context, incident_id: str, title: str, graph: Graph) -> None:
+    """Keep one graph."""
+    _put(ctx, incident_id, GRAPH, title, _graph_data(graph))
 
 
 def recent_deployments(db: Connection, service: str, now: Ms) -> list[dict[str, Any]]:
@@ -179,5 +217,6 @@ def _put(ctx: Context, incident_id: str, kind: str, title: str, data: dict[str, 
     ctx.db.execute(insert(evidence).values(**values, data=json.dumps(data, ensure_ascii=False, allow_nan=False)))
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """``2 graphs``, ``1 graph``."""
     return f"{number} {noun}" + ("" if number == 1 else "s")

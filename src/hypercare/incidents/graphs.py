@@ -6,18 +6,23 @@ import math
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+
 from hypercare.incidents.evidence import Graph
+from hypercare.model.histograms import Histogram
 from hypercare.promql import PromqlError, ast, parse
+from hypercare.rules.answers import NONE, Question, on_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hypercare.model.alerts import Alert
     from hypercare.model.labels import Labels
-    from hypercare.model.samples import SampleSource
+    from hypercare.model.samples import Floats, SampleSource
     from hypercare.model.time import Ms
     from hypercare.promql import Engine
     from hypercare.rules import RulesService
+    from hypercare.rules.answers import Answer
     from hypercare.tsdb import Tsdb
 
 _SERIES: Final = 12
@@ -102,18 +107,60 @@ def graph_of(
         result = engine.range(source, expr, start, end, step)
     except PromqlError as error:
         return Graph(expr, start, step, op=op, threshold=threshold, error=str(error))
-    columns = sorted(range(len(result.labels)), key=lambda i: (_distance(result.labels[i], near), i))
+    values = np.where(result.present, result.values, np.nan)
+    series = tuple(zip(result.labels, values, strict=True))
+    return _graph(series, expr, near, (start, step), op, threshold)
+
+
+def asked_for(expr: str, span: tuple[Ms, Ms, Ms]) -> Question:
+    """What another server is asked for a graph over a span (start, end, step)."""
+    start, end, step = span
+    return Question(expr, start + (end - start) // step * step, start, step)
+
+
+def graph_from(
+    answer: Answer, asked: Question, near: Labels, op: str = "", threshold: float | None = None, newest: Answer = NONE
+) -> Graph:
+    """The graph of what another server answered; see ``graph_of``.
+
+    Args:
+        answer: to ``asked``.
+        asked: for the span.
+        near: labels that are looked for.
+        op: how the values are compared with the threshold; empty: they are not.
+        threshold: a line to draw.
+        newest: to the same expression at the end of the span, which counts there: some servers (VictoriaMetrics)
+            answer a range with what was half a minute ago.
+
+    """
+    if answer.error:
+        return Graph(asked.query, asked.start, asked.step, op=op, threshold=threshold, error=answer.error)
+    times = np.arange(asked.start, asked.at + 1, asked.step, dtype=np.int64)
+    found = dict(on_grid(answer, times))
+    for labels, value in zip(*newest.elements, strict=True):
+        if not isinstance(value, Histogram):
+            found.setdefault(labels, np.full(len(times), np.nan))[-1] = value
+    series = sorted(found.items(), key=lambda pair: pair[0].pairs)
+    return _graph(series, asked.query, near, (asked.start, asked.step), op, threshold)
+
+
+def _graph(
+    series: Sequence[tuple[Labels, Floats]],
+    expr: str,
+    near: Labels,
+    grid: tuple[Ms, Ms],
+    op: str,
+    threshold: float | None,
+) -> Graph:
+    order = sorted(range(len(series)), key=lambda i: (_distance(series[i][0], near), i))
     chosen = tuple(
         (
-            result.labels[i].without_name(),
-            tuple(
-                float(value) if there and math.isfinite(value) else None
-                for value, there in zip(result.values[i].tolist(), result.present[i].tolist(), strict=True)
-            ),
+            series[i][0].without_name(),
+            tuple(value if math.isfinite(value) else None for value in series[i][1].tolist()),
         )
-        for i in columns[:_SERIES]
+        for i in order[:_SERIES]
     )
-    return Graph(expr, start, step, chosen, op, threshold, max(0, len(columns) - _SERIES))
+    return Graph(expr, *grid, chosen, op, threshold, max(0, len(order) - _SERIES))
 
 
 def _distance(labels: Labels, near: Labels) -> int:

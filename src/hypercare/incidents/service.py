@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercare.incidents import grouping, rows, store
 from hypercare.incidents.acks import Acknowledgements, asked, found, since_resolved
+from hypercare.incidents.asking import Asker
 from hypercare.incidents.calm import QUIET, Calm, wait_quiet
 from hypercare.incidents.checklist import Checklists
 from hypercare.incidents.commands import AddNote, Resolve
@@ -77,10 +78,11 @@ class IncidentService:
         notices = Notices(self._settings, render)
         self._updates = Updates(self._room, notices, self._settings)
         self.exported = Exported()
+        asker = None if instruments is None else Asker(self._settings, instruments)
         # In the order in which they hear of events: what notices tell has to be there before.
         self._parts = (
             self._room, self._checklists, self._updates, Tasks(self._room, notices, self._settings), notices,
-            Keeper(self._settings, instruments),
+            Keeper(self._settings, instruments, asker),
             Merging(self._calm, self._given_up),
             Postmortems(self._room, notices, self._settings),
             StatusPages(self._settings),

@@ -21,6 +21,7 @@ from hypercare.reports.overview import (
     overview,
     worst,
 )
+from hypercare.rules.answers import NONE, Question, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 
     from hypercare.app import App
     from hypercare.model.time import Ms
+    from hypercare.rules.answers import Answer, Answers
 
 EXIT_CODES: Final = {OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3}
+_WAIT: Final = 5.0
+"""Seconds that a check waits for another server's samples."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,21 +123,33 @@ def _lines(o: Overview) -> list[CheckLine]:
     return lines
 
 
-def judge(threshold: Threshold, app: App, now: Ms) -> CheckLine | None:
-    """Hold one threshold against the newest data; none where there is no data."""
+def _judged(app: App, now: Ms) -> list[CheckLine]:
+    """Every threshold of which there is data: ours, and that of another server which answers our queries."""
+    if app.backend.settings is None:
+        told: Answers = {}
+    else:
+        told = app.backend.look([Question(threshold.expr, now) for threshold in THRESHOLDS], _WAIT)
+    lines = [judge(t, app, now, told.get(Question(t.expr, now), NONE)) for t in THRESHOLDS]
+    return [line for line in lines if line is not None]
+
+
+def judge(threshold: Threshold, app: App, now: Ms, told: Answer) -> CheckLine | None:
+    """Hold one threshold against the newest data, ours and another server's; none where there is no data."""
     try:
         result = app.engine.instant(app.tsdb.snapshot(), threshold.expr, now)
     except PromqlError as error:
         return CheckLine("threshold", threshold.name, UNKNOWN, str(error))
-    values = [v for v in result.values.tolist() if not math.isnan(v)]
-    return threshold.judge(values) if values else None
+    values = [v for v in [*result.values.tolist(), *map(number, told.elements[1])] if not math.isnan(v)]
+    if values:
+        return threshold.judge(values)
+    return CheckLine("threshold", threshold.name, UNKNOWN, told.error) if told.error else None
 
 
 def check(app: App, db: Connection, now: Ms) -> CheckReport:
     """Look over everything now."""
     view = overview(app, db, now)
     lines = _lines(view)
-    lines += [line for t in THRESHOLDS if (line := judge(t, app, now)) is not None]
+    lines += _judged(app, now)
     return CheckReport(now, view.platform, overall(line.status for line in lines), tuple(lines))
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from hypercare.deploys import baseline, store
 from hypercare.deploys.checks import rows_of
-from hypercare.deploys.meter import Curves, Wanted
+from hypercare.deploys.meter import Curves, Wanted, placed, question_of
 from hypercare.judge.series import Samples
 from hypercare.model.units import PLAIN
 from hypercare.promql import PromqlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hypercare.app import App
     from hypercare.deploys.checks import CheckRow
@@ -30,6 +30,8 @@ MEMORY: Final = "memory"
 METRICS: Final = "metrics"
 CHECKPOINTS: Final = "checkpoints"
 _KEPT: Final = 8
+_WAIT: Final = 10.0
+"""Seconds that a page or a report waits for another server's samples of two days."""
 _GRAVITY: Final = {"note": 0, "warning": 1, "critical": 2}
 
 
@@ -43,7 +45,7 @@ class CheckCurves:
         other: the other colour at the same time; none unless the plan compares with it.
         missing: why there is no baseline; empty where there is one or none is wanted.
         source: where ``during`` comes from: ``memory`` of a running watch, ``metrics``, or the readings of the
-            ``checkpoints`` where the metrics are gone (or another server has them).
+            ``checkpoints`` where the metrics are gone (or another server that has them is away).
 
     """
 
@@ -150,7 +152,9 @@ class Stories:
         key = watch.id, watch.ended_at or 0
         if watch.ended_at is None or key not in self._kept:
             found = _measured(self._app, watch, recorded, checkpoints, watch.ended_at or now)
-            if watch.ended_at is None:
+            # Another server may be back when it is looked at again.
+            away = self._app.backend.settings is not None and any(c.source == CHECKPOINTS for c in found)
+            if watch.ended_at is None or away:
                 return found
             while len(self._kept) >= _KEPT:
                 # Several threads answer at once: another may have taken it out already.
@@ -187,31 +191,41 @@ def _measured(
     end: Ms,
 ) -> tuple[CheckCurves, ...]:
     """From the metrics; from the checkpoints where those are gone."""
-    source = app.tsdb.snapshot() if app.backend.settings is None else None
-    known: dict[str, Curves] = {}
     step = watch.plan.sample_every
     comparing = watch.plan.baseline.kind == "other_color"
+    pairs: list[tuple[CheckRow, tuple[str, str] | None]] = [
+        (row, baseline.other_color(watch, row) if comparing and row.check.compare else None) for row in rows_of(watch)
+    ]
+    texts = [text for row, other in pairs for text in (row.expr, row.traffic, *(other or ())) if text]
+    known = _ranges(app, [Wanted(text, watch.started_at, end, step) for text in dict.fromkeys(texts)])
 
     def samples(row: CheckRow, expr: str, traffic: str) -> Samples:
-        for text in (expr, traffic):
-            if text and text not in known:
-                known[text] = _range(app, source, Wanted(text, watch.started_at, end, step))
         return baseline.samples_of(row, known[expr], known[traffic] if traffic else None, step)
 
     found: list[CheckCurves] = []
-    for row in rows_of(watch):
+    for row, compared in pairs:
         during, origin = samples(row, row.expr, row.traffic), METRICS
         if not np.isfinite(during.values).any():
             during, origin = _read(row.id, checkpoints), CHECKPOINTS
-        other = samples(row, *baseline.other_color(watch, row)) if comparing and row.check.compare else None
+        other = samples(row, *compared) if compared is not None else None
         before, missing = recorded.get(row.id, (None, ""))
         found.append(CheckCurves(row, during, before, other, missing, origin))
     return tuple(found)
 
 
-def _range(app: App, source: SampleSource | None, wanted: Wanted) -> Curves:
+def _ranges(app: App, wanted: Sequence[Wanted]) -> dict[str, Curves]:
+    """What expressions gave, by their texts."""
+    if app.backend.settings is not None:
+        asked = {each: question_of(each) for each in wanted}
+        told = app.backend.look(list(asked.values()), _WAIT)
+        return {each.expr: placed(each, told.get(question)) for each, question in asked.items()}
+    source = app.tsdb.snapshot()
+    return {each.expr: _range(app, source, each) for each in wanted}
+
+
+def _range(app: App, source: SampleSource, wanted: Wanted) -> Curves:
     times = wanted.times
-    if source is None or not len(times):
+    if not len(times):
         return Curves(times)
     try:
         result = app.engine.range(source, wanted.expr, int(times[0]), int(times[-1]), wanted.step)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypercare.config.objectives import objectives_of
 from hypercare.deploys.checks import rows_of
-from hypercare.incidents.graphs import comparisons, graph_of
+from hypercare.incidents.graphs import asked_for, comparisons, graph_from, graph_of
 from hypercare.model.labels import Labels
 from hypercare.model.time import HOUR, MINUTE, SECOND, format_duration
 from hypercare.model.units import Unit
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hypercare.config.deployments import Check, Thresholds
     from hypercare.config.services import Service
     from hypercare.deploys.store import Watch
+    from hypercare.incidents.evidence import Graph
     from hypercare.model.time import Ms
     from hypercare.rules import RuleStatus
 
@@ -34,6 +35,8 @@ _POINTS: Final = 180
 _MOST: Final = 12
 _TRIED: Final = 40
 _SAMPLES: Final = 2_000_000
+_WAIT: Final = 5.0
+"""Seconds that somebody who opens a page waits for another server's samples."""
 _PLACE: Final = re.compile(r"\$\w+")
 _WINDOW: Final = 5 * MINUTE
 
@@ -133,19 +136,29 @@ def _recorded(app: App, service: Service) -> Iterator[ChartSpec]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Drawn:
-    """The curves of a service over the last ``span`` ms, each as ``web.charts`` draws it."""
+    """The curves of a service over the last ``span`` ms, each as ``web.charts`` draws it.
+
+    Attributes:
+        span: ms.
+        curves: what has samples.
+        missing: why another server that has the samples gave none; empty where it answered.
+
+    """
 
     span: Ms
     curves: tuple[tuple[ChartSpec, dict[str, Any]], ...]
+    missing: str = ""
 
 
 def drawn(app: App, specs: tuple[ChartSpec, ...], service: str, now: Ms) -> Drawn:
     """What has samples, over the last three hours; over less where there are none that are older."""
-    found = _drawn(app, specs, service, now, SPANS[-1])
+    found, missing = _drawn(app, specs, service, now, SPANS[-1])
     firsts = [_first(data) for _, data in found]
     age = now - min(firsts) if firsts else SPANS[-1]
     span = next((span for span in SPANS if span >= age), SPANS[-1])
-    return Drawn(span, tuple(found if span == SPANS[-1] else _drawn(app, specs, service, now, span)))
+    if span != SPANS[-1]:
+        found, missing = _drawn(app, specs, service, now, span)
+    return Drawn(span, tuple(found), missing)
 
 
 def _first(data: dict[str, Any]) -> Ms:
@@ -157,23 +170,38 @@ def _first(data: dict[str, Any]) -> Ms:
 
 def _drawn(
     app: App, specs: tuple[ChartSpec, ...], service: str, now: Ms, length: Ms
-) -> list[tuple[ChartSpec, dict[str, Any]]]:
+) -> tuple[list[tuple[ChartSpec, dict[str, Any]]], str]:
     step = max(SECOND, length // _POINTS)
     # The newest samples count, and may be all there are.
     end = now // SECOND * SECOND
+    near, span = Labels.of(service=service), (end - length, end, step)
     engine, source = app.engine.within(max_samples=_SAMPLES), app.tsdb.snapshot()
+    asked = [asked_for(spec.expr, span) for spec in specs] if app.backend.settings is not None else []
+    told = app.backend.look(asked, _WAIT) if asked else {}
     found: list[tuple[ChartSpec, dict[str, Any]]] = []
-    for spec in specs:
+    for place, spec in enumerate(specs):
         if len(found) >= _MOST:
             break
-        near = Labels.of(service=service)
-        graph = graph_of(engine, source, spec.expr, near, (end - length, end, step), spec.op, spec.threshold)
-        series = [
-            {"labels": labels.as_dict(), "values": list(values)}
-            for labels, values in graph.series
-            if (not spec.by or labels.get(spec.by) == service) and any(v is not None for v in values)
-        ]
-        if series:
-            found.append((spec, {"expr": spec.expr, "op": spec.op, "threshold": spec.threshold, "start": graph.start,
-                                 "step": step, "series": series, "more": 0 if spec.by else graph.more}))  # fmt: skip
-    return found
+        curves = None
+        if asked:
+            curves = _curves(spec, service, graph_from(told[asked[place]], asked[place], near, spec.op, spec.threshold))
+        # What is collected here need not be written there.
+        curves = curves or _curves(
+            spec, service, graph_of(engine, source, spec.expr, near, span, spec.op, spec.threshold)
+        )
+        if curves:
+            found.append((spec, curves))
+    return found, next((answer.error for answer in told.values() if answer.away), "")
+
+
+def _curves(spec: ChartSpec, service: str, graph: Graph) -> dict[str, Any] | None:
+    """What ``web.charts`` draws of a graph; none where it has no samples."""
+    series = [
+        {"labels": labels.as_dict(), "values": list(values)}
+        for labels, values in graph.series
+        if (not spec.by or labels.get(spec.by) == service) and any(v is not None for v in values)
+    ]
+    if not series:
+        return None
+    return {"expr": spec.expr, "op": spec.op, "threshold": spec.threshold, "start": graph.start, "step": graph.step,
+            "series": series, "more": 0 if spec.by else graph.more}  # fmt: skip

@@ -197,7 +197,6 @@ class ServicePage:
         runbook: as the configuration has it; may be no address.
         recent: incidents that were resolved, the newest first.
         policy: by which its incidents page.
-        elsewhere: the metrics are on another server, so that nothing is drawn.
 
     """
 
@@ -214,4 +213,3 @@ class ServicePage:
     silences: tuple[SilenceLine, ...]
     happened: tuple[Happening, ...]
     charts: tuple[ChartSpec, ...]
-    elsewhere: bool

@@ -174,7 +174,6 @@ class _Look:
                 {a.labels.fingerprint(): a.labels for a in alerts},
             ),
             charts=charts_of(app, service, newest[0] if newest else None, rules),
-            elsewhere=app.backend.settings is not None,
         )  # fmt: skip
 
     def _concerns(self, incident: Incident, service: Service) -> bool:

@@ -7,7 +7,9 @@ that comes up on the way (a query in a template) is noted, and the round is trie
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
 
 from hypercare.model.histograms import Histogram
 from hypercare.model.labels import EMPTY
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from hypercare.model.labels import Labels
     from hypercare.model.matchers import Matcher
-    from hypercare.model.samples import SampleMatrix, SampleSource
+    from hypercare.model.samples import Floats, Ints, SampleMatrix, SampleSource
     from hypercare.model.time import Ms
     from hypercare.promql import Engine, Expr
     from hypercare.rules.data import RuleData
@@ -29,15 +31,21 @@ Elements: TypeAlias = "tuple[tuple[Labels, ...], list[Value]]"
 """Label sets and their values; a scalar is one element without labels."""
 
 
+AWAY: Final = "no data because the source is away"
+"""How the error of an answer begins that may come later."""
+
+
 class NotAnsweredYet(PromqlError):  # noqa: N818 - no error: the round is tried again
     """A question that nobody has asked the other server so far."""
 
 
 class Question(NamedTuple):
-    """An expression at an instant."""
+    """An expression at an instant; with a step, from ``start`` to that instant, both included."""
 
     query: str
     at: Ms
+    start: Ms = 0
+    step: Ms = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +63,14 @@ class Answer:
     matrices: tuple[SampleMatrix, ...] = ()
     error: str = ""
 
+    @property
+    def away(self) -> bool:
+        """Whether the other server could not be asked, or did not answer: it may do so later."""
+        return self.error.startswith(AWAY)
+
+
+NONE: Final = Answer()
+"""Nothing was found."""
 
 Answers: TypeAlias = "Mapping[Question, Answer]"
 
@@ -156,6 +172,28 @@ class GivenSource:
         if answer.error:
             raise EvaluationError(answer.error)
         return answer
+
+
+def on_grid(answer: Answer, times: Ints) -> tuple[tuple[Labels, Floats], ...]:
+    """The series of an answer's matrices at some instants.
+
+    Args:
+        answer: to a question over a span.
+        times: int64[n], ascending.
+
+    Returns:
+        Label sets with their values, float64[n], NaN where there is none.
+
+    """
+    found: list[tuple[Labels, Floats]] = []
+    for matrix in answer.matrices:
+        for column, labels in enumerate(matrix.labels):
+            values = np.full(len(times), np.nan)
+            places = np.searchsorted(times, matrix.times)
+            fits = (places < len(times)) & np.isin(matrix.times, times)
+            values[places[fits]] = matrix.values[fits, column]
+            found.append((labels, values))
+    return tuple(found)
 
 
 def number(value: Value) -> float:

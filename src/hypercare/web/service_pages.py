@@ -10,7 +10,7 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 from hypercare.kernel import CommandError
 from hypercare.model.time import SECOND
 from hypercare.model.units import Unit
-from hypercare.reports.service_charts import SPANS, drawn
+from hypercare.reports.service_charts import drawn
 from hypercare.reports.services import service_lines, service_page
 from hypercare.web import charts
 
@@ -35,8 +35,6 @@ class Pictures:
 
     def of(self, page: ServicePage) -> dict[str, Any]:
         """What is drawn of a service, with the opening of its newest incident that is open."""
-        if page.elsewhere:
-            return {"graphs": [], "span": SPANS[-1]}
         name, now = page.line.name, page.at
         opened = max((i.opened_at for i in page.line.incidents), default=0)
         about = page.charts, opened
@@ -46,6 +44,7 @@ class Pictures:
         result = drawn(self._app, page.charts, name, now)
         found: dict[str, Any] = {
             "span": result.span,
+            "missing": result.missing,
             "graphs": [
                 {"spec": spec, "data": data, "svg": charts.chart(data, opened, Unit(spec.unit)), "bound": _bound(spec)}
                 for spec, data in result.curves

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 
-from hypercare.backend.reading import AWAY
 from hypercare.model.time import MINUTE
 from hypercare.ports import HttpResponse, PortError
+from hypercare.rules.answers import AWAY
 
 if TYPE_CHECKING:
     from starlette.requests import Request
