@@ -8,7 +8,6 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,14 +21,9 @@ from sqlalchemy import event
 import hypercare.app  # noqa: F401 - every room's tables register themselves
 from hypercare.demo.database import is_ready, prepare_files
 from hypercare.state import State, metadata
+from ports_kit import free_port
 
 _TEMPLATE = "template_of_state"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -26,7 +26,7 @@ class Servers:
         self.stops: list[Any] = []
 
     def do(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     def web(self, handler: Any, context: ssl.SSLContext | None = None) -> str:
         """An HTTP server that answers everything with one handler; gives host:port."""
@@ -57,9 +57,9 @@ class Servers:
 
     def close(self) -> None:
         for stop in self.stops:
-            self.do(asyncio.wait_for(stop(), 5))
+            self.do(asyncio.wait_for(stop(), 60))
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(5)
+        self.thread.join(60)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def fetch(io):
     return send
 
 
-def wait(submit: Any, timeout: float = 20.0) -> Any:
+def wait(submit: Any, timeout: float = 60.0) -> Any:
     replies: queue.Queue[Any] = queue.Queue()
     submit(replies.put)
     answer = replies.get(timeout=timeout)

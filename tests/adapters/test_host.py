@@ -35,7 +35,7 @@ EXPECTED = [
 def readings():
     host, replies = SystemHost(), queue.Queue()
     host.submit(replies.put)
-    found = replies.get(timeout=30)
+    found = replies.get(timeout=60)
     host.close()
     assert replies.empty()
     return found
@@ -64,4 +64,4 @@ def test_shutdown_gives_a_reply():
     host, replies = SystemHost(), queue.Queue()
     host.close()
     host.submit(replies.put)
-    assert replies.get(timeout=5) == ()
+    assert replies.get(timeout=60) == ()

@@ -298,6 +298,6 @@ def test_everybody_gets_one_reply_at_shutdown(servers):
     io.close()
     client.submit(HttpRequest("GET", f"http://{address}/"), reply)
     for _ in range(21):
-        assert done.acquire(timeout=5)
+        assert done.acquire(timeout=60)
     assert len(replies) == 21
     assert {r.message for r in replies} == {"shutting down"}

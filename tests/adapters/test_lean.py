@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import gzip
 import itertools
 import json
@@ -20,6 +22,13 @@ from hypercare.adapters.lean import prepare
 from hypercare.ports import BasicAuth, HttpRequest, HttpResponse, PortError, Tls
 
 OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def answers(*sent: bytes, closing: bool = True, pause: float = 0.0):
@@ -141,21 +150,23 @@ def test_a_server_that_always_closes_gets_two_requests_at_most(servers, fetch):
 
 def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(servers, fetch):
     stray = OK + b"Content-Length: 4\r\n\r\nbad\n"
+    taken, hung_up = threading.Event(), threading.Semaphore(0)
 
     async def handler(reader, writer):
-        try:
+        with contextlib.suppress(ConnectionError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(OK + b"Content-Length: 4\r\n\r\nx 1\n")
-            await asyncio.sleep(0.05)
+            await asyncio.to_thread(taken.wait, 60)
             writer.write(stray)
             await reader.read()
-        except ConnectionError:
-            pass
+        hung_up.release()
 
     request = HttpRequest("GET", f"http://{servers.raw(handler)}/")
     for _ in range(3):
+        taken.clear()
         assert fetch(request).body == b"x 1\n"
-        time.sleep(0.2)
+        taken.set()
+        assert hung_up.acquire(timeout=60), "whoever says what nobody asked for is hung up on"
 
 
 def test_a_late_answer_is_not_taken_for_the_next(servers, fetch):
@@ -169,15 +180,18 @@ def test_a_late_answer_is_not_taken_for_the_next(servers, fetch):
     request = HttpRequest("GET", f"http://{servers.web(handler)}/", timeout=300)
     assert fetch(request).kind == "timeout"
     time.sleep(0.5)
-    assert fetch(request).body == b"x 2\n"
+    assert fetch(dataclasses.replace(request, timeout=60_000)).body == b"x 2\n"
 
 
 def test_requests_in_parallel_have_connections_of_their_own(servers, io):
-    peers = set()
+    peers, all_there = set(), asyncio.Event()
 
     async def handler(request):
         peers.add(request.transport.get_extra_info("peername"))
-        await asyncio.sleep(0.2)
+        if len(peers) == 8:
+            all_there.set()
+        # Nobody is answered before all have come.
+        await asyncio.wait_for(all_there.wait(), 30)
         return web.Response(text=request.path)
 
     address, client = servers.web(handler), HttpClient(io)
@@ -187,7 +201,7 @@ def test_requests_in_parallel_have_connections_of_their_own(servers, io):
             HttpRequest("GET", f"http://{address}/{i}"), lambda a, i=i: (found.update({i: a}), done.release())
         )
     for _ in range(8):
-        assert done.acquire(timeout=10)
+        assert done.acquire(timeout=60)
     assert {i: a.body for i, a in found.items()} == {i: f"/{i}".encode() for i in range(8)}
     assert len(peers) == 8
 
@@ -284,7 +298,7 @@ def test_requests_of_targets_that_are_gone_are_forgotten(servers, io, monkeypatc
     for i in range(100):
         done = threading.Event()
         client.submit(HttpRequest("GET", f"http://{address}/{i}"), lambda _, done=done: done.set())
-        assert done.wait(10)
+        assert done.wait(60)
     assert len(client._prepared) <= 25
 
 
@@ -306,9 +320,9 @@ def test_threads_that_submit_while_the_loop_closes_all_get_an_answer(servers):
     threads = [threading.Thread(target=submit) for _ in range(3)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    until(lambda: any(isinstance(each, HttpResponse) for each in tuple(replies)))
     io.close()
-    time.sleep(0.1)
+    until(lambda: any(isinstance(each, PortError) for each in tuple(replies)))
     stop.set()
     for thread in threads:
         thread.join()

@@ -106,9 +106,9 @@ def send(servers):
     def deliver_to(host: str, port: int, **fields) -> MailResult:
         replies: queue.Queue[MailResult] = queue.Queue()
         message = b"Subject: hello\r\n\r\n.dot\r\nbody\r\n"
-        fields = {"require_tls": False, "timeout": 3_000, **fields}
+        fields = {"require_tls": False, "timeout": 30_000, **fields}
         mailer.submit(Mail(host, port, "me@x", ("you@y", "them@z"), message, **fields), replies.put)
-        result = replies.get(timeout=20)
+        result = replies.get(timeout=60)
         assert replies.empty()
         return result
 
@@ -205,7 +205,7 @@ def test_shutdown_gives_a_reply(servers):
     mailer = SmtpMailer()
     replies: queue.Queue[MailResult] = queue.Queue()
     for _ in range(10):
-        mailer.submit(Mail(host, int(port), "me@x", ("you@y",), b"", timeout=2_000), replies.put)
+        mailer.submit(Mail(host, int(port), "me@x", ("you@y",), b"", timeout=30_000), replies.put)
     mailer.close()
-    mailer.submit(Mail(host, int(port), "me@x", ("you@y",), b"", timeout=2_000), replies.put)
-    assert {replies.get(timeout=5).message for _ in range(11)} == {"shutting down"}
+    mailer.submit(Mail(host, int(port), "me@x", ("you@y",), b"", timeout=30_000), replies.put)
+    assert {replies.get(timeout=20).message for _ in range(11)} == {"shutting down"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import time
 
@@ -61,13 +62,16 @@ def server(servers):
         await writer.drain()
         writer.close()
 
-    address = servers.raw(tcp)
-
-    async def udp():
+    async def udp(address):
         port = int(address.rpartition(":")[2])
         return await servers.loop.create_datagram_endpoint(Udp, local_addr=("127.0.0.1", port))
 
-    transport, _ = servers.do(udp())
+    transport = None
+    while transport is None:
+        address = servers.raw(tcp)
+        # The port that is free for one of the two may be somebody's of the other.
+        with contextlib.suppress(OSError):
+            transport, _ = servers.do(udp(address))
     yield address
     servers.loop.call_soon_threadsafe(transport.close)
 
@@ -80,7 +84,7 @@ def network(io):
 def ask(call, argument):
     replies = queue.Queue()
     call(argument, replies.put)
-    answer = replies.get(timeout=20)
+    answer = replies.get(timeout=60)
     assert replies.empty()
     return answer
 

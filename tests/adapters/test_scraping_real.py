@@ -49,7 +49,9 @@ def collect(io):
 
     def run(*addresses: str, **settings: Any) -> CollectorsService:
         job = Job("j", 1_000, 400, HttpSources(ports.http), **settings)
-        kernel.call(Apply(JobSetup(job, (StaticDiscovery(tuple((("__address__", a),) for a in addresses)),)))).result(5)
+        kernel.call(Apply(JobSetup(job, (StaticDiscovery(tuple((("__address__", a),) for a in addresses)),)))).result(
+            60
+        )
         return service
 
     yield run
@@ -102,12 +104,19 @@ def test_bad_neighbours(servers, collect):
         "127.0.0.1:1": "refused",
     }
     service = collect(address, *bad, limits=Limits(body_size=1 << 20))
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
+    told: dict[str, set[str]] = {a: set() for a in bad}
     found: dict[str, Any] = {}
-    while time.monotonic() < until and not (len(found) == 7 and all(t.last_scrape for t in found.values())):
+    # At one look all are what they should be; on a busy machine any scrape may take longer than its time.
+    while True:
+        assert time.monotonic() < until, (found, told)
         time.sleep(0.1)
         found = {t.labels.get("instance"): t for t in service.snapshot().active}
-    healthy = found.pop(address)
-    assert (healthy.health, healthy.last_error) == ("up", "")
-    assert {a: t.health for a, t in found.items()} == dict.fromkeys(bad, "down")
-    assert [a for a, text in bad.items() if text not in found[a].last_error] == []
+        assert [a for a in bad if a in found and found[a].health == "up"] == []
+        for a in bad.keys() & found.keys():
+            told[a].add(found[a].last_error)
+        healthy = {a: (t.health, t.last_error) for a, t in found.items()}.get(address)
+        down = [a for a in bad if a in found and found[a].health == "down"]
+        said = [a for a, text in bad.items() if any(text in each for each in told[a])]
+        if healthy == ("up", "") and len(down) == len(said) == len(bad):
+            break

@@ -31,6 +31,6 @@ def chromium():
 @pytest.fixture
 def page(chromium):
     context = chromium.new_context()
-    context.set_default_timeout(40_000)
+    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()

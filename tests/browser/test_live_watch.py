@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from ports_kit import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.slow]
 HYPERCARE = [sys.executable, "-m", "hypercare"]
@@ -30,9 +31,7 @@ class Demo:
     def __init__(self, wait):
         self.folder = Path(tempfile.mkdtemp(prefix="hypercare-watch-"))
         self.folder.chmod(0o755)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.folder.with_suffix(".log")
         with self.log.open("wb") as log:
@@ -56,16 +55,16 @@ class Demo:
             assert long in text
             text = text.replace(long, short)
         file.write_text(text)
-        urllib.request.urlopen(urllib.request.Request(f"{self.url}/-/reload", method="POST"), timeout=10).close()
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/-/reload", method="POST"), timeout=60).close()
 
     def value(self, expr):
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?query={expr}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/query?query={expr}", timeout=60) as answer:
             found = json.load(answer)["data"]["result"]
         return float(found[0]["value"][1]) if found else 0.0
 
     def say(self, *words):
         done = subprocess.run(
-            [*HYPERCARE, *words], check=True, capture_output=True, text=True, timeout=60,
+            [*HYPERCARE, *words], check=True, capture_output=True, text=True, timeout=120,
             env={**os.environ, "HYPERCARE_URL": self.url},
         )  # fmt: skip
         return done.stdout
@@ -111,7 +110,7 @@ def fits(page):
 @pytest.mark.timeout(600)
 def test_a_bad_release_is_found_rolled_back_and_concluded_before_ones_eyes(demo, wait, chromium):
     demo.shorten()
-    wait(lambda: demo.value("sum(rate(llm_requests_total[10s]))") > 0.2, 60, "traffic")
+    wait(lambda: demo.value("sum(rate(llm_requests_total[10s]))") > 0.2, what="traffic")
     problems = []
     desk, phone = window(chromium, 1280, "light", problems), window(chromium, 390, "dark", problems)
     desk.goto(f"{demo.url}/deployments")

@@ -20,7 +20,7 @@ def test_the_menu_on_a_phone_opens_by_keyboard_and_nothing_is_wider_than_the_scr
     wait(lambda: server.get("/api/hypercare/v1/incidents"), what="an incident")
     server.post("/api/hypercare/v1/incidents/1/notes", {"by": "ben", "text": "/a/long/path" * 12})
     page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
-    page.set_default_timeout(40_000)
+    page.set_default_timeout(60_000)
     page.goto(server.url + "/incidents/1")
     page.get_by_text("/a/long/path").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -44,14 +44,14 @@ def test_the_menu_on_a_phone_opens_by_keyboard_and_nothing_is_wider_than_the_scr
 def test_somebody_logs_in_and_silences_an_alert_that_arrives_live(serve, chromium):
     server = serve(more="web: {token: open-sesame}\n").start()
     page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
-    page.set_default_timeout(40_000)
+    page.set_default_timeout(60_000)
     page.goto(server.url + "/alerts")
     page.get_by_label("Password or token").fill("open-sesame")
     page.get_by_label("Password or token").press("Enter")
     page.get_by_text("Nothing fires").wait_for()
     head = {"Authorization": "Bearer open-sesame", "Content-Type": "application/json"}
     alert = urllib.request.Request(server.url + "/api/v2/alerts", json.dumps(ALERT).encode(), head)
-    urllib.request.urlopen(alert, timeout=10).close()
+    urllib.request.urlopen(alert, timeout=60).close()
     page.get_by_text(LONG).first.wait_for()
     page.get_by_role("link", name="silence…").first.click()
     page.get_by_label("Because").fill("we <b>know</b>")

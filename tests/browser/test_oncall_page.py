@@ -16,7 +16,7 @@ oncall: {schedules: [{name: primary, rotation: {people: [ana, ben], every: 1w, s
 def test_a_shift_is_swapped_and_taken_back(serve, chromium):
     server = serve(more=ROTA).start()
     page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -53,7 +53,7 @@ def test_a_shift_is_swapped_and_taken_back(serve, chromium):
 def test_a_change_is_previewed_and_the_shift_taken_over(serve, chromium):
     server = serve(more=ROTA).start()
     page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.goto(server.url + "/oncall?zone=UTC")
     holder = page.locator("main li strong").first.inner_text()
     other = next(name for name in ("ana", "ben") if name != holder)

@@ -44,6 +44,7 @@ def test_every_page_fits_a_phone_and_both_schemes(serve, outside, wait, chromium
     outside.metrics = "up_truth 0\n"
     wait(lambda: server.get("/api/hypercare/v1/incidents"), what="an incident")
     page = chromium.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme).new_page()
+    page.set_default_timeout(60_000)
     for path in PAGES:
         page.goto(server.url + path)
         page.locator("main h1, main h2").first.wait_for()

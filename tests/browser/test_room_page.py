@@ -14,15 +14,14 @@ def test_the_work_on_an_incident_from_the_first_tick_to_the_review(serve, outsid
     outside.metrics = "up_truth 0\n"
     wait(lambda: server.get("/api/hypercare/v1/incidents"), what="an incident")
     page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.goto(server.url + "/incidents/1")
     page.get_by_role("button", name="Acknowledge").click()
     page.locator("dt", has_text="Commander").wait_for()
-    page.get_by_role("button", name="Tick step 1", exact=True).focus()
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Tick step 1", exact=True).press("Enter")
     page.locator(".phase", has_text="1 of 5").first.wait_for()
     page.get_by_label("Tell those who wait").fill("<i>the till</i> is stuck")
     page.get_by_role("combobox", name="Stage").select_option("identified")

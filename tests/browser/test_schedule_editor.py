@@ -32,7 +32,7 @@ def add_people(page, layer, *names):
 def test_a_schedule_of_two_layers(serve, chromium):
     server = serve(more=ROTA).start()
     page = chromium.new_context(viewport={"width": 390, "height": 800}).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(server.url + "/oncall/schedules")

@@ -12,7 +12,7 @@ def test_what_is_wrong_with_a_service_arrives_live(serve, outside, wait, chromiu
     wait(lambda: server.query("up_truth"), what="first scrape")
     view = {"width": 390, "height": 800}
     page = chromium.new_context(viewport=view, timezone_id="Asia/Kolkata", locale="en-GB").new_page()
-    page.set_default_timeout(40_000)
+    page.set_default_timeout(60_000)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

@@ -14,6 +14,8 @@ import urllib.request
 
 import pytest
 
+from ports_kit import free_port
+
 PASSWORD = "correct horse battery"
 
 
@@ -27,7 +29,7 @@ def place(tmp_path_factory):
 def run(place, *arguments, given="", **env):
     known = {k: v for k, v in os.environ.items() if not k.startswith("HYPERCARE_")}
     return subprocess.run(
-        [sys.executable, "-m", "hypercare", *arguments], capture_output=True, text=True, timeout=90, check=False,
+        [sys.executable, "-m", "hypercare", *arguments], capture_output=True, text=True, timeout=120, check=False,
         input=given, cwd=place, env={**known, "HYPERCARE_URL": "http://127.0.0.1:1", **env},
     )  # fmt: skip
 
@@ -35,11 +37,7 @@ def run(place, *arguments, given="", **env):
 @pytest.fixture(scope="module")
 def house(place):
     """A server that other machines could reach, with an administrator; gives a function that runs commands as ana."""
-    from socket import socket
-
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     listen = f"0.0.0.0:{port}"
     refused = run(place, "serve", "--listen", listen)
     assert refused.returncode == 2
@@ -65,7 +63,7 @@ def house(place):
         f"{url}/api/hypercare/v1/me/tokens", json.dumps({"name": "cli", "scopes": ["admin"]}).encode(),
         {"Authorization": f"Basic {basic}", "Content-Type": "application/json"},
     )  # fmt: skip
-    token = json.load(urllib.request.urlopen(asked, timeout=30))["token"]
+    token = json.load(urllib.request.urlopen(asked, timeout=60))["token"]
 
     def ask(*arguments, given="", **env):
         return run(place, *arguments, given=given, **{"HYPERCARE_URL": url, "HYPERCARE_TOKEN": token, **env})
@@ -140,15 +138,15 @@ def test_peers_come_in_with_tokens(house, tmp_path):
     (tmp_path / "http.yml").write_text(f"authorization: {{credentials: {token}}}\n")
     told = subprocess.run(
         ["amtool", f"--alertmanager.url={house.url}", f"--http.config.file={tmp_path / 'http.yml'}", "silence", "add",
-         "--author=ana", "--comment=x", "alertname=Foo"], capture_output=True, text=True, timeout=60, check=False,
+         "--author=ana", "--comment=x", "alertname=Foo"], capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     host = house.url.removeprefix("http://")
     asked = subprocess.run(
-        ["promtool", "query", "instant", f"http://any:{token}@{host}", "1"], capture_output=True, text=True, timeout=60,
+        ["promtool", "query", "instant", f"http://any:{token}@{host}", "1"], capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
     assert asked.returncode == 0, asked.stderr
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{house.url}/api/v1/query?query=1", timeout=30)
+        urllib.request.urlopen(f"{house.url}/api/v1/query?query=1", timeout=60)
     assert refused.value.code == 401

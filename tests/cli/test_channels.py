@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 
 import pytest
+
+from ports_kit import free_port
 
 
 def test_a_test_arrives_and_is_listed(server, target):
@@ -40,9 +41,7 @@ def test_fakes_that_do_not_exist(cli, arguments):
 
 
 def test_a_fake_shows_what_arrives():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "hypercare", "channels", "fake", "webhook", "--listen", f"127.0.0.1:{port}"],
         stdout=subprocess.PIPE, text=True,

@@ -102,21 +102,17 @@ def test_configuration(cli, platform):
 
 
 def test_a_healthy_platform(server, target):
-    server.until(lambda: server("check").returncode == 0, "a healthy look")
-    shown = server("check", "--once")
+    shown = server.good("check", "--once")
     assert shown.stdout.startswith("shop: ok ")
     assert "service" in shown.stdout
-    report = server("check", "--report")
-    assert report.returncode == 0
-    assert report.stdout.startswith("# shop: ok\n")
-    body = json.loads(server("check", "--json").stdout)
+    assert server.good("check", "--report").stdout.startswith("# shop: ok\n")
+    body = json.loads(server.good("check", "--json").stdout)
     assert (body["status"], body["exit_code"]) == ("ok", 0)
     assert server("alerts").returncode == 0
     assert server("alerts").stdout == "Nothing fires.\n"
     assert json.loads(server("alerts", "--json").stdout) == []
-    up = server("targets")
-    assert (up.returncode, up.stdout.splitlines()[1].split()[:2]) == (0, ["up", "api"])
-    assert {t["health"] for t in json.loads(server("targets", "--json").stdout)} == {"up"}
+    assert server.good("targets").stdout.splitlines()[1].split()[:2] == ["up", "api"]
+    assert {t["health"] for t in json.loads(server.good("targets", "--json").stdout)} == {"up"}
     assert server("oncall").stdout.splitlines()[1].split()[:2] == ["primary", "ana"]
     assert json.loads(server("oncall", "--json").stdout)["now"][0]["person"] == "ana"
     assert server("incidents", "list").stdout == "No incidents.\n"
@@ -134,12 +130,13 @@ def test_a_healthy_platform(server, target):
     ],
 )
 def test_queries(server, query, shown):
+    if shown is None:
+        found = server.until(lambda: server("query", query).stdout.splitlines()[1:], "a series")
+        assert found[0].startswith("truth{")
+        return
     ended = server("query", query)
     assert ended.returncode == 0, ended.stderr
-    if shown is None:
-        assert ended.stdout.splitlines()[1].startswith("truth{")
-    else:
-        assert ended.stdout == shown
+    assert ended.stdout == shown
 
 
 def test_queries_in_other_ways(server):
@@ -221,10 +218,11 @@ def test_looking_again_and_again(server, platform, arguments):
     )  # fmt: skip
     lines = [json.loads(process.stdout.readline()) for _ in range(2 if arguments else 1)]
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=20)
+    rest, errors = process.communicate(timeout=60)
+    # On a busy machine it may have looked once more.
+    lines += map(json.loads, rest.splitlines())
     assert process.returncode == lines[-1]["exit_code"], errors
     assert "Traceback" not in errors
-    assert rest == ""
 
 
 def test_looking_without_a_server(cli, other_target):

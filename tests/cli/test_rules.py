@@ -154,7 +154,7 @@ def test_ctrl_c_ends_it_cleanly(folder):
         silent.settimeout(60)
         silent.accept()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "stopped" in errors

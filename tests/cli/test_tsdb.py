@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -21,6 +20,7 @@ from hypercare.model.labels import Labels
 from hypercare.model.samples import is_absent
 from hypercare.promql import Engine, Limits
 from hypercare.tsdb import Options, Tsdb
+from ports_kit import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,9 +136,7 @@ def test_a_round_trip_through_a_compressed_file(tmp_path, capsys):
 
 @contextlib.contextmanager
 def prometheus(folder: Path, data: Path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "prometheus.yml").write_text("{}")
     command = [
         PROMETHEUS, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={data}",
@@ -157,7 +155,7 @@ def prometheus(folder: Path, data: Path):
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def asked(url: str, **parameters: object) -> dict[Labels, list[tuple[float, str]]]:

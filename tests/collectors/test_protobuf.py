@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -31,6 +30,7 @@ from hypercare.collectors.scrape.http_source import accept_header
 from hypercare.collectors.scrape.job import Limits
 from hypercare.model.histograms import CUSTOM_SCHEMA, ResetHint
 from hypercare.model.matchers import Matcher, MatchOp
+from ports_kit import free_port
 
 COUNTER, GAUGE, SUMMARY, UNTYPED, HISTOGRAM, GAUGE_HISTOGRAM = range(6)
 NATIVE = ProtobufOptions(native=True)
@@ -362,33 +362,39 @@ def test_label_limits_hold_for_histograms(lab):
 PROMETHEUS = shutil.which("prometheus")
 
 
+def _until_ready(url):
+    """While it starts, more and more of its metrics come to be."""
+    end = time.monotonic() + 90
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=10).close()
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        else:
+            return
+
+
 @pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus is installed")
 def test_prometheus_itself_says_the_same_in_both_formats(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "p.yml").write_text("global: {}\n")
     command = [PROMETHEUS, f"--config.file={tmp_path}/p.yml", f"--storage.tsdb.path={tmp_path}/d",
                f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]  # fmt: skip
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         found = {}
+        _until_ready(f"http://127.0.0.1:{port}/-/ready")
         # The first request brings the series about requests into being.
         for protocol in ("PrometheusText0.0.4", "PrometheusProto", "PrometheusText0.0.4"):
             request = urllib.request.Request(
                 f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept_header([protocol])}
             )
-            until = time.monotonic() + 60
-            while time.monotonic() < until:
-                try:
-                    with urllib.request.urlopen(request, timeout=10) as answer:
-                        found[protocol] = (answer.headers["Content-Type"], answer.read())
-                    break
-                except OSError:
-                    time.sleep(0.2)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                found[protocol] = (answer.headers["Content-Type"], answer.read())
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(60)
     kind, body = found["PrometheusProto"]
     assert kind.startswith("application/vnd.google.protobuf")
     floats, natives, parsed = Target().read(body)

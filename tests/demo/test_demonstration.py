@@ -20,6 +20,7 @@ from hypercare.demo import faults, layout
 from hypercare.demo.demonstration import AlertWatch, IncidentWatch
 from hypercare.demo.run import run
 from hypercare.demo.services.webhook import summary
+from ports_kit import free_port
 
 
 def alert(state, **labels):
@@ -129,7 +130,7 @@ class Terminal:
 def test_a_fault_is_seen_at_the_terminal_from_breaking_to_healing(directory):
     if shutil.which("prometheus") is None:
         pytest.skip("Debian's prometheus is not installed")
-    port = layout.choose_ports(None)[layout.CONTROL]
+    port = free_port()
     prometheus = f"exec prometheus --config.file={directory}/prometheus.yml --storage.tsdb.path={directory}/p --web.listen-address=127.0.0.1:{port} --log.level=error"
     terminal = Terminal(directory, prometheus, port)
     try:
@@ -165,9 +166,7 @@ def test_a_fault_is_seen_at_the_terminal_from_breaking_to_healing(directory):
 @pytest.mark.e2e
 @pytest.mark.slow
 def test_a_hypercare_that_ends_takes_the_demo_with_it_and_its_words_are_shown(directory):
-    terminal = Terminal(
-        directory, "echo hypercare.yml:3:1: unknown key; exit 2", layout.choose_ports(None)[layout.CONTROL]
-    )
+    terminal = Terminal(directory, "echo hypercare.yml:3:1: unknown key; exit 2", free_port())
     assert terminal.end() == 1
     terminal.expect("hypercare", "hypercare.yml:3:1: unknown key", seconds=1)
     assert "Traceback" not in terminal.text

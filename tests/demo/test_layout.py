@@ -9,6 +9,7 @@ import pytest
 from hypercare.demo import faults, layout
 from hypercare.demo.platform import Supervisor
 from hypercare.demo.state import DemoError, DemoNotRunningError, DemoState, read_state, write_state
+from ports_kit import free_port
 
 
 def test_a_taken_port_is_replaced_and_the_others_stay():
@@ -90,7 +91,7 @@ def test_breaking_without_a_demo_says_how_to_start_one(tmp_path):
 
 def test_a_control_port_where_nobody_listens_is_no_demo(tmp_path):
     state = a_state(os.getpid())
-    free = layout.choose_ports(None)[layout.CONTROL]
+    free = free_port()
     write_state(
         tmp_path / "state.json",
         DemoState(**{**{f: getattr(state, f) for f in state.__slots__}, "ports": {"control": free}}),

@@ -58,7 +58,7 @@ MOVING = {
 }
 
 
-def wait_for(check, seconds=20.0, what=""):
+def wait_for(check, seconds=90.0, what=""):
     """Poll until ``check()`` is true; the value it gave."""
     deadline = time.monotonic() + seconds
     while True:
@@ -119,12 +119,23 @@ class Platform:
             request.add_header("X-Demo-Token", self.state.token)
         data = json.dumps(body).encode() if body is not None else None
         try:
-            with urllib.request.urlopen(request, data, timeout=10) as response:
+            with urllib.request.urlopen(request, data, timeout=60) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except urllib.error.URLError:
             return 0, ""
+
+    def answers(self, status: int, name: str, path: str, method="GET", body=None) -> str:
+        """The text of an answer of that status; on a busy machine one before may have taken longer than its time."""
+        seen: list[tuple[int, str]] = []
+
+        def asked():
+            seen[:] = [self.request(name, path, method, body)]
+            return seen[0][0] == status
+
+        wait_for(asked, what=f"{status} of {name} {path}")
+        return seen[0][1]
 
     def samples(self, name: str) -> dict[str, list[tuple[dict[str, str], float]]]:
         status, text = self.request(name, "/metrics")
@@ -143,7 +154,7 @@ class Platform:
     def stop(self, number=signal.SIGTERM) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(90)
         self.process.stdout.close()
 
 
@@ -200,7 +211,7 @@ def broken(platform, request):
 
 def test_every_process_answers_and_is_healthy(platform):
     for name in layout.MODULES:
-        assert platform.request(name, "/healthz") == (200, json.dumps({"status": "ok", "service": name}))
+        assert platform.answers(200, name, "/healthz") == json.dumps({"status": "ok", "service": name})
     assert len({platform.state.pids[name] for name in (*layout.MODULES, layout.POSTGRES)}) == 10
 
 
@@ -220,27 +231,30 @@ def test_values_move_with_the_traffic(platform, name, metric):
 
 
 def test_the_platform_does_what_it_says(platform):
-    status, text = platform.request(layout.API, "/v1/search?q=vector%20index")
-    assert status == 200
-    hits = json.loads(text)["hits"]
+    hits = json.loads(platform.answers(200, layout.API, "/v1/search?q=vector%20index"))["hits"]
     assert len(hits) == 10
     assert hits[0]["title"].startswith("Vector index")
-    status, text = platform.request(layout.API, f"/v1/documents/{hits[0]['id']}")
-    assert (status, json.loads(text)["title"]) == (200, hits[0]["title"])
-    status, text = platform.request(layout.API, "/v1/chat", "POST", {"tenant": "t", "message": "what is in the queue"})
-    answer = json.loads(text)
-    assert (status, answer["provider"], answer["grounded"]) == (200, layout.ATLAS, True)
+    text = platform.answers(200, layout.API, f"/v1/documents/{hits[0]['id']}")
+    assert json.loads(text)["title"] == hits[0]["title"]
+
+    def chat():
+        asked = {"tenant": "t", "message": "what is in the queue"}
+        answer = json.loads(platform.answers(200, layout.API, "/v1/chat", "POST", asked))
+        # The other provider answers where the first one has taken too long.
+        return answer if answer["provider"] == layout.ATLAS else None
+
+    answer = wait_for(chat, what="an answer of the preferred provider")
+    assert answer["grounded"] is True
     assert len(answer["answer"].split()) >= 10
-    status, text = platform.request(layout.API, "/v1/workflows", "POST", {"kind": "ticket-triage", "input": "urgent"})
-    assert status == 202
-    number = json.loads(text)["id"]
+    triage = {"kind": "ticket-triage", "input": "urgent"}
+    number = json.loads(platform.answers(202, layout.API, "/v1/workflows", "POST", triage))["id"]
 
     def ended():
-        found = json.loads(platform.request(layout.API, f"/v1/workflows/{number}")[1])
+        found = json.loads(platform.answers(200, layout.API, f"/v1/workflows/{number}"))
         return found if found["status"] == "success" else None
 
     assert wait_for(ended, what="the workflow's end")["result"]
-    assert platform.request(layout.API, "/v1/documents/999999")[0] == 404
+    platform.answers(404, layout.API, "/v1/documents/999999")
     assert platform.request(layout.API, "/v1/search")[0] == 400
 
 
@@ -262,7 +276,7 @@ def test_llm_latency_makes_requests_slow_and_fall_back(platform, broken):
 
     before = slow(), platform.value(layout.LLM, "llm_fallbacks_total")
     broken("llm-latency")
-    wait_for(lambda: slow() > before[0] + 2, 30)
+    wait_for(lambda: slow() > before[0] + 2)
     wait_for(
         lambda: platform.value(layout.LLM, "llm_fallbacks_total", reason="timeout", to=layout.BEACON) > before[1], 30
     )
@@ -278,22 +292,22 @@ def test_vector_down_stops_the_process(platform, broken):
     assert not is_alive(old)
     assert platform.request(layout.VECTOR, "/healthz")[0] == 0
     assert platform.request(layout.API, "/v1/search?q=queue")[0] == 502
-    status, text = platform.request(layout.API, "/v1/chat", "POST", {"message": "hello"})
-    assert (status, json.loads(text)["grounded"]) == (200, False)
+    text = platform.answers(200, layout.API, "/v1/chat", "POST", {"message": "hello"})
+    assert json.loads(text)["grounded"] is False
     assert platform.value(layout.API, "dependency_errors_total", dependency=layout.VECTOR) > 0
     # It stays down: the supervisor does not restart what a fault stopped.
     time.sleep(1.5)
     assert platform.request(layout.VECTOR, "/healthz")[0] == 0
     assert faults.status(platform.directory.root)["processes"][layout.VECTOR]["stopped_by"] == "vector-down"
     faults.heal(platform.directory.root)
-    assert platform.request(layout.API, "/v1/search?q=queue")[0] == 200
+    platform.answers(200, layout.API, "/v1/search?q=queue")
     assert platform.state.pids[layout.VECTOR] not in {0, old.pid}
 
 
 def test_db_down_stops_postgresql(platform, broken):
     old = psutil.Process(platform.state.pids[layout.POSTGRES])
     backends = old.children()
-    assert platform.value(layout.EXPORTER, "pg_up") == 1
+    wait_for(lambda: platform.value(layout.EXPORTER, "pg_up") == 1)
     broken("db-down")
     assert not [process for process in (old, *backends) if is_alive(process)]
     assert platform.value(layout.EXPORTER, "pg_up") == 0
@@ -303,9 +317,9 @@ def test_db_down_stops_postgresql(platform, broken):
     assert platform.request(layout.API, "/v1/documents/1")[0] == 503
     assert platform.request(layout.API, "/v1/search?q=queue")[0] == 200
     faults.heal(platform.directory.root)
-    assert platform.value(layout.EXPORTER, "pg_up") == 1
+    wait_for(lambda: platform.value(layout.EXPORTER, "pg_up") == 1)
     wait_for(lambda: platform.request(layout.API, "/v1/documents/1")[0] == 200)
-    assert platform.request(layout.WORKER, "/healthz")[0] == 200
+    platform.answers(200, layout.WORKER, "/healthz")
     done = platform.value(layout.WORKER, "workflow_executions_total", status="success")
     wait_for(lambda: platform.value(layout.WORKER, "workflow_executions_total", status="success") > done)
 
@@ -316,7 +330,7 @@ def test_memory_leak_takes_real_memory_and_gives_it_back(platform, broken):
 
     rest = memory()
     broken("memory-leak")
-    wait_for(lambda: memory() > rest + (80 << 20), 30)
+    wait_for(lambda: memory() > rest + (80 << 20))
     faults.heal(platform.directory.root)
     wait_for(lambda: memory() < rest + (40 << 20))
 
@@ -366,14 +380,14 @@ def test_webhooks_are_kept_over_a_restart(platform):
 
 def test_a_second_platform_in_the_same_directory_is_refused(platform):
     command = [sys.executable, "-m", "hypercare.demo", "--directory", str(platform.directory.root), "--free-ports"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 1
     assert "running in" in done.stderr
     assert platform.request(layout.API, "/healthz")[0] == 200
 
 
 def assert_all_gone(family):
-    wait_for(lambda: not [process for process in family if is_alive(process)], 10, "the end of all processes")
+    wait_for(lambda: not [process for process in family if is_alive(process)], what="the end of all processes")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -389,7 +403,7 @@ def test_nothing_is_left_however_the_supervisor_ends(make_platform, number):
         faults.heal(platform.directory.root)
     # The next start finds the data of this one, even when nobody shut the database down in order.
     again = make_platform(platform.directory.root)
-    assert again.request(layout.API, "/v1/documents/3000")[0] == 200
+    again.answers(200, layout.API, "/v1/documents/3000")
     again.stop()
 
 
@@ -398,7 +412,7 @@ def test_a_stop_in_the_middle_of_the_start_leaves_nothing(open_directory):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     family = wait_for(lambda: (found := psutil.Process(process.pid).children(recursive=True))[3:] and found)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(90) == 0
     assert_all_gone(family)
     process.stdout.close()
 
@@ -428,7 +442,7 @@ def test_it_runs_without_root_too(make_platform, open_directory):
         open_directory, python=python, user="nobody", group=nobody.pw_gid, extra_groups=[], cwd="/", env=environment
     )
     assert {process.uids().real for process in platform.family()} == {nobody.pw_uid}
-    assert platform.value(layout.EXPORTER, "pg_up") == 1
+    wait_for(lambda: platform.value(layout.EXPORTER, "pg_up") == 1)
     platform.stop()
 
 
@@ -439,7 +453,7 @@ def test_root_may_have_a_private_run_directory(make_platform, open_directory):
     platform = make_platform(private)
     data = Path(psutil.Process(platform.state.pids[layout.POSTGRES]).cmdline()[2])
     assert not data.is_relative_to(private)
-    assert platform.request(layout.API, "/v1/documents/1")[0] == 200
+    platform.answers(200, layout.API, "/v1/documents/1")
     platform.stop()
     shutil.rmtree(data.parent)
 
@@ -449,7 +463,6 @@ def test_a_process_that_cannot_start_is_named(open_directory, monkeypatch):
 
     from hypercare.demo import platform as module
 
-    monkeypatch.setattr(module, "START_TIMEOUT", 10.0)  # the others have to be there in time on a busy machine
     before = psutil.Process().children(recursive=True)
     supervisor = module.Supervisor(open_directory, base_port=None)
     monkeypatch.setattr(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hypercare.model.time import format_rfc3339
-from postgres_kit import free_port
+from ports_kit import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

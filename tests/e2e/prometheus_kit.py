@@ -57,7 +57,7 @@ class Asking:
 
     def __init__(self, url):
         self.url = url
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=180)
 
     def ask(self, method, path, body=None, headers=None):
         """Status, headers and body."""
@@ -90,7 +90,7 @@ class _Peer(Asking):
         super().__init__(f"http://127.0.0.1:{port}")
         with (folder / "peer.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 90
         while not self._ready():
             assert self._process.poll() is None, (folder / "peer.log").read_text()
             assert time.monotonic() < end, f"{command[0]} does not start"
@@ -104,7 +104,7 @@ class _Peer(Asking):
 
     def stop(self):
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 class Hypercare(_Peer):

@@ -19,7 +19,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from hypercare.kernel.line import EVERYWHERE
-from postgres_kit import free_port
+from ports_kit import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,13 +200,13 @@ class Storm:
     def round(self, number: int) -> None:
         """Alerts, and a kill of the leader at some moment; who was killed comes back at once."""
         sender = threading.Thread(target=self.send, args=(number,))
-        (victim,) = self.until(self.leader, 60, "somebody leads")
+        (victim,) = self.until(self.leader, 90, "somebody leads")
         sender.start()
         time.sleep(self.chance.uniform(0, 0.6))
         self.kill(victim)
         self.start(victim)
         if len(self.ports) == 1:
-            self.until(lambda: self.get(0, "/-/ready"), 60, "it is back")
+            self.until(lambda: self.get(0, "/-/ready"), 90, "it is back")
         sender.join()
         # The page of the second step of earlier rounds, and what waits for another try, come in between.
         time.sleep(self.chance.uniform(0, 0.5))

@@ -24,7 +24,7 @@ from hypercare.collectors.discovery.docker_sd import DockerDiscovery, DockerSett
 from hypercare.collectors.discovery.kubernetes import Access, KubernetesDiscovery, KubernetesSettings
 from hypercare.collectors.discovery.kubernetes.fake import FakeCluster
 from hypercare.collectors.scrape.job import HttpSettings
-from postgres_kit import free_port
+from ports_kit import free_port
 
 _spec = importlib.util.spec_from_file_location(
     "cluster_kit", Path(__file__).parents[1] / "collectors" / "cluster_kit.py"
@@ -52,7 +52,7 @@ def io():
 def discovered(url, kind):
     """Label sets by job, as a server like Prometheus tells them; scraped and dropped."""
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/targets", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/api/v1/targets", timeout=30) as answer:
             data = json.load(answer)["data"]
     except (urllib.error.URLError, ConnectionError):
         return {}
@@ -112,7 +112,7 @@ def test_all_roles_beside_vmagent(io, tmp_path):
                     theirs = discovered(f"http://127.0.0.1:{port}", "kubernetes")
                     return all(mine[role].targets() == theirs.get(role, set()) for role in ROLES) and theirs
 
-                assert len(wait_for(same, 60, "the same targets of all roles")) == len(ROLES)
+                assert len(wait_for(same, 90, "the same targets of all roles")) == len(ROLES)
                 with server.lock:
                     cluster.put("pods", kit.pod("gw-2", ip="10.1.0.8"))
                     cluster.delete("services", "gw", "shop")
@@ -123,7 +123,7 @@ def test_all_roles_beside_vmagent(io, tmp_path):
                     known = [mine[role].targets() <= theirs.get(role, set()) for role in ROLES]
                     return all(known) and len(mine["pod"].targets()) == 6 and not mine["service"].targets()
 
-                wait_for(changed, 60, "the same after changes")
+                wait_for(changed, 90, "the same after changes")
             finally:
                 agent.terminate()
 
@@ -132,15 +132,15 @@ def test_watches_survive_cuts_and_compaction(io):
     cluster = kit.fill(FakeCluster())
     with FakeClusterServer(cluster) as server:
         mine = Cluster(io, server.url, "service")
-        wait_for(mine.targets, 30, "the first list")
+        wait_for(mine.targets, 90, "the first list")
         for number in range(3):
             server.hang_up()
             with server.lock:
                 cluster.put("services", {**kit.SERVICE, "metadata": {"name": f"s{number}", "namespace": "shop"}})
                 if number == 1:
                     cluster.forget()
-            wait_for(lambda: len(mine.targets()) == number + 2, 30, "the targets after a cut")  # noqa: B023
-        wait_for(lambda: not mine.look().error, 30, "no error once the watch is open again")
+            wait_for(lambda: len(mine.targets()) == number + 2, 90, "the targets after a cut")  # noqa: B023
+        wait_for(lambda: not mine.look().error, 90, "no error once the watch is open again")
         mine.discovery.close()
 
 
@@ -183,12 +183,12 @@ def podman(tmp_path):
     start("quiet", "--network", "none")
     service = subprocess.Popen([*base, "system", "service", "--time=0", f"unix://{socket}"], stderr=subprocess.DEVNULL)
     try:
-        wait_for(socket.exists, 30, "podman's socket")
+        wait_for(socket.exists, 90, "podman's socket")
         yield f"unix://{socket}", start, run
     finally:
         subprocess.run([*base, "rm", "-f", "-a", "-t", "0"], capture_output=True, timeout=120, check=False)
         service.terminate()
-        service.wait(30)
+        service.wait(60)
         shutil.rmtree(short, ignore_errors=True)
 
 
@@ -220,15 +220,15 @@ def test_containers_of_podman_beside_prometheus(io, podman, tmp_path):
                 mine = {cut(each, "docker") for each in found.targets}
                 return mine == discovered(f"http://127.0.0.1:{port}", "docker").get("d", set()) and mine
 
-            assert len(wait_for(same, 60, "the same targets")) == 1
+            assert len(wait_for(same, 90, "the same targets")) == 1
             assert [(w.name, w.containers[0].image) for w in docker.workloads()][::-1] in (
                 [("gw", "registry.local/gw:1.0.0"), ("quiet", "registry.local/gw:1.0.0")],
                 [("quiet", "registry.local/gw:1.0.0"), ("gw", "registry.local/gw:1.0.0")],
             )
             start("gw-next", "--label", "com.docker.compose.service=gw", version="1.1.0")
-            assert len(wait_for(lambda: len(same() or ()) == 2 and same(), 60, "both beside each other")) == 2
+            assert len(wait_for(lambda: len(same() or ()) == 2 and same(), 90, "both beside each other")) == 2
             run("rm", "-f", "-t", "0", "gw")
-            assert len(wait_for(lambda: len(same() or ()) == 1 and same(), 60, "the new one alone")) == 1
+            assert len(wait_for(lambda: len(same() or ()) == 1 and same(), 90, "the new one alone")) == 1
             assert "registry.local/gw:1.1.0" in {w.containers[0].image for w in docker.workloads()}
         finally:
             server.terminate()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 
 import pytest
 
@@ -48,15 +47,24 @@ def test_a_fault_becomes_a_page_an_acknowledgement_and_a_closed_incident(serve, 
 
 
 def test_kill_9_in_a_firing_alert_loses_nothing_and_repeats_nothing(serve, outside, wait):
-    server = serve(second="12s").start()
+    server = serve(second="15s").start()
     wait(lambda: server.query("up_truth"), what="first scrape")
     outside.metrics = "up_truth 0\n"
     wait(lambda: outside.to("/page/ana") and outside.to("/hook"), what="page")
     before = server.get("/api/v1/alerts")["data"]["alerts"][0]
     opened = incident(server)["opened_at"]
-    wait(lambda: server.query('count_over_time(up{job="shop"}[1h])'), what="samples")
-    time.sleep(1.5)
-    samples = int(server.query('count_over_time(up{job="shop"}[1h])')[0]["value"][1])
+
+    def samples():
+        found = server.query('count_over_time(up{job="shop"}[1h])')
+        return int(found[0]["value"][1]) if found else 0
+
+    # A second of samples may be lost, and no mark of a delivery: both have had their time before the kill.
+    kept = wait(samples, what="samples")
+    wait(lambda: samples() >= kept + 2, what="the samples of a second")
+    wait(
+        lambda: {d["state"] for d in server.get("/api/hypercare/v1/deliveries")} == {"sent"},
+        what="marks of the deliveries",
+    )
     server.kill()
     assert outside.to("/page/ben") == []
 
@@ -64,7 +72,7 @@ def test_kill_9_in_a_firing_alert_loses_nothing_and_repeats_nothing(serve, outsi
     wait(lambda: server.get("/api/v1/alerts")["data"]["alerts"], what="restored alert")
     after = server.get("/api/v1/alerts")["data"]["alerts"][0]
     assert (after["activeAt"], after["state"]) == (before["activeAt"], "firing")
-    assert int(server.query('count_over_time(up{job="shop"}[1h])')[0]["value"][1]) >= samples - 1
+    assert samples() >= kept
     wait(lambda: outside.to("/page/ben"), what="second step of the escalation")
     assert incident(server)["opened_at"] == opened
     assert len(outside.to("/page/ana")) == 1, "a page was repeated"
@@ -120,7 +128,7 @@ def test_reload_takes_a_good_configuration_and_refuses_a_bad_one(serve, wait):
     rules.write_text(good.replace("alert: Broken", "alert: Torn"))
     server.process.send_signal(signal.SIGHUP)
     wait(lambda: "Torn" in json.dumps(server.get("/api/v1/rules")), what="reload by SIGHUP")
-    assert server.query("up")[0]["value"][1] == "1"
+    wait(lambda: server.query("up == 1"), what="a scrape after the reload")
 
 
 def test_beyond_loopback_it_demands_a_log_in(serve):
@@ -143,4 +151,4 @@ def test_with_a_token_nobody_comes_in_without_it(serve):
 def test_sigterm_ends_cleanly(serve):
     server = serve().start()
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(15) == 0
+    assert server.process.wait(60) == 0

@@ -11,7 +11,7 @@ import cramjam
 import pytest
 from prometheus_kit import Hypercare, Prometheus, field, varint
 
-from postgres_kit import free_port
+from ports_kit import free_port
 
 pytestmark = pytest.mark.peer
 HEAD = {

@@ -10,10 +10,11 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from prometheus_kit import Asking, Hypercare, Prometheus, fill, series_of
+from waiting_kit import comes_to_hold
 
 from hypercare.model.labels import Labels
 from hypercare.model.samples import ABSENT, STALE
-from postgres_kit import free_port
+from ports_kit import free_port
 
 pytestmark = pytest.mark.peer
 STEP = 15_000
@@ -241,17 +242,8 @@ def test_rules_alerts_and_targets_have_one_shape(serve, outside, wait, port, tmp
                 what="an alert",
             )
             wait(lambda side=side: "lastError" in json.dumps(side.get("rules")[1]), what="a rule that fails")
-        for path in ("rules", "rules?type=alert", "rules?type=record", "alerts", "targets?state=active", "targets?state=dropped", "targets/metadata?metric=up_truth",
-                     "targets/metadata?match_target={job='shop'}", "metadata?metric=shop_seconds"):  # fmt: skip
-            mine, yours = (
-                side.get(path.partition("?")[0], **dict([path.partition("?")[2].split("=", 1)] if "?" in path else []))[
-                    1
-                ]["data"]
-                for side in (ours, theirs)
-            )
-            assert missing(shape(mine), shape(yours)) == [], path
-        assert ours.get("metadata", metric="shop_seconds") == theirs.get("metadata", metric="shop_seconds")
-        _same_rules(ours, theirs)
+        comes_to_hold(lambda: _one_shape(ours, theirs))
+        comes_to_hold(lambda: _same_rules(ours, theirs))
         # What we tell by federation is there as it is here, to the millisecond; which of our samples a scrape of
         # theirs happens to meet is up to the two clocks, and one in between may never be told.
         wait(
@@ -279,6 +271,20 @@ def test_rules_alerts_and_targets_have_one_shape(serve, outside, wait, port, tmp
         wait(told, what="one of our samples at its own time")
     finally:
         theirs.stop()
+
+
+def _one_shape(ours, theirs):
+    """All that theirs tell, ours tell, too."""
+    for path in ("rules", "rules?type=alert", "rules?type=record", "alerts", "targets?state=active", "targets?state=dropped", "targets/metadata?metric=up_truth",
+                 "targets/metadata?match_target={job='shop'}", "metadata?metric=shop_seconds"):  # fmt: skip
+        mine, yours = (
+            side.get(path.partition("?")[0], **dict([path.partition("?")[2].split("=", 1)] if "?" in path else []))[1][
+                "data"
+            ]
+            for side in (ours, theirs)
+        )
+        assert missing(shape(mine), shape(yours)) == [], path
+    assert ours.get("metadata", metric="shop_seconds") == theirs.get("metadata", metric="shop_seconds")
 
 
 def _same_rules(ours, theirs):

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from hypercare.rehearse.history import SourceError, StoreHistory, bring
 from hypercare.rehearse.needs import needs_of
 from hypercare.rehearse.remote import RemoteHistory, read_matrix
 from hypercare.rules.spec import Surroundings, from_files
+from ports_kit import free_port
 
 # Prometheus 2 answers as wanted only for times that are not too near to the epoch.
 START = 1_767_600_000_000
@@ -163,12 +163,6 @@ def test_numbers_of_all_kinds_and_labels_of_any_text():
 # -- real servers ----------------------------------------------------------------------------------------------
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def exposition(source, *, millis):
     lines = []
     for matrix in source.select((), 0, 1 << 60):
@@ -180,7 +174,8 @@ def exposition(source, *, millis):
 
 
 def ready(url, process):
-    for _ in range(300):
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
         with contextlib.suppress(urllib.error.URLError, OSError):
             return urllib.request.urlopen(url, timeout=5).read()
         assert process.poll() is None
@@ -206,7 +201,7 @@ def prometheus(tmp_path):
     ready(f"http://127.0.0.1:{port}/-/ready", process)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.fixture
@@ -225,7 +220,7 @@ def victoria(tmp_path):
     urllib.request.urlopen(f"{url}/internal/force_flush", timeout=60).read()
     yield url
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.mark.peer

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from backtest_kit import happened, play
-from test_remote import RULES, START, exposition, free_port, prometheus, ready, samples  # noqa: F401 - a fixture
+from test_remote import RULES, START, exposition, prometheus, ready, samples  # noqa: F401 - a fixture
 
 from hypercare.model.errors import InputError
 from hypercare.model.histograms import Histogram, HistogramSeries
@@ -24,6 +24,7 @@ from hypercare.rehearse.stories.stage import Stage
 from hypercare.sim.ports import VirtualFiles
 from hypercare.tsdb import Options, Tsdb
 from hypercare.tsdbtools import import_file
+from ports_kit import free_port
 
 CONFIG = """
 platform: recorded
@@ -148,7 +149,7 @@ def hypercare(home):
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def run_command(home, *options):

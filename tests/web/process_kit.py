@@ -11,11 +11,7 @@ import sys
 import time
 import urllib.request
 
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from ports_kit import free_port
 
 
 class Server:
@@ -54,7 +50,7 @@ class Server:
         finally:
             connection.close()
 
-    def raw(self, sent, wait=20):
+    def raw(self, sent, wait=60):
         """Whatever comes back for these bytes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as link:
             link.sendall(sent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from oidc_provider import CLIENT, SECRET, Provider
+
+from ports_kit import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -55,9 +56,7 @@ def provider():
 @pytest.fixture(scope="module")
 def port(tmp_path_factory, provider):
     folder = tmp_path_factory.mktemp("oidc")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found = probe.getsockname()[1]
+    found = free_port()
     (folder / "hypercare.yml").write_text(f"""
 platform: shop
 collect: {{host: {{enabled: false}}}}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-READY_TIMEOUT = 30.0
+READY_TIMEOUT = 120.0
 _POLL = 0.5
 _TAGS = {"platform": "cyan", "incident": "bold yellow", "hypercare": "magenta", "alert": "red", "webhook": "blue"}
 _SHOWN_ELSEWHERE = {"alert_joined", "alert_resolved", "page_sent", "page_delivered"}

@@ -13,7 +13,7 @@ from hypercare.demo.state import DemoError, DemoNotRunningError, DemoState, read
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TIMEOUT = 60.0
+_TIMEOUT = 150.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

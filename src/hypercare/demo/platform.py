@@ -30,7 +30,10 @@ from hypercare.demo.state import DemoError, DemoState, write_state
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = 120.0
+"""Seconds in which a process must become healthy: a slow machine takes a while to start all of them at once."""
+START_TRIES = 3
+"""Ends by itself after which a start is given up at once."""
 STOP_TIMEOUT = 6.0
 RESTART_PAUSE = 1.0
 _MODELS = {layout.ATLAS: ("atlas-large", 55.0), layout.BEACON: ("beacon-small", 80.0)}
@@ -55,6 +58,7 @@ class Managed:
         death_signal: the kernel's signal should the supervisor die.
         stopped_by: the fault that keeps it down, or empty.
         watcher: restarts it when it ends unasked.
+        ends: how often it has ended unasked since it was last started on purpose.
 
     """
 
@@ -68,6 +72,7 @@ class Managed:
     process: asyncio.subprocess.Process | None = None
     stopped_by: str = ""
     watcher: asyncio.Task[None] | None = None
+    ends: int = 0
 
     @property
     def pid(self) -> int:
@@ -288,6 +293,7 @@ class Supervisor:
     async def _keep(self, name: str) -> None:
         """Start a process and restart it whenever it ends unasked."""
         managed = self.processes[name]
+        managed.ends = 0
         await self._spawn(managed)
         managed.watcher = asyncio.create_task(self._watch(managed))
 
@@ -296,6 +302,7 @@ class Supervisor:
             code = await managed.process.wait()
             if self._stopping or managed.stopped_by:
                 return
+            managed.ends += 1
             self._say(managed.name, f"ended by itself (exit code {code}), starting it again", bad=True)
             await asyncio.sleep(RESTART_PAUSE)
             if self._stopping or managed.stopped_by:
@@ -325,7 +332,8 @@ class Supervisor:
 
     async def _wait_for_database(self, database: pg.Database) -> None:
         why = f"PostgreSQL does not start; see {self.directory.logs / 'postgres.log'}"
-        await _until(lambda: pg.is_ready(database), START_TIMEOUT, why)
+        managed = self.processes[layout.POSTGRES]
+        await _until(lambda: pg.is_ready(database), START_TIMEOUT, why, lambda: managed.ends >= START_TRIES)
 
     async def _wait_healthy(self, name: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT
@@ -336,7 +344,7 @@ class Supervisor:
                     async with session.get(address) as response:
                         if response.status == 200:
                             return
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or self.processes[name].ends >= START_TRIES:
                     msg = f"{name} does not become healthy; see {self.directory.logs / name}.log"
                     raise DemoError(msg)
                 await asyncio.sleep(0.1)
@@ -401,15 +409,17 @@ class Supervisor:
             write_state(self.directory.state, self.state())
 
 
-async def _until(check: Callable[[], bool], seconds: float, otherwise: str) -> None:
+async def _until(
+    check: Callable[[], bool], seconds: float, otherwise: str, hopeless: Callable[[], bool] = lambda: False
+) -> None:
     """Wait until the check holds; it runs in a thread, and waiting can be cancelled between two of its runs.
 
     Raises:
-        DemoError: it does not hold within that time.
+        DemoError: it does not hold within that time, or there is no hope that it ever will.
     """
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(check):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or hopeless():
             raise DemoError(otherwise)
         await asyncio.sleep(0.1)
 
