@@ -63,6 +63,30 @@
     const words = rest > 0 ? left(rest) : "now";
     if (e.textContent !== words) e.textContent = words;
   });
+  // A fragment that is drawn anew keeps the place of the keyboard, and what somebody has opened.
+  const inside = "[hx-get] :is(a, button, summary)";
+  const said = (e) => [e.tagName, e.id, e.name, e.value, e.getAttribute("href"), e.form && e.form.getAttribute("action"), e.textContent.trim()].join("\n");
+  const place = (e) => {
+    const words = said(e), alike = [...document.querySelectorAll(inside)].filter((other) => said(other) === words);
+    return [words, alike.indexOf(e)];
+  };
+  const found = ([words, number]) => [...document.querySelectorAll(inside)].filter((e) => said(e) === words)[number];
+  let focused = null, opened = [];
+  document.addEventListener("htmx:before:swap", () => {
+    const e = document.activeElement;
+    focused = e && e.matches(inside) ? place(e) : null;
+    opened = [...document.querySelectorAll("[hx-get] details[open] > summary")].map(place);
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    for (const each of opened) {
+      const summary = found(each);
+      if (summary) summary.parentElement.open = true;
+    }
+    const again = focused && document.activeElement === document.body ? found(focused) : null;
+    if (again) again.focus({preventScroll: true});
+    focused = null;
+    opened = [];
+  });
   // The menu closes as menus do: by Escape, and by a press elsewhere.
   const menu = document.querySelector("details.menu");
   if (menu) {
