@@ -65,8 +65,9 @@ def pytest_xdist_make_scheduler(config, log):
     return Together(config, log)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol():
+    # First of all: what a test waits for its turn is none of the time it may take.
     with TURNS.beside() if TURNS else contextlib.nullcontext():
         return (yield)
 

@@ -48,7 +48,7 @@ class Server:
             self.process = subprocess.Popen(
                 self.database.command(), cwd=self.database.home, stdout=log, stderr=log, start_new_session=True, **user
             )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not is_ready(self.database):
             assert time.monotonic() < end, (self.root / "log").read_text()
             assert self.process.poll() is None, (self.root / "log").read_text()

@@ -49,7 +49,7 @@ def house(place):
             [sys.executable, "-m", "hypercare", "serve", "--listen", listen], cwd=place, stdout=log, stderr=log
         )
     url = f"http://127.0.0.1:{port}"
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while True:
         try:
             urllib.request.urlopen(f"{url}/-/ready", timeout=2)

@@ -46,7 +46,7 @@ def test_a_fake_shows_what_arrives():
         [sys.executable, "-m", "hypercare", "channels", "fake", "webhook", "--listen", f"127.0.0.1:{port}"],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     answer = None
     while answer is None and time.monotonic() < end:
         with contextlib.suppress(OSError):

@@ -47,7 +47,7 @@ def run(folder, *arguments, stdin="", **env):
     known = {k: v for k, v in os.environ.items() if not k.startswith("HYPERCARE_")}
     return subprocess.run(
         [sys.executable, "-m", "hypercare", "rules", *arguments], cwd=folder, input=stdin, capture_output=True, text=True,
-        timeout=120, check=False, env={**known, **env},
+        timeout=240, check=False, env={**known, **env},
     )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def prometheus(folder: Path, data: Path):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while True:
             with contextlib.suppress(OSError):
                 if urllib.request.urlopen(f"{url}/-/ready", timeout=2).status == 200:

@@ -90,7 +90,7 @@ class Side:
                        "--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}"]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while True:
             try:
                 self.ask("GET", "/-/ready")

@@ -82,7 +82,7 @@ class Server:
                  "--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}", *self.arguments],
                 stdout=log, stderr=subprocess.STDOUT, cwd=self.folder,
             )  # fmt: skip
-        wait_for(lambda: self.process.poll() is not None or self.ready(), 90, f"ready\n{self.output.read_text()}")
+        wait_for(lambda: self.process.poll() is not None or self.ready(), 150, f"ready\n{self.output.read_text()}")
         assert self.process.poll() is None, self.output.read_text()
         return self
 

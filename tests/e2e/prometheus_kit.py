@@ -90,7 +90,7 @@ class _Peer(Asking):
         super().__init__(f"http://127.0.0.1:{port}")
         with (folder / "peer.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
-        end = time.monotonic() + 90
+        end = time.monotonic() + 150
         while not self._ready():
             assert self._process.poll() is None, (folder / "peer.log").read_text()
             assert time.monotonic() < end, f"{command[0]} does not start"

@@ -14,6 +14,8 @@ from beside_scenarios import INTERVALS, RELOAD_AT, RELOADED, RESTARTED, STEADY, 
 pytestmark = [
     pytest.mark.peer,
     pytest.mark.slow,
+    # The first waits until the other workers have ended their tests, and may play twice.
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(
         shutil.which("prometheus-alertmanager") is None,
         reason="prometheus-alertmanager is not installed (apt install it)",

@@ -86,7 +86,7 @@ class Watched:
                 stdout=log, stderr=log, cwd=self.folder, env={**os.environ, "KILL_IN_CALL": str(in_call)},
             )  # fmt: skip
 
-    def ready(self, seconds: float = 90) -> bool:
+    def ready(self, seconds: float = 150) -> bool:
         """Wait until it is; false where it died."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
@@ -171,7 +171,7 @@ def one_kill(server: Watched, judge: Judge, chance: random.Random, before: dict[
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240 + 30 * KILLS)
+@pytest.mark.timeout(600 + 30 * KILLS)
 def test_kill_9_of_a_whole_server_loses_a_second_at_most_and_no_value_is_wrong(stage):
     server, judge = stage
     chance = random.Random(SEED)
@@ -179,7 +179,7 @@ def test_kill_9_of_a_whole_server_loses_a_second_at_most_and_no_value_is_wrong(s
     assert server.ready(), server.text()
     for sender in judge.senders.values():
         sender.start()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while judge.alerts().get("Fires", ("",))[0] != "firing" or "Waits" not in judge.alerts():
         assert time.monotonic() < end, judge.alerts()
         time.sleep(0.2)

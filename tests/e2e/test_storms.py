@@ -15,7 +15,7 @@ from storm_kit import Storm
 from postgres_kit import Server
 
 ROUNDS = int(os.environ.get("STORMS", "0"))
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300 + 30 * ROUNDS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600 + 30 * ROUNDS)]
 
 
 @pytest.fixture

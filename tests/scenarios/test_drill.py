@@ -15,7 +15,7 @@ from hypercare.sim.ports import VirtualFiles
 EXAMPLE = Path(facts.__file__).with_name("example") / "drill.yml"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_example_misses_what_only_the_third_level_answered():
     stage = Stage(read(EXAMPLE, VirtualFiles(), {}))
     stage.run()

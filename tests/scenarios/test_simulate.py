@@ -52,7 +52,7 @@ def short(tmp_path):
     return path
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["four_weeks", "watch"])
 def test_stories_end_as_expected(name):
     stage, judged, summary = play(FILES / f"{name}.yml")

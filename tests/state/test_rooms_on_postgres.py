@@ -32,7 +32,7 @@ STORIES = (
 )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_stories_of_all_rooms():
     command = [sys.executable, "-m", "pytest", "--state", "postgresql", "-q", "-p", "no:cacheprovider", *STORIES]
     run = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)

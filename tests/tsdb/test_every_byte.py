@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EVERY = bool(os.environ.get("CORRUPT"))
 STEP = 1 if EVERY else 499
-pytestmark = pytest.mark.timeout(4 * 3600 if EVERY else 300)
+pytestmark = pytest.mark.timeout(4 * 3600 if EVERY else 600)
 OPTIONS = Options(
     block_span=1000, seal_rows=40, keep_rows=20, out_of_order_window=100_000, merge_span=3000, fsync=False,
     wal_segment_bytes=1 << 14,

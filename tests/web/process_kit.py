@@ -26,7 +26,7 @@ class Server:
                 cwd=folder, stdout=log, stderr=log, env={**known, **env},
             )  # fmt: skip
         self.url = f"http://127.0.0.1:{self.port}"
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not self.ready():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end

@@ -61,7 +61,7 @@ def server(tmp_path_factory, mail):
 
 
 def until(condition, what):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.05)

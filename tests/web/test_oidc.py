@@ -76,7 +76,7 @@ web:
             stdout=log,
             stderr=log,
         )
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while True:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{found}/-/ready", timeout=2)
