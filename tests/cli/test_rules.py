@@ -19,7 +19,7 @@ groups:
   - name: g
     interval: 1s
     rules:
-      - {record: "job:truth:min", expr: min by (job) (truth)}
+      - {record: "job:truth:min", expr: "min by (job) (last_over_time(truth[5m]))"}
       - {alert: Lies, expr: "job:truth:min < 2", labels: {severity: critical}, annotations: {summary: "\\e[31m{{ $value }}"}}
       - {alert: Never, expr: truth > 7, for: 1m, labels: {severity: critical}}
       - {alert: Missing, expr: nosuch > 7, for: 1m, labels: {severity: critical}}

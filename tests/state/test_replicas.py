@@ -195,11 +195,11 @@ def test_a_clock_that_is_set_back_goes_on_from_where_it_was(monkeypatch):
     clock = SystemClock()
     before = clock.now()
     offset[0] = -3_600_000_000_000
-    assert 0 <= clock.now() - before < 5_000
+    assert 0 <= clock.now() - before < 60_000
     again = SystemClock()
     assert again.now() < before - 3_000_000
     again.go_on_from(before)
-    assert 0 <= again.now() - before < 5_000
+    assert 0 <= again.now() - before < 60_000
     # A clock that was wrong by years is not gone on from.
     third = SystemClock()
     third.go_on_from(before + 400 * 86_400_000)

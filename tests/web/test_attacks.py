@@ -8,7 +8,6 @@ import gzip
 import json
 import re
 import socket
-import statistics
 import threading
 import time
 from html.parser import HTMLParser
@@ -196,7 +195,8 @@ def test_names_cannot_be_told_from_answers_nor_from_time(server):
                 "hypercare_message=" + server.cookies[0].split(";")[0].partition("=")[2]
             ]
     # Not a limit on speed: both take a hash, where a short cut would be a hundred times quicker.
-    assert statistics.median(unknown) > statistics.median(known) / 5
+    # The quickest of each, as a busy machine may hold up any of them.
+    assert min(unknown) > min(known) / 5
 
 
 def test_guessing_ends(server):
