@@ -49,6 +49,8 @@ from hypercare.web.trials import Trials
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastapi import APIRouter
+
     from hypercare.app import App
     from hypercare.config import Config
 
@@ -79,12 +81,33 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
     gate = Gate(app, exposed=exposed)
     gate.on_change = live.wake
     pages = Pages(app, gate)
-    sender = Trials(app)
     web.state.live = live
     web.state.gate = gate
     endpoints = prometheus_endpoints()
     describe(web, endpoints)
-    routers = (
+    for router in _routers(web, app, live, pages):
+        # As they are: include_router keeps every route a second time, 5 MB.
+        web.router.routes.extend(router.routes)
+    web.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _health(web, app, load)
+    errors.install(web, pages.error)
+    demands = Demands(web.routes, endpoints)
+    web.state.demands = demands
+    describe_refusals(web, demands)
+    # Added last, asked first.
+    web.add_middleware(Dispatcher, app=app, endpoints=endpoints)
+    web.add_middleware(
+        Guard, gate=gate, demands=demands,
+        external_url=lambda: app.config.hypercare.web.external_url,
+        cors_origin=lambda: app.config.hypercare.web.cors_origin,
+    )  # fmt: skip
+    web.add_middleware(PassOn, home=app)
+    return web
+
+
+def _routers(web: FastAPI, app: App, live: Live, pages: Pages) -> tuple[APIRouter, ...]:
+    gate, sender = pages.gate, Trials(app)
+    return (
         alertmanager_router(app),
         write_router(app),
         otlp_router(app),
@@ -106,24 +129,6 @@ def create_web(app: App, load: Callable[[], Config], *, exposed: bool = False) -
         pages_router(pages, sender),
         docs_router(web, pages),
     )
-    for router in routers:
-        # As they are: include_router keeps every route a second time, 5 MB.
-        web.router.routes.extend(router.routes)
-    web.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    _health(web, app, load)
-    errors.install(web, pages.error)
-    demands = Demands(web.routes, endpoints)
-    web.state.demands = demands
-    describe_refusals(web, demands)
-    # Added last, asked first.
-    web.add_middleware(Dispatcher, app=app, endpoints=endpoints)
-    web.add_middleware(
-        Guard, gate=gate, demands=demands,
-        external_url=lambda: app.config.hypercare.web.external_url,
-        cors_origin=lambda: app.config.hypercare.web.cors_origin,
-    )  # fmt: skip
-    web.add_middleware(PassOn, home=app)
-    return web
 
 
 def _health(web: FastAPI, app: App, load: Callable[[], Config]) -> None:
