@@ -34,6 +34,22 @@ class Rows(Protocol):
     def uid(self) -> int:
         """A number that nothing else ever has."""
 
+    @property
+    def times(self) -> Ints:
+        """Of all rows."""
+
+    @property
+    def clock(self) -> Sequence[int]:
+        """The same, of which single ones are read faster."""
+
+    @property
+    def values(self) -> Floats:
+        """All rows, and all columns."""
+
+
+Part: TypeAlias = "tuple[Rows, int, int]"
+"""Rows of a group: from which one on, and up to before which."""
+
 
 class Stack(NamedTuple):
     """Rows side by side: of which buffers, from which row on."""
@@ -66,51 +82,64 @@ class Bundle(Sequence[SampleMatrix]):
 
     Attributes:
         labels: of each matrix; the very same tuple as long as the series are the same.
-        times: of each matrix.
         memo: what was computed of the times and rows of these groups, for all their metrics; keys are the reader's.
+        places: how the wanted columns lie.
 
     """
 
-    __slots__ = ("_cells", "_marks", "_matrices", "_rows", "_slots", "labels", "memo", "places", "times")
+    __slots__ = ("_cells", "_matrices", "_parts", "_slots", "labels", "memo", "places")
 
     def __init__(
         self,
         labels: tuple[tuple[Labels, ...], ...],
-        times: Sequence[Ints],
-        rows: Sequence[Floats],
+        parts: Sequence[Part],
         slots: Sequence[Slots],
         memo: dict[str, Any],
         places: Places,
-        marks: Sequence[tuple[Rows, int]] = (),
     ) -> None:
         """Put one together.
 
         Args:
             labels: of each matrix.
-            times: of each matrix.
-            rows: of each group, all columns.
+            parts: the rows of each group, at least one.
             slots: the wanted columns of each group.
             memo: of the groups in this span.
             places: how the wanted columns lie.
-            marks: where the rows of each group come from, and the number of the first one there; empty: not known.
 
         """
         self.labels = labels
-        self.times = times
         self.memo = memo
-        self._rows = rows
+        self._parts = parts
         self._slots = slots
         self.places = places
         self._cells = -1
-        self._marks = marks
         self._matrices: list[SampleMatrix] | None = None
+
+    @property
+    def times(self) -> list[Ints]:
+        """Of each matrix."""
+        found: list[Ints] | None = self.memo.get("times")
+        if found is None:
+            found = self.memo["times"] = [rows.times[first:behind] for rows, first, behind in self._parts]
+        return found
+
+    @property
+    def ends(self) -> tuple[Ints, Ints]:
+        """The first and the last time of each matrix, ``[1, groups]``."""
+        found: tuple[Ints, Ints] | None = self.memo.get("ends")
+        if found is None:
+            begin = [rows.clock[first] for rows, first, _ in self._parts]
+            finish = [rows.clock[behind - 1] for rows, _, behind in self._parts]
+            both = np.array([begin, finish], dtype=np.int64)
+            found = self.memo["ends"] = both[:1], both[1:]
+        return found
 
     @property
     def lengths(self) -> tuple[int, ...]:
         """Rows of each matrix."""
         found: tuple[int, ...] | None = self.memo.get("lengths")
         if found is None:
-            found = self.memo["lengths"] = tuple(map(len, self.times))
+            found = self.memo["lengths"] = tuple([behind - first for _, first, behind in self._parts])
         return found
 
     @property
@@ -136,26 +165,30 @@ class Bundle(Sequence[SampleMatrix]):
     def newest(self) -> Floats:
         """The newest value of each series, ``[S]``."""
         if self.places.newest is None:
-            if len(self._rows) == 1:
-                return self._rows[0][-1, self._slots[0]]
-            return np.concatenate([rows[-1, slots] for rows, slots in zip(self._rows, self._slots, strict=True)])
+            pairs = zip(self._parts, self._slots, strict=True)
+            each = [rows.values[behind - 1, slots] for (rows, _, behind), slots in pairs]
+            return each[0] if len(each) == 1 else np.concatenate(each)
         widths, places = self.places.newest
         joined: Floats | None = self.memo.get("newest")
         if joined is None:
-            pairs = zip(self._rows, widths, strict=True)
-            joined = self.memo["newest"] = np.concatenate([rows[-1, :width] for rows, width in pairs])
-        found: Floats = joined[places]
-        return found
+            whole = zip(self._parts, widths, strict=True)
+            joined = np.concatenate([rows.values[behind - 1, :width] for (rows, _, behind), width in whole])
+            self.memo["newest"] = joined
+        return joined.take(places)
+
+    def _values(self) -> list[Floats]:
+        """Of each matrix."""
+        pairs = zip(self._parts, self._slots, strict=True)
+        return [rows.values[first:behind, slots] for (rows, first, behind), slots in pairs]
 
     def stacked(self) -> Floats:
         """All values side by side, ``[most rows, S]``; where a group lacks some, its first one stands for them."""
-        if self._marks and self.depth[1] and self.depth[0] >= _DEEP and self.cells <= _CELLS:
-            return self._slid(self.depth[0])
-        pairs = zip(self._rows, self._slots, strict=True)
-        parts = [rows[:, slots] for rows, slots in pairs]
+        depth, even = self.depth
+        if even and depth >= _DEEP and len(self._parts) > 1 and self.cells <= _CELLS:
+            return self._slid(depth)
+        parts = self._values()
         if len(parts) == 1:
             return parts[0]
-        depth, even = self.depth
         if even:
             return np.concatenate(parts, axis=1)
         out = np.empty((depth, self.places.total))
@@ -172,8 +205,8 @@ class Bundle(Sequence[SampleMatrix]):
 
         Columns of a matrix row by row are far apart: to read them all anew costs more than what is done with them.
         """
-        uids = tuple([rows.uid for rows, _ in self._marks])
-        firsts = tuple([first for _, first in self._marks])
+        uids = tuple([rows.uid for rows, _, _ in self._parts])
+        firsts = tuple([first for _, first, _ in self._parts])
         stacks = self.places.stacks
         known = stacks.get(depth)
         moved = firsts[0] - known.firsts[0] if known is not None and known.uids == uids else -1
@@ -184,7 +217,8 @@ class Bundle(Sequence[SampleMatrix]):
             values[: depth - moved] = known.values[moved:]
         else:
             moved, values = depth, np.empty((depth, self.places.total))
-        parts = [rows[depth - moved :, slots] for rows, slots in zip(self._rows, self._slots, strict=True)]
+        pairs = zip(self._parts, self._slots, strict=True)
+        parts = [rows.values[behind - moved : behind, slots] for (rows, _, behind), slots in pairs]
         np.concatenate(parts, axis=1, out=values[depth - moved :])
         if depth not in stacks and len(stacks) >= _DEPTHS:
             stacks.clear()
@@ -195,8 +229,7 @@ class Bundle(Sequence[SampleMatrix]):
         """One by one."""
         found = self._matrices
         if found is None:
-            values = [rows[:, slots] for rows, slots in zip(self._rows, self._slots, strict=True)]
-            parts = zip(self.labels, self.times, values, strict=True)
+            parts = zip(self.labels, self.times, self._values(), strict=True)
             found = self._matrices = [SampleMatrix(*part, dense=True) for part in parts]
         return found
 

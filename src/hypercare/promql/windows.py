@@ -303,8 +303,7 @@ class Joint(Stacked):
         memo = self._bundle.memo
         found: tuple[Floats, ...] | None = memo.get(key)
         if found is None:
-            clock = self._clock
-            found = memo[key] = make(clock[:1], clock[-1:], self._counts)
+            found = memo[key] = make(*self._bundle.ends, self._counts)
         owners = self._bundle.places.owners
         if owners is None or len(self._lengths) == 1:
             return found

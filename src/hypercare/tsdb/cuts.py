@@ -86,7 +86,7 @@ class Sheaf(NamedTuple):
         states: of all the groups.
         whole: whether no older row of any group can be within the span.
         layouts: of all the groups; none for those without a row. What follows leaves these out.
-        marks: row buffer and first row of each group.
+        parts: row buffer, first row and the one behind the last of each group.
         clear: whether no group has a stale or absent cell; else the buffers are to be asked.
         memo: what readers remember of these rows.
 
@@ -95,9 +95,7 @@ class Sheaf(NamedTuple):
     states: tuple[State | None, ...]
     whole: bool
     layouts: tuple[Layout | None, ...]
-    times: list[Ints]
-    values: list[Floats]
-    marks: list[tuple[RawRows, int]]
+    parts: list[tuple[RawRows, int, int]]
     clear: bool
     memo: dict[str, Any]
 
@@ -108,22 +106,22 @@ class Sheaf(NamedTuple):
     def matrices(self, plan: JointPlan) -> Sequence[SampleMatrix]:
         """The columns of a plan for these layouts."""
         slots = plan.slots
-        dense = [True]
-        if not self.clear:
-            dense = [raw.dense(columns, first) for (raw, first), columns in zip(self.marks, slots, strict=True)]
+        if self.clear:
+            return Bundle(plan.labels, self.parts, slots, self.memo, plan.places)
+        dense = [raw.dense(columns, first) for (raw, first, _), columns in zip(self.parts, slots, strict=True)]
         if all(dense):
-            return Bundle(plan.labels, self.times, self.values, slots, self.memo, plan.places, self.marks)
-        values = [rows[:, columns] for rows, columns in zip(self.values, slots, strict=True)]
+            return Bundle(plan.labels, self.parts, slots, self.memo, plan.places)
+        pairs = list(zip(self.parts, slots, strict=True))
+        times = [raw.times[first:behind] for (raw, first, behind), _ in pairs]
+        values = [raw.values[first:behind, columns] for (raw, first, behind), columns in pairs]
         # No starts: where there are any, they are looked up apart.
-        return list(map(_matrix, zip(plan.labels, self.times, values, dense, repeat(None), strict=False)))
+        return list(map(_matrix, zip(plan.labels, times, values, dense, repeat(None), strict=False)))
 
 
 def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *, in_memory: bool) -> Sheaf | None:
     """The rows of groups within a span; none where some of them have rows elsewhere than in memory."""
     layouts: list[Layout | None] = []
-    times: list[Ints] = []
-    values: list[Floats] = []
-    marks: list[tuple[RawRows, int]] = []
+    parts: list[tuple[RawRows, int, int]] = []
     clear = whole = True
     found = tuple(map(states.get, gids))
     start, end = span
@@ -135,20 +133,18 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
             whole = False
             continue
         # As in ``cut_rows``; what is bound here is remembered with the sheaf.
-        raw, count, layout, parts, _ = state
+        raw, count, layout, sealed, _ = state
         clock = raw.clock
         first = bisect_right(clock, start, 0, count)
         behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
         if start < clock[0]:
-            if not in_memory or any(part.last > start for part in parts):
+            if not in_memory or any(part.last > start for part in sealed):
                 return None
             whole = False
         if first >= behind:
             layouts.append(None)
             continue
         layouts.append(layout)
-        times.append(raw.times[first:behind])
-        values.append(raw.values[first:behind])
-        marks.append((raw, first))
+        parts.append((raw, first, behind))
         clear = clear and raw.last_hole < first
-    return Sheaf(found, whole, tuple(layouts), times, values, marks, clear, {})
+    return Sheaf(found, whole, tuple(layouts), parts, clear, {})

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from hypercare.tsdb.group import Group
 
 _MEMO_LIMIT: Final = 4096
+_COMPANIES: Final = 256
+_MANY: Final = 4
+"""Groups from which on it pays to look at them together."""
 _PLAN_LIMIT: Final = 32
 _uids = itertools.count()
 
@@ -177,14 +180,24 @@ class JointPlan(NamedTuple):
 _NOWHERE: Final = Places(0, None, None, {})
 
 
+class Company:
+    """Groups that are looked at together; equal ones are one object, so that its identity is enough as a key."""
+
+    __slots__ = ("gids",)
+
+    def __init__(self, gids: tuple[int, ...]) -> None:
+        self.gids = gids
+
+
 class Found:
     """The series that fit a list of matchers, by group. Immutable but for what it remembers."""
 
-    __slots__ = ("_plan", "gids", "matches")
+    __slots__ = ("_plan", "company", "matches")
 
-    def __init__(self, matches: tuple[Match, ...]) -> None:
+    def __init__(self, matches: tuple[Match, ...], company: Company | None = None) -> None:
         self.matches = matches
-        self.gids = tuple([match.gid for match in matches])
+        # None where they are too few for it to pay.
+        self.company = company
         self._plan = JointPlan((), (), (), _NOWHERE)
 
     def plan(self, layouts: tuple[Layout | None, ...]) -> JointPlan | None:
@@ -236,6 +249,7 @@ class Index:
         self._memo: dict[tuple[Matcher, ...], _Entry] = {}
         # The tuples are held, so that no identity is used again.
         self._by_identity: dict[int, tuple[tuple[Matcher, ...], _Entry]] = {}
+        self._companies: dict[tuple[int, ...], Company] = {}
         self._lock = threading.Lock()
         # One object for each pair of label name and value.
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
@@ -323,6 +337,14 @@ class Index:
             entry.by_gid[gid] = match.grown(numbers)
         entry.seen = len(self._table)
         found = [(gid, match) for gid, match in entry.by_gid.items() if len(match.ids)]
-        entry.found = Found(tuple([match for _, match in sorted(found, key=lambda item: item[0])]))
+        matches = tuple([match for _, match in sorted(found, key=lambda item: item[0])])
+        entry.found = Found(matches, self._company(tuple([match.gid for match in matches])))
         entry.version = self._versions.get(entry.name, 0)
         return entry
+
+    def _company(self, gids: tuple[int, ...]) -> Company | None:
+        if len(gids) < _MANY:
+            return None
+        if len(self._companies) >= _COMPANIES and gids not in self._companies:
+            self._companies.clear()
+        return self._companies.setdefault(gids, Company(gids))

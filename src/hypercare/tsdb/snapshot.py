@@ -11,7 +11,7 @@ import numpy as np
 from hypercare.model.bundle import Bundle
 from hypercare.model.histograms import HistogramSeries
 from hypercare.model.samples import ABSENT, SampleMatrix, is_absent
-from hypercare.tsdb.cuts import bind_rows, cut_rows
+from hypercare.tsdb.cuts import Sheaf, bind_rows, cut_rows
 from hypercare.tsdb.fields import owner_of, plans_of
 from hypercare.tsdb.index import Match
 from hypercare.tsdb.kept import Kept, KeptStrip, Origin
@@ -29,18 +29,17 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.block import Block
-    from hypercare.tsdb.cuts import Sheaf, Span, State
+    from hypercare.tsdb.cuts import Span, State
     from hypercare.tsdb.group import Group
-    from hypercare.tsdb.index import Index
+    from hypercare.tsdb.index import Company, Index
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.segment import DecodedCache
 
-Sheaves: TypeAlias = "dict[tuple[tuple[int, ...], Span], Sheaf | None]"
+Sheaves: TypeAlias = "dict[tuple[Company, Span], Sheaf | None]"
 _NO_ROWS: Final = np.empty(0, dtype=np.int64)
-_MANY: Final = 4
-"""Groups from which on it pays to look at them together."""
 _SHEAVES: Final = 32
 """Spans remembered; a tick looks at fewer."""
+_UNBOUND: Final = Sheaf((), False, (), [], False, {})  # noqa: FBT003 - a record of no meaning
 
 
 class _Part(NamedTuple):
@@ -165,8 +164,8 @@ class Snapshot:
         found = self._index.find(matchers)
         if self._index.starts:
             return [matrix for match in found.matches for matrix in self._with_starts(match, start, end)]
-        if len(found.gids) >= _MANY:
-            sheaf = self._sheaf(found.gids, span, in_memory=in_memory)
+        if found.company is not None:
+            sheaf = self._sheaf(found.company, span, in_memory=in_memory)
             plan = None if sheaf is None else found.plan(sheaf.layouts)
             if sheaf is not None and plan is not None:
                 return sheaf.matrices(plan)
@@ -188,15 +187,18 @@ class Snapshot:
                     if dense and len(found.matches) == 1:
                         plan = found.plan((layout,))
                         if plan is not None:
-                            return Bundle(plan.labels, (cut.times,), (cut.values,), plan.slots, cut.memo, plan.places)
+                            part = (raw, cut.first, cut.first + len(cut.times))
+                            return Bundle(plan.labels, (part,), plan.slots, cut.memo, plan.places)
                     out.append(SampleMatrix(labels, cut.times, cut.values[:, slots], dense))
         return out
 
-    def _sheaf(self, gids: tuple[int, ...], span: Span, *, in_memory: bool) -> Sheaf | None:
+    def _sheaf(self, company: Company, span: Span, *, in_memory: bool) -> Sheaf | None:
         """The rows of many groups within a span, for all the metrics that they have in common."""
-        key = (gids, span)
-        if key in self._sheaves:
-            return self._sheaves[key]
+        key = (company, span)
+        sheaf = self._sheaves.get(key, _UNBOUND)
+        if sheaf is not _UNBOUND:
+            return sheaf
+        gids = company.gids
         sheaf = self._earlier.get(key)
         if sheaf is None or not sheaf.still_holds(self._states, gids, in_memory=in_memory):
             sheaf = bind_rows(self._states, gids, span, in_memory=in_memory)
