@@ -102,9 +102,9 @@ class _Match:
 
 def _match(expr: ast.Binary, many: LabelSets, one: LabelSets) -> _Match:
     matching = expr.matching or _DEFAULT
-    # The entry holds the other side, so that the id in its key is not used again.
-    key = ("match", id(one), matching, expr.op in _NAMED)
-    return many.memo(key, lambda: (one, _make_match(expr, many, one)))[1]
+    # The entry holds what the key has the ids of, so that they are not used again.
+    key = ("match", id(one), id(matching), expr.op in _NAMED)
+    return many.memo(key, lambda: (_make_match(expr, many, one), one, matching))[0]
 
 
 def _make_match(expr: ast.Binary, many: LabelSets, one: LabelSets) -> _Match:

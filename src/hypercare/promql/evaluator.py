@@ -14,6 +14,7 @@ from hypercare.promql.context import CallContext
 from hypercare.promql.errors import EvaluationError, LimitError, StoppedError
 from hypercare.promql.extended import smoothed_values
 from hypercare.promql.functions import FUNCTIONS, Function
+from hypercare.promql.limits import Limits, never
 from hypercare.promql.names import nameless
 from hypercare.promql.native.elements import negated
 from hypercare.promql.native.extended import smoothed_over
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Floats, Ints, SampleSource, Strip
     from hypercare.model.time import Ms
     from hypercare.ports import Workers
-    from hypercare.promql.limits import Limits
 
 _HISTOGRAM_BYTES: Final = 512
 """Taken for the size of one native histogram in memory."""
@@ -120,6 +120,7 @@ class Evaluator:
         self._source = source
         self.limits = limits
         self._stopped = limits.stopped
+        self._watched = limits.stopped is not never
         self._interner = interner
         self._keys, self._numbers = plan
         self._shared_grid: Grid | None = None
@@ -137,13 +138,15 @@ class Evaluator:
         Raises:
             EvaluationError: it has none.
         """
-        if self._stopped():
+        if self._watched and self._stopped():
             raise StoppedError
         # Subqueries evaluate on grids of their own.
         key = self._keys.get(id(expr)) if grid is self._shared_grid and not self._detecting else None
         if key is None:
             value = self._rules[type(expr)](self, expr, grid)
-            return value if self.delayed or type(value) is not Vector else nameless(value, expr)
+            if self.delayed or type(value) is not Vector or value.unnamed is False:
+                return value
+            return nameless(value, expr)
         found = self._cache.get(key)
         if found is None:
             found = self._cache[key] = self._apart(expr, grid)
@@ -157,7 +160,7 @@ class Evaluator:
         inner = self.notes = self._spare.pop() if self._spare else Notes()
         try:
             value = self._rules[type(expr)](self, expr, grid)
-            if not self.delayed and type(value) is Vector:
+            if not self.delayed and type(value) is Vector and value.unnamed is not False:
                 value = nameless(value, expr)
         finally:
             self.notes = outer
@@ -184,16 +187,23 @@ class Evaluator:
         if not matrices:
             return Selection((), EMPTY_SETS)
         sets = self._interner.sets(matrices)
+        samples = matrices.cells if type(matrices) is Bundle else sum(matrix.values.size for matrix in matrices)
+        self._count(selector, len(sets.labels), samples, steps)
         selection = Selection(matrices, sets)
-        limits, series, samples = self.limits, len(sets.labels), selection.samples
+        return selection if sets.unique() else merged(selection)
+
+    def _count(self, selector: ast.VectorSelector, series: int, samples: int, steps: int) -> None:
+        """Count what was selected, and refuse more than is allowed."""
+        limits = self.limits
         if series > limits.max_series:
             self._refuse(selector, f"the query touches more than {limits.max_series} series")
         self._samples += samples
         if self._samples > limits.max_samples or series * steps > limits.max_samples:
             self._refuse(selector, _TOO_MANY)
         # Samples, and values with mask of the results.
-        self._take(selector, 8 * samples + 9 * series * steps)
-        return selection if sets.unique() else merged(selection)
+        self._bytes += 8 * samples + 9 * series * steps
+        if self._bytes > limits.max_bytes:
+            self._refuse_size(selector)
 
     def _histograms(self, selector: ast.VectorSelector, start: Ms, end: Ms) -> Sequence[HistogramSeries]:
         found = self._source.select_histograms(selector.matchers, start, end)
@@ -228,10 +238,11 @@ class Evaluator:
         """Count memory that the query holds."""
         self._bytes += size
         if self._bytes > self.limits.max_bytes:
-            most = self.limits.max_bytes >> 20
-            self._refuse(
-                node, f"the query needs about {self._bytes >> 20} MiB of memory, more than the {most} MiB allowed"
-            )
+            self._refuse_size(node)
+
+    def _refuse_size(self, node: ast.Expr) -> None:
+        most = self.limits.max_bytes >> 20
+        self._refuse(node, f"the query needs about {self._bytes >> 20} MiB of memory, more than the {most} MiB allowed")
 
     def _refuse(self, node: ast.Expr, message: str) -> None:
         raise LimitError(message, node.span.line, node.span.column, node.span.length)
@@ -255,6 +266,15 @@ class Evaluator:
     def _now(self, selector: ast.VectorSelector, at: Ms) -> Vector:
         """The value of a plain vector selector at one step: what most rules consist of."""
         start = at - self.limits.lookback
+        matrices = self._source.select(selector.matchers, start, at)
+        if type(matrices) is Bundle:
+            # As below, for the common case.
+            sets = self._interner.sets(matrices)
+            if sets.unique():
+                self._count(selector, len(sets.labels), matrices.cells, 1)
+                found = self._histograms(selector, start, at)
+                vector = Vector(sets, matrices.newest()[None, :])
+                return laid_over(vector, matrices, found, self._instant(at), self.limits.lookback) if found else vector
         selection = self._select(selector, start, at, 1)
         matrices = selection.matrices
         if not matrices:
@@ -265,7 +285,11 @@ class Evaluator:
         found = self._histograms(selector, start, at)
         if not found:
             return vector
-        return laid_over(vector, matrices, found, np.array([at], dtype=np.int64), self.limits.lookback)
+        return laid_over(vector, matrices, found, self._instant(at), self.limits.lookback)
+
+    @staticmethod
+    def _instant(at: Ms) -> Ints:
+        return np.array([at], dtype=np.int64)
 
     def _floats(self, selection: Selection, ends: Ints, grid: Grid) -> Vector:
         if not selection.matrices:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Nobody stops the evaluation."""
     return False
 
 
@@ -38,4 +39,4 @@ class Limits:
     max_points: int = 11_000
     lookback: Ms = 5 * MINUTE
     subquery_step: Ms = MINUTE
-    stopped: Callable[[], bool] = _never
+    stopped: Callable[[], bool] = never
