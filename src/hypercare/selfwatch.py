@@ -142,7 +142,8 @@ def _kernel(kernel: Kernel) -> Iterator[Reading]:
 
 
 def _tsdb(tsdb: Tsdb) -> Iterator[Reading]:
-    size = tsdb.snapshot().size
+    # No snapshot: the next rows would be kept apart from those that it shows.
+    size = tsdb.size
     yield _one("hypercare_tsdb_head_series", "gauge", "Series of the rows in memory.", size.head_series)
     text = "Samples stored since the start."
     yield _one("hypercare_tsdb_samples_appended_total", "counter", text, size.samples_appended)

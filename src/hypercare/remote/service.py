@@ -268,4 +268,4 @@ class RemoteWriteService:
 
     def readings(self) -> Iterator[Reading]:
         """What was sent, for ``/metrics``."""
-        return readings(self.queues(), self._tsdb.snapshot().size.samples_appended)
+        return readings(self.queues(), self._tsdb.size.samples_appended)

@@ -8,6 +8,7 @@ same for all columns that moved in step (a number under two names, hits and the 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -50,29 +51,32 @@ def integers(bits: Ints) -> tuple[Ints, npt.NDArray[np.uint8]]:
     floats = bits.view(np.float64)
     out = np.array(bits, order="F")
     scale = np.full(bits.shape[1], BITS, dtype=np.uint8)
-    rows = len(bits)
-    probe = np.unique(np.linspace(0, rows - 1, min(rows, _PROBE)).astype(np.int64))
-    left = np.flatnonzero(np.isfinite(floats[probe]).all(axis=0))
+    probe = _spread(len(bits), _PROBE)
+    few, few_bits = floats[probe], bits[probe]
+    left = np.flatnonzero(np.isfinite(few).all(axis=0))
     with np.errstate(all="ignore"):
-        for code in _SCALES:
+        for code in (*_SCALES, *_SUM_SCALES):
             if not len(left):
                 break
-            few = _exact(floats[np.ix_(probe, left)], bits[np.ix_(probe, left)], code)[1]
-            trial = left[few]
-            if len(trial):
-                numbers, good = _exact(floats[:, trial], bits[:, trial], code)
-                done = trial[good]
-                out[:, done] = numbers[:, good]
-                scale[done] = code
-                left = np.setdiff1d(left, done, assume_unique=True)
-        for code in _SUM_SCALES:
-            few = _near(floats[np.ix_(probe, left)], bits[np.ix_(probe, left)], code)[1]
-            trial = left[few]
-            if len(trial):
-                numbers, good = _near(floats[:, trial], bits[:, trial], code)
-                out[:, trial[good]], scale[trial[good]] = numbers[:, good], code
-                left = np.setdiff1d(left, trial[good], assume_unique=True)
+            read = _exact if code < _SUMS else _near
+            hits = read(few[:, left], few_bits[:, left], code)[1]
+            if not np.count_nonzero(hits):
+                continue
+            trial = left[hits]
+            numbers, good = read(floats[:, trial], bits[:, trial], code)
+            done = trial[good]
+            out[:, done], scale[done] = numbers[:, good], code
+            hits[hits] = good
+            left = left[~hits]
     return out, scale
+
+
+@functools.lru_cache(maxsize=256)
+def _spread(rows: int, most: int) -> Ints:
+    """At most so many row numbers, evenly spread from the first to the last."""
+    found: Ints = np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
+    found.flags.writeable = False
+    return found
 
 
 def _near(floats: Floats, bits: Ints, code: int) -> tuple[Ints, Bools]:
@@ -174,7 +178,7 @@ def moves_of(numbers: Ints, scale: npt.NDArray[np.uint8]) -> Moves:
     if len(coarse):
         moves[:, coarse] //= unit[coarse]
     # Up first, so that what falls when another rises is that other one's mirror.
-    turn = np.take_along_axis(moves, np.argmax(moves != 0, axis=0)[None, :], axis=0)[0]
+    turn = moves[np.argmax(moves != 0, axis=0), np.arange(moves.shape[1])]
     falling = np.flatnonzero((turn < 0) & (scale != BITS) & (np.abs(numbers).max(axis=0) < _SAFE))
     moves[:, falling] *= -1
     unit[falling] *= -1
@@ -192,8 +196,7 @@ def _units(moves: Ints, numbers: Ints, scale: npt.NDArray[np.uint8]) -> Ints:
     fit = np.abs(moves.astype(np.float64)).max(axis=0) < limit
     fit &= (scale == BITS) | (np.abs(numbers).max(axis=0) < _SAFE)
     left = np.flatnonzero(fit)
-    probe = np.unique(np.linspace(0, len(moves) - 1, min(len(moves), _PROBE)).astype(np.int64))
-    left = left[np.gcd.reduce(moves[np.ix_(probe, left)], axis=0) != 1]
+    left = left[np.gcd.reduce(moves[_spread(len(moves), _PROBE)][:, left], axis=0) != 1]
     if len(left):
         unit[left] = np.maximum(np.gcd.reduce(moves[:, left], axis=0), 1)
     return unit
@@ -251,6 +254,5 @@ def best_orders(
 
 def width_cost(numbers: npt.NDArray[np.uint64]) -> Floats:
     """About how many bits the numbers of each column have; few rows are looked at."""
-    rows = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), 128)).astype(np.int64))
-    found: Floats = np.log2(numbers[rows].astype(np.float64) + 0.5).sum(axis=0)
+    found: Floats = np.log2(numbers[_spread(len(numbers), 128)].astype(np.float64) + 0.5).sum(axis=0)
     return found

@@ -17,7 +17,7 @@ from hypercare.tsdb.index import Index
 from hypercare.tsdb.options import AppendResult, Options
 from hypercare.tsdb.replay import Recovery
 from hypercare.tsdb.segment import DecodedCache
-from hypercare.tsdb.snapshot import Snapshot, Totals
+from hypercare.tsdb.snapshot import Size, Snapshot, Totals
 from hypercare.tsdb.tail import LogTail, MemoryLog, MemoryTail
 from hypercare.tsdb.tombstones import Tombstone
 from hypercare.tsdb.verify import verify_block
@@ -218,6 +218,13 @@ class Tsdb:
                 )
                 self._snapshot = found
         return found
+
+    @property
+    def size(self) -> Size:
+        """How much there is now; may be called from any thread."""
+        head = self._head
+        series = sum([state[2].series for state in list(head.states.values())])
+        return Size(series, head.appended, head.refused)
 
     def flush(self, now: Ms) -> bool:
         """Write what was appended to the log and wait for the disk.

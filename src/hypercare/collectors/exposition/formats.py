@@ -90,6 +90,8 @@ def choose_format(content_type: str, fallback: str = "") -> Format:
 
 def wants_openmetrics(accept: str) -> bool:
     """Whether an Accept header asks for OpenMetrics rather than for the text format."""
+    if not accept:
+        return False
     ranks: dict[str, float] = {}
     for item in accept.split(","):
         media, *parameters = (part.strip().lower() for part in item.split(";"))
