@@ -163,7 +163,6 @@ class Disk:
             raise
         self.problems.extend(self.recovery.problems)
         self.log = LogWriter(self._log_directory, files, segment_bytes=options.wal_segment_bytes, fsync=options.fsync)
-        self._log_span: int | None = None
 
     @property
     def sealing(self) -> bool:
@@ -232,11 +231,8 @@ class Disk:
         except OSError as err:
             self.report(self._log_directory, f"the write-ahead log cannot be written: {err}")
             return False
-        # One file a span, so that it can go when the block of the span is written.
-        span = now // self._options.block_span
-        if self._log_span is not None and self._log_span != span:
-            self.log.rotate()
-        self._log_span = span
+        # So that a file can go when the block of its span is written.
+        self.log.keep_apart(now, self._options.block_span)
         return True
 
     def seal(self, now: Ms) -> bool:

@@ -38,6 +38,8 @@ _FIRST_ROWS: Final = 16
 """Rows that a new buffer has room for; it grows."""
 _SPARED_ROWS: Final = 4
 """Rows that stay uncompressed when the columns of series that are gone are left out."""
+_MOST_SEALED: Final = 2
+"""How many times ``Options.seal_rows`` are compressed at once at most."""
 _WIDE: Final = 64
 """Columns up to which that is not worth it."""
 _BULK: Final = 4
@@ -106,6 +108,20 @@ class Head:
         self._capacity = rows
         # Buffers that are larger shrink when they are sealed next.
         self._seal_rows = max(options.seal_rows, 1) if rows == wanted else max(rows * 3 // 4, 1)
+
+    def hold(self, columns: int) -> None:
+        """While the log is read: keep as many rows of so many columns uncompressed as ``Options.raw_bytes`` allows.
+
+        The start waits for the log, and not for codecs: the appends that follow compress what is too much.
+        """
+        options = self._options
+        wanted = max(options.seal_rows, 1) + max(options.keep_rows, 1)
+        self._capacity = max(wanted, options.raw_bytes // (8 * max(columns, 1)))
+
+    def release(self) -> None:
+        """After the log was read: compress rows as usual."""
+        self._seal_rows = max(self._options.seal_rows, 1)
+        self._capacity = self._seal_rows + max(self._options.keep_rows, 1)
 
     def view(self) -> dict[int, State]:
         """A copy of ``states`` for readers; the caller holds ``lock``."""
@@ -224,7 +240,7 @@ class Head:
         done = 0
         while done < len(times):
             if group.raw is not None and group.raw.count >= group.raw.capacity:
-                self._make_room(group, group.raw)
+                self._make_room(group, group.raw, len(times) - done)
             raw = self.place(group, columns)
             count = raw.count
             take = min(len(times) - done, raw.capacity - count)
@@ -355,11 +371,11 @@ class Head:
         """Count the holes of columns anew, after cells of some rows have changed."""
         raw.count_holes(slots)
 
-    def _make_room(self, group: Group, raw: RawRows) -> None:
-        """Have room for one more row: in a larger buffer, or by compressing the oldest rows."""
+    def _make_room(self, group: Group, raw: RawRows, rows: int = 1) -> None:
+        """Have room for at least one more row: in a larger buffer, or by compressing the oldest rows."""
         limit = self._limit(group)
         if raw.capacity < limit:
-            group.set_raw(raw.copy(min(2 * raw.capacity, limit)))
+            group.set_raw(raw.copy(min(max(2 * raw.capacity, raw.count + rows), limit)))
             group.raw_epoch = self.epoch
         else:
             self._seal(group, raw)
@@ -379,6 +395,8 @@ class Head:
         count = raw.count
         # Windows of rules are read where they lie: what they look at stays, also when a group is sealed sooner.
         cut = max(count - (self._capacity - self._seal_rows), 1)
+        # After a start there may be many: they go a part at a time, so that no row waits for long.
+        cut = min(cut, _MOST_SEALED * max(self._options.seal_rows, 1))
         self._seal_rows_of(group, raw, self._within_span(raw, min(cut, count - 1)))
 
     def _within_span(self, raw: RawRows, cut: int) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hypercare.model.errors import Problem
 from hypercare.model.labels import Labels
+from hypercare.tsdb.raw import holes_of
 from hypercare.tsdb.rows import NEVER, write_rows
 from hypercare.tsdb.wal import (
     ColumnsRecord,
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hypercare.model.samples import Bools, Ints
+    from hypercare.model.samples import Bools, Floats, Ints
+    from hypercare.model.time import Ms
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.head import Head
     from hypercare.tsdb.tombstones import Tombstone
@@ -54,8 +57,29 @@ class Recovery:
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass(slots=True)
+class _Run:
+    """Rows of a group that follow each other, with the same columns and ascending times.
+
+    Attributes:
+        known: which of the cells are of known series (none: all).
+
+    """
+
+    layout: int
+    width: int
+    group: Group
+    numbers: Ints
+    known: Bools | None
+    times: list[Ms]
+    cells: list[memoryview]
+
+
 class _FileReplay:
-    """Replay of one file: what its numbers mean."""
+    """Replay of one file: what its numbers mean.
+
+    Rows are appended many at once: those of a group wait until something else of this group, or a deletion, follows.
+    """
 
     def __init__(self, head: Head, group_of: Callable[[str], Group], recovery: Recovery) -> None:
         self._head = head
@@ -65,6 +89,8 @@ class _FileReplay:
         self._columns: dict[int, dict[int, int]] = {}
         # Per group: number of the list, its columns, and which of them are known (none: all).
         self._lists: dict[int, tuple[int, Ints, Bools | None]] = {}
+        self._runs: dict[int, _Run] = {}
+        self._introduced = 0
 
     @property
     def late(self) -> int:
@@ -72,6 +98,7 @@ class _FileReplay:
         return self._head.late
 
     def series(self, record: SeriesRecord) -> None:
+        self._end_run(record.gid)
         group = self._group_of(record.key)
         if self._groups.get(record.gid) is not group:
             # Numbers that meant columns of another group mean nothing in this one.
@@ -79,10 +106,13 @@ class _FileReplay:
             self._lists.pop(record.gid, None)
             self._groups[record.gid] = group
         known = self._columns.setdefault(record.gid, {})
+        self._introduced += len(record.series)
+        self._head.hold(self._introduced)
         for number, pairs in record.series:
             known[number] = group.column(Labels(pairs))
 
     def columns(self, record: ColumnsRecord) -> None:
+        self._end_run(record.gid)
         known = self._columns.get(record.gid, {})
         here = np.array([number in known for number in record.columns], dtype=np.bool_)
         if not here.all() and (group := self._groups.get(record.gid)) is not None and group.owners:
@@ -97,16 +127,61 @@ class _FileReplay:
         self._lists[record.gid] = (record.layout, numbers, None if here.all() else here)
 
     def row(self, record: RowRecord) -> None:
-        values = np.frombuffer(record.packed, dtype=np.float64)
-        found = self._columns_of(record, len(values))
-        if found is None or (self._head.min_valid is not None and record.at < self._head.min_valid):
+        gid, layout, at, packed = record
+        run = self._runs.get(gid)
+        if run is not None:
+            if layout == run.layout and at > run.times[-1] and len(packed) == run.width:
+                run.times.append(at)
+                run.cells.append(packed)
+                return
+            self._end_run(gid)
+        found = self._columns_of(record, len(packed) // 8)
+        if found is not None:
+            self._runs[gid] = _Run(layout, len(packed), *found, [at], [packed])
+
+    def end_runs(self) -> None:
+        """Append all rows that wait."""
+        for gid in list(self._runs):
+            self._end_run(gid)
+
+    def _end_run(self, gid: int) -> None:
+        """Append the rows of a group that wait."""
+        run = self._runs.pop(gid, None)
+        if run is None:
             return
-        group, numbers, known = found
-        result = self._head.append(group, record.at, numbers, values if known is None else values[known], ())
-        self._recovery.rows += 1
-        self._recovery.samples += result.appended
+        if run.known is not None:
+            self._recovery.lost_samples += int((~run.known).sum()) * (len(run.times) - 1)
+        valid = self._head.min_valid
+        first = 0 if valid is None else bisect_left(run.times, valid)
+        if first == len(run.times):
+            return
+        times = np.array(run.times[first:], dtype=np.int64)
+        cells = np.frombuffer(b"".join(run.cells[first:]), dtype=np.float64).reshape(len(times), -1)
+        if run.known is not None:
+            cells = cells[:, run.known]
+        self._recovery.rows += len(times)
+        # One by one: what does not follow the newest row, and rows with markers.
+        last = run.group.last
+        at = 0 if last is None else int(np.searchsorted(times, last, side="right"))
+        self._one_by_one(run, times[:at], cells[:at])
+        marked = np.flatnonzero(holes_of(cells[at:]).any(axis=1)) + at
+        for row in [*marked.tolist(), len(times)]:
+            self._together(run, times[at:row], cells[at:row])
+            self._one_by_one(run, times[row : row + 1], cells[row : row + 1])
+            at = row + 1
+
+    def _together(self, run: _Run, times: Ints, cells: Floats) -> None:
+        if len(times) and len(run.numbers):
+            self._head.extend(run.group, times, run.numbers, cells, np.ones(cells.shape, dtype=np.bool_))
+            self._recovery.samples += cells.size
+
+    def _one_by_one(self, run: _Run, times: Ints, cells: Floats) -> None:
+        for at, row in zip(times.tolist(), cells, strict=True):
+            result = self._head.append(run.group, at, run.numbers, np.ascontiguousarray(row), ())
+            self._recovery.samples += result.appended
 
     def rows(self, record: RowsRecord) -> None:
+        self._end_run(record.gid)
         values = np.frombuffer(record.packed, dtype=np.float64)
         count = len(record.times)
         found = self._columns_of(record, len(values) // count, count) if len(values) % count == 0 else None
@@ -162,6 +237,7 @@ def replay_directory(
             path.unlink()
         else:
             files.append(file)
+    head.release()
     head.appended = head.refused = 0
     return files
 
@@ -182,6 +258,7 @@ def _replay_file(path: Path, replay: _FileReplay, erase: Callable[[Tombstone], o
             if record.late:
                 file.late = max(file.late, replay.late)
         elif isinstance(record, DeletionRecord):
+            replay.end_runs()
             erase(record.tombstone)
             file.deletes = True
             file.last = record.newest if file.last is None else max(file.last, record.newest)
@@ -195,6 +272,7 @@ def _replay_file(path: Path, replay: _FileReplay, erase: Callable[[Tombstone], o
             file.size = record.start
         else:
             _report(path, record, recovery)
+    replay.end_runs()
     lost = recovery.lost_samples - lost_before
     if lost:
         message = f"{lost} samples belong to series whose names stood in damaged bytes"

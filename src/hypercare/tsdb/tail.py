@@ -257,10 +257,11 @@ class LogTail:
         """Take whole records out of what was read; returns how many samples are still wanted, and bytes moved."""
         file, begin = self._at
         data, at = self._data, 0
+        view = memoryview(data)
         if begin == 0 and data.startswith(FILE_HEADER):
             at = len(FILE_HEADER)
         while samples > 0 and at < len(data):
-            record = frame_at(data, at)
+            record = frame_at(view, at)
             if record is None:
                 if begin + len(data) < size and self._is_cut(data, at):
                     break
@@ -292,8 +293,9 @@ class LogTail:
             layout, columns = self._lists.get(record.gid, (-1, None))
             if layout != record.layout or columns is None:
                 return None
-            cells = np.frombuffer(record.packed, dtype=np.float64)
-            times = np.array([record.at], np.int64) if isinstance(record, RowRecord) else record.times
+            # A copy: whoever keeps a row must not keep all that was read with it.
+            cells = np.frombuffer(bytes(record.packed), dtype=np.float64)
+            times = np.array([record.at], np.int64) if isinstance(record, RowRecord) else record.times.copy()
             if cells.size != len(times) * len(columns.labels):
                 return None
             return Rows(columns, times, cells.reshape(len(times), -1))

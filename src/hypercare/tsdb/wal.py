@@ -19,7 +19,7 @@ import dataclasses
 import json
 import os
 import struct
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from weakref import WeakSet
 from zlib import crc32
 
@@ -50,6 +50,7 @@ _ROWS_HEAD: Final = struct.Struct("<BIIqI")
 _ROWS: Final = 4
 _DELETION: Final = 5
 _BUFFER_LIMIT: Final = 64 << 20
+_NEVER: Final = 1 << 62
 
 
 @dataclasses.dataclass(slots=True)
@@ -78,6 +79,21 @@ class LogReader(Protocol):
         ...
 
 
+@dataclasses.dataclass(slots=True)
+class _Batch:
+    """Records that are not written yet, all for one file."""
+
+    pieces: list[bytes] = dataclasses.field(default_factory=list)
+    last: Ms | None = None
+    late: int = 0
+    deletes: bool = False
+
+    def note(self, at: Ms) -> None:
+        """Hear of the time of a row."""
+        if self.last is None or at > self.last:
+            self.last = at
+
+
 class LogWriter:
     """Collects records and writes them to the newest file on ``flush``.
 
@@ -93,13 +109,14 @@ class LogWriter:
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._fsync = fsync
+        # Of the file that new records are for; ``_fd`` is of the one that is written to.
         self._number = max((int(f.path.stem) for f in files), default=0) + 1
         self._fd: int | None = None
-        self._pieces: list[bytes] = []
-        self._pending = 0
-        self._last: Ms | None = None
-        self._late = 0
-        self._deletes = False
+        self._batch = _Batch()
+        # What still belongs to the file before, after rows of a new span have come.
+        self._ended: _Batch | None = None
+        self._edge: Ms = _NEVER
+        self._span: Ms = 0
         self._unsynced = False
         # Asked before a file is deleted.
         self.readers: WeakSet[LogReader] = WeakSet()
@@ -111,33 +128,34 @@ class LogWriter:
 
     def row(self, group: Group, at: Ms, columns: Ints, packed: bytes) -> None:
         """Record a row."""
+        if at >= self._edge:
+            self._turn(at)
         if columns is not group.wal_columns or group.wal_file != self._number:
             self._introduce(group, columns)
         head = _ROW_HEAD.pack(_ROW, group.gid, group.wal_layout, at)
         frame = FRAME.pack(MARKER, len(head) + len(packed), crc32(packed, crc32(head)))
-        self._pieces += (frame, head, packed)
-        self._pending += 1
-        if self._last is None or at > self._last:
-            self._last = at
+        batch = self._batch
+        batch.pieces += (frame, head, packed)
+        if batch.last is None or at > batch.last:
+            batch.last = at
 
     def rows(self, group: Group, times: Ints, columns: Ints, cells: Floats, late: int) -> None:
         """Record several rows."""
+        newest = int(times[-1])
+        if newest >= self._edge:
+            self._turn(newest)
         if columns is not group.wal_columns or group.wal_file != self._number:
             self._introduce(group, columns)
         head = _ROWS_HEAD.pack(_ROWS, group.gid, group.wal_layout, late, len(times))
         self._record(b"".join((head, times.astype("<i8").tobytes(), np.ascontiguousarray(cells).tobytes())))
-        self._pending += 1
-        newest = int(times[-1])
-        if self._last is None or newest > self._last:
-            self._last = newest
-        self._late = max(self._late, late)
+        self._batch.note(newest)
+        self._batch.late = max(self._batch.late, late)
 
     def deletion(self, tombstone: Tombstone, newest: Ms) -> None:
         """Record that samples in memory were deleted, none of them newer than a time."""
         self._record(bytes((_DELETION,)) + json.dumps([newest, to_json(tombstone)]).encode())
-        self._deletes = True
-        if self._last is None or newest > self._last:
-            self._last = newest
+        self._batch.deletes = True
+        self._batch.note(newest)
 
     def _introduce(self, group: Group, columns: Ints) -> None:
         """Record what the numbers of the next row mean, as far as this file does not say so yet."""
@@ -157,7 +175,28 @@ class LogWriter:
         group.wal_columns = columns
 
     def _record(self, body: bytes) -> None:
-        self._pieces += (FRAME.pack(MARKER, len(body), crc32(body)), body)
+        self._batch.pieces += (FRAME.pack(MARKER, len(body), crc32(body)), body)
+
+    def _turn(self, at: Ms) -> None:
+        """Begin a new file with a row of the next span, so that the file before goes when its block is written.
+
+        A row of a span after the next one is of a wrong clock: it stays with the others.
+        """
+        if at >= self._edge + self._span:
+            return
+        self._edge += self._span
+        # Rows of two spans in one flush: those of the first ones share a file.
+        if self._ended is None and (self._batch.pieces or self._fd is not None):
+            self._ended, self._batch = self._batch, _Batch()
+            self._number += 1
+
+    def keep_apart(self, now: Ms, span: Ms) -> None:
+        """Have each span of time in files of its own, from the one on that is now; call after each flush."""
+        edge = (now // span + 1) * span
+        if self._edge != _NEVER and self._edge < edge:
+            self.rotate()
+        if self._edge == _NEVER or self._edge < edge:
+            self._span, self._edge = span, edge
 
     def flush(self, *, sync: bool = True) -> None:
         """Write what was collected and wait for the disk.
@@ -168,21 +207,36 @@ class LogWriter:
         Raises:
             OSError: it could not be written; it stays collected for the next call, up to a limit.
         """
-        if not self._pieces and not (self._unsynced and sync):
-            return
-        data = b"".join(self._pieces)
-        self._pieces = [data] if data else []
-        try:
-            self._write(data, sync=sync)
-        except OSError:
-            if len(data) > _BUFFER_LIMIT:
-                self.dropped_bytes += len(data)
-                self._pieces, self._pending, self._last = [], 0, None
+        if self._ended is not None:
+            self._give(self._ended, sync=True)
+            self._ended = None
+            self._close()
+        if self._batch.pieces or (self._unsynced and sync):
+            self._give(self._batch, sync=sync)
+            self._batch = _Batch()
+            if sync and self.files[-1].size >= self._segment_bytes:
                 self.rotate()
+
+    def _give(self, batch: _Batch, *, sync: bool) -> None:
+        """Write a batch to the file that it is for."""
+        data = b"".join(batch.pieces)
+        batch.pieces = [data] if data else []
+        try:
+            self._write(batch, data, sync=sync)
+        except OSError:
+            waiting = 0 if batch is self._batch else sum(map(len, self._batch.pieces))
+            if len(data) + waiting > _BUFFER_LIMIT:
+                self.dropped_bytes += len(data)
+                if batch is self._ended:
+                    self._ended = None
+                    self._close()
+                else:
+                    self._batch = _Batch()
+                    self.rotate()
             raise
 
-    def _write(self, data: bytes, *, sync: bool) -> None:
-        fd = self._fd if self._fd is not None else self._begin()
+    def _write(self, batch: _Batch, data: bytes, *, sync: bool) -> None:
+        fd = self._fd if self._fd is not None else self._begin(self._number - (batch is self._ended))
         file = self.files[-1]
         if not file.size:
             data = FILE_HEADER + data
@@ -196,23 +250,21 @@ class LogWriter:
             os.lseek(fd, file.size, os.SEEK_SET)
             raise
         file.size += len(data)
-        if self._last is not None:
-            file.last = self._last if file.last is None else max(file.last, self._last)
-            file.late = max(file.late, self._late)
-            file.deletes = file.deletes or self._deletes
-            self._deletes = False
-        self._pieces, self._pending, self._last = [], 0, None
+        if batch.last is not None:
+            file.last = batch.last if file.last is None else max(file.last, batch.last)
+            file.late = max(file.late, batch.late)
+            file.deletes = file.deletes or batch.deletes
+        # They stand in the file, whatever becomes of the disk.
+        batch.pieces.clear()
         self._unsynced = True
         if not sync:
             return
         if self._fsync:
             os.fsync(fd)
         self._unsynced = False
-        if file.size >= self._segment_bytes:
-            self.rotate()
 
-    def _begin(self) -> int:
-        path = self._directory / f"{self._number:08d}.wal"
+    def _begin(self, number: int) -> int:
+        path = self._directory / f"{number:08d}.wal"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
             sync_directory(self._directory)
@@ -225,10 +277,13 @@ class LogWriter:
 
     def rotate(self) -> None:
         """Let the next flush begin a new file. Rows collected so far must have been flushed."""
+        self._close()
+        self._number += 1
+
+    def _close(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-        self._number += 1
 
     def delete_before(self, until: Ms, late: int) -> None:
         """Delete closed files whose rows are all older, and of late segments before a number: they are in blocks.
@@ -257,9 +312,7 @@ class LogWriter:
         try:
             self.flush()
         finally:
-            if self._fd is not None:
-                os.close(self._fd)
-                self._fd = None
+            self._close()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -280,14 +333,13 @@ class ColumnsRecord:
     columns: tuple[int, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RowRecord:
-    """One row."""
+class RowRecord(NamedTuple):
+    """One row; ``packed`` looks into the file's bytes."""
 
     gid: int
     layout: int
     at: Ms
-    packed: bytes
+    packed: memoryview
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -298,7 +350,7 @@ class RowsRecord:
     layout: int
     late: int
     times: Ints
-    packed: bytes
+    packed: memoryview
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -329,14 +381,15 @@ Record = SeriesRecord | ColumnsRecord | RowRecord | RowsRecord | DeletionRecord
 def read_log(data: bytes) -> Iterator[Record | Damage]:
     """The records of a file, and the stretches between them that are none."""
     at = len(FILE_HEADER) if data.startswith(FILE_HEADER) else 0
+    view = memoryview(data)
     while at < len(data):
-        found = frame_at(data, at)
+        found = frame_at(view, at)
         if found is not None:
             yield found[0]
             at = found[1]
             continue
         following = data.find(MARKER, at + 1)
-        while following >= 0 and frame_at(data, following) is None:
+        while following >= 0 and frame_at(view, following) is None:
             following = data.find(MARKER, following + 1)
         if following < 0:
             yield Damage(at, len(data), torn=True)
@@ -345,7 +398,7 @@ def read_log(data: bytes) -> Iterator[Record | Damage]:
         at = following
 
 
-def frame_at(data: bytes, at: int) -> tuple[Record, int] | None:
+def frame_at(data: memoryview, at: int) -> tuple[Record, int] | None:
     """The record that begins here and where it ends; none: there is no whole one."""
     start = at + FRAME.size
     if start > len(data):
@@ -363,7 +416,7 @@ def frame_at(data: bytes, at: int) -> tuple[Record, int] | None:
         return None
 
 
-def _parse(body: bytes) -> Record:
+def _parse(body: memoryview) -> Record:
     kind = body[0]
     if kind == _ROW:
         _, gid, layout, at = _ROW_HEAD.unpack_from(body)
@@ -377,14 +430,14 @@ def _parse(body: bytes) -> Record:
             raise ValueError(msg)
         return RowsRecord(gid, layout, late, times, _cells(body, behind))
     if kind == _DELETION:
-        newest, tombstone = json.loads(body[1:])
+        newest, tombstone = json.loads(bytes(body[1:]))
         return DeletionRecord(int(newest), from_json(tombstone))
     if kind == _COLUMNS:
         _, gid, layout = _COLUMNS_HEAD.unpack_from(body)
         return ColumnsRecord(gid, layout, tuple(np.frombuffer(body[_COLUMNS_HEAD.size :], dtype="<u4").tolist()))
     if kind == _SERIES:
         _, gid = _SERIES_HEAD.unpack_from(body)
-        key, series = json.loads(body[_SERIES_HEAD.size :])
+        key, series = json.loads(bytes(body[_SERIES_HEAD.size :]))
         named = tuple((int(n), tuple((a, b) for a, b in pairs)) for n, pairs in series)
         if not isinstance(key, str) or not all(isinstance(text, str) for _, p in named for pair in p for text in pair):
             msg = "names that are no texts"
@@ -394,7 +447,7 @@ def _parse(body: bytes) -> Record:
     raise ValueError(msg)
 
 
-def _cells(body: bytes, start: int) -> bytes:
+def _cells(body: memoryview, start: int) -> memoryview:
     if (len(body) - start) % 8:
         msg = "half a value"
         raise ValueError(msg)
