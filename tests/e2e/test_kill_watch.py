@@ -30,7 +30,7 @@ deployments:
       verdicts: [10m]
       evaluate_every: 1s
       sample_every: 1s
-      sign_off: 50s
+      sign_off: 9m
       remind: 1s
       verify: 3s
       baseline: {kind: fixed}
