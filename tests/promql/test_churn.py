@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypercare.model import bundle
 from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp
-from hypercare.promql import Engine, EvaluationError, Tick
+from hypercare.promql import Engine, EvaluationError, Tick, Together, together
 from hypercare.promql.limits import Limits
 from hypercare.tsdb import Options, Tsdb
 from one_by_one_kit import OneByOne
@@ -35,6 +35,9 @@ EXPRESSIONS = [
     "count by (target) (m) * 2 - 1",
     'rate(m{target="2"}[2m])',
     "absent(m) or vector(1)",
+    "rate(n[2m])",
+    'sum(rate(m{kind="1"}[2m]))',
+    "rate(n[2m] offset 1m) + rate(m[2m] offset 1m)",
 ]
 OPTIONS = Options(seal_rows=6, keep_rows=8, block_span=10**9, out_of_order_window=10**6, fsync=False)
 # Short, so that what is new is soon all that there is.
@@ -113,16 +116,18 @@ def told(engine, source, expr, at, tick):
 
 
 def compare(found):
-    platform, engine = Platform(), Engine(LIMITS)
+    platform, engine, asked = Platform(), Engine(LIMITS), Together()
     platform.happen("pass", 9, set())
     for event in [*found, ("pass", 6, set())]:
         platform.happen(*event)
         platform.happen("pass", 1, set())
         at = platform.now + 20_000
         view = platform.store.snapshot()
-        tick, fresh = Tick(), Engine(LIMITS)
+        ticks, fresh = (Tick(), Tick(together=asked)), Engine(LIMITS)
         for expr in EXPRESSIONS:
-            assert told(engine, view, expr, at, tick) == told(fresh, OneByOne(view), expr, at, None), expr
+            expected = told(fresh, OneByOne(view), expr, at, None)
+            for tick in ticks:
+                assert told(engine, view, expr, at, tick) == expected, expr
 
 
 @settings(max_examples=25)
@@ -130,3 +135,24 @@ def compare(found):
 def test_a_tick_of_an_old_engine_says_what_a_new_one_says(found):
     with patch.object(bundle, "_DEEP", 2):
         compare(found)
+
+
+def test_rates_that_are_asked_for_tick_after_tick_are_computed_at_once():
+    platform, engine, asked = Platform(), Engine(LIMITS), Together()
+    platform.happen("pass", 9, set())
+    rates = ["rate(m[2m])", "rate(n[2m])", "rate(b[2m])"]
+
+    def ticks(number, exprs):
+        with patch.object(together, "_computed", wraps=together._computed) as computed:  # what is saved shows nowhere
+            for _ in range(number):
+                platform.happen("pass", 1, set())
+                view, tick = platform.store.snapshot(), Tick(together=asked)
+                for expr in exprs:
+                    engine.instant(view, expr, platform.now, tick)
+        return computed.call_count
+
+    assert ticks(2, rates) == 0
+    assert ticks(3, rates) == 3
+    # What is not asked for any more is computed once more, until that is known.
+    assert ticks(2, rates[:1]) == 2
+    assert ticks(5, rates[:1]) == 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hypercare.model.labels import Labels
     from hypercare.model.samples import Floats, Ints, SampleSource
     from hypercare.model.time import Ms
-    from hypercare.promql import Engine
+    from hypercare.promql import Engine, Together
     from hypercare.rules.answers import Answer, Answers, Elsewhere
     from hypercare.tsdb import Tsdb
 
@@ -97,16 +97,23 @@ class Meter:
         self._kernel = kernel
         kernel.on_message(_Arrived, self._on_arrived)
 
-    def measure(self, ctx: Context, wanted: Sequence[Wanted], then: Callable[[Context, Measured], None]) -> None:
+    def measure(
+        self,
+        ctx: Context,
+        wanted: Sequence[Wanted],
+        then: Callable[[Context, Measured], None],
+        together: Together | None = None,
+    ) -> None:
         """Measure, then go on: within this step with the embedded engine, in a later one with another server.
 
-        What waits for another server is forgotten at a restart; whoever asked asks again.
+        What waits for another server is forgotten at a restart; whoever asked asks again. Who asks for the same again
+        and again keeps what is ``together`` for that.
         """
         wanted = tuple(dict.fromkeys(wanted))
         if self.elsewhere is None:
             source = self._tsdb.snapshot()
             # One instant at a time shares what the expressions have in common, as the rules of one tick do.
-            ticks: defaultdict[int, Tick] = defaultdict(partial(Tick, quiet=True))
+            ticks: defaultdict[int, Tick] = defaultdict(partial(Tick, quiet=True, together=together))
             with np.errstate(all="ignore"):
                 measured = {each: self._own(source, each, ticks) for each in wanted}
             then(ctx, measured)

@@ -21,6 +21,7 @@ from hypercare.judge.reference import understand
 from hypercare.judge.series import Samples
 from hypercare.judge.trend import Leak, leak, slope
 from hypercare.model.time import HOUR, MINUTE
+from hypercare.promql import Together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,6 +144,7 @@ class Observation:
     Attributes:
         taken_up: when this process began to look.
         followed: ids of actions whose effect is waited for.
+        together: what its checks ask for again and again.
 
     """
 
@@ -161,6 +163,7 @@ class Observation:
         self.sampled_until: Ms = watch.started_at
         self.busy = False
         self.followed: set[str] = set()
+        self.together = Together()
 
     @property
     def panel(self) -> Panel:

@@ -221,7 +221,7 @@ class DeploysService:
                 then(later, measured)
 
         observed.busy = True
-        self.meter.measure(ctx, [*observed.wanted(now), *more], take)
+        self.meter.measure(ctx, [*observed.wanted(now), *more], take, observed.together)
 
     def _on_look(self, ctx: Context, key: str) -> None:
         watch_id = key.removeprefix(f"{schedule.LOOK}:")

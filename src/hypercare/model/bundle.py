@@ -83,11 +83,13 @@ class Bundle(Sequence[SampleMatrix]):
     Attributes:
         labels: of each matrix; the very same tuple as long as the series are the same.
         memo: what was computed of the times and rows of these groups, for all their metrics; keys are the reader's.
+        parts: the rows of each group.
+        slots: the wanted columns of each group.
         places: how the wanted columns lie.
 
     """
 
-    __slots__ = ("_cells", "_matrices", "_parts", "_slots", "labels", "memo", "places")
+    __slots__ = ("_cells", "_matrices", "labels", "memo", "parts", "places", "slots")
 
     def __init__(
         self,
@@ -109,8 +111,8 @@ class Bundle(Sequence[SampleMatrix]):
         """
         self.labels = labels
         self.memo = memo
-        self._parts = parts
-        self._slots = slots
+        self.parts = parts
+        self.slots = slots
         self.places = places
         self._cells = -1
         self._matrices: list[SampleMatrix] | None = None
@@ -120,7 +122,7 @@ class Bundle(Sequence[SampleMatrix]):
         """Of each matrix."""
         found: list[Ints] | None = self.memo.get("times")
         if found is None:
-            found = self.memo["times"] = [rows.times[first:behind] for rows, first, behind in self._parts]
+            found = self.memo["times"] = [rows.times[first:behind] for rows, first, behind in self.parts]
         return found
 
     @property
@@ -128,8 +130,8 @@ class Bundle(Sequence[SampleMatrix]):
         """The first and the last time of each matrix, ``[1, groups]``."""
         found: tuple[Ints, Ints] | None = self.memo.get("ends")
         if found is None:
-            begin = [rows.clock[first] for rows, first, _ in self._parts]
-            finish = [rows.clock[behind - 1] for rows, _, behind in self._parts]
+            begin = [rows.clock[first] for rows, first, _ in self.parts]
+            finish = [rows.clock[behind - 1] for rows, _, behind in self.parts]
             both = np.array([begin, finish], dtype=np.int64)
             found = self.memo["ends"] = both[:1], both[1:]
         return found
@@ -139,7 +141,7 @@ class Bundle(Sequence[SampleMatrix]):
         """Rows of each matrix."""
         found: tuple[int, ...] | None = self.memo.get("lengths")
         if found is None:
-            found = self.memo["lengths"] = tuple([behind - first for _, first, behind in self._parts])
+            found = self.memo["lengths"] = tuple([behind - first for _, first, behind in self.parts])
         return found
 
     @property
@@ -165,26 +167,26 @@ class Bundle(Sequence[SampleMatrix]):
     def newest(self) -> Floats:
         """The newest value of each series, ``[S]``."""
         if self.places.newest is None:
-            pairs = zip(self._parts, self._slots, strict=True)
+            pairs = zip(self.parts, self.slots, strict=True)
             each = [rows.values[behind - 1, slots] for (rows, _, behind), slots in pairs]
             return each[0] if len(each) == 1 else np.concatenate(each)
         widths, places = self.places.newest
         joined: Floats | None = self.memo.get("newest")
         if joined is None:
-            whole = zip(self._parts, widths, strict=True)
+            whole = zip(self.parts, widths, strict=True)
             joined = np.concatenate([rows.values[behind - 1, :width] for (rows, _, behind), width in whole])
             self.memo["newest"] = joined
         return joined.take(places)
 
     def _values(self) -> list[Floats]:
         """Of each matrix."""
-        pairs = zip(self._parts, self._slots, strict=True)
+        pairs = zip(self.parts, self.slots, strict=True)
         return [rows.values[first:behind, slots] for (rows, first, behind), slots in pairs]
 
     def stacked(self) -> Floats:
         """All values side by side, ``[most rows, S]``; where a group lacks some, its first one stands for them."""
         depth, even = self.depth
-        if even and depth >= _DEEP and len(self._parts) > 1 and self.cells <= _CELLS:
+        if even and depth >= _DEEP and len(self.parts) > 1 and self.cells <= _CELLS:
             return self._slid(depth)
         parts = self._values()
         if len(parts) == 1:
@@ -205,8 +207,8 @@ class Bundle(Sequence[SampleMatrix]):
 
         Columns of a matrix row by row are far apart: to read them all anew costs more than what is done with them.
         """
-        uids = tuple([rows.uid for rows, _, _ in self._parts])
-        firsts = tuple([first for _, first, _ in self._parts])
+        uids = tuple([rows.uid for rows, _, _ in self.parts])
+        firsts = tuple([first for _, first, _ in self.parts])
         stacks = self.places.stacks
         known = stacks.get(depth)
         moved = firsts[0] - known.firsts[0] if known is not None and known.uids == uids else -1
@@ -217,7 +219,7 @@ class Bundle(Sequence[SampleMatrix]):
             values[: depth - moved] = known.values[moved:]
         else:
             moved, values = depth, np.empty((depth, self.places.total))
-        pairs = zip(self._parts, self._slots, strict=True)
+        pairs = zip(self.parts, self.slots, strict=True)
         parts = [rows.values[behind - moved : behind, slots] for (rows, _, behind), slots in pairs]
         np.concatenate(parts, axis=1, out=values[depth - moved :])
         if depth not in stacks and len(stacks) >= _DEPTHS:

@@ -10,6 +10,7 @@ from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.limits import Limits
 from hypercare.promql.parser import parse
 from hypercare.promql.results import HistogramElement, InstantResult, RangeResult, Series
+from hypercare.promql.together import Together
 from hypercare.promql.typecheck import type_of
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Series",
     "StoppedError",
     "Tick",
+    "Together",
     "VectorSelector",
     "parse",
     "selectors",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.ports import Workers
     from hypercare.promql.notes import Notes
+    from hypercare.promql.together import Together
 
 _PARSED: Final = 2048
 _CACHED: Final = (ast.VectorSelector, ast.Call, ast.Aggregate, ast.MatrixSelector, ast.Subquery)
@@ -47,11 +48,13 @@ class Tick:
     Args:
         quiet: whoever makes it has numpy keep silent (``np.errstate(all="ignore")``) as long as it is used: to say so
             anew for every expression costs more than many a node of it.
+        together: what whoever makes it asked for at earlier ticks; none: nothing is known of that.
 
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, together: Together | None = None) -> None:
         self.quiet = quiet
+        self.together = together
         self.cache: dict[str, tuple[Value, Notes | None]] = {}
         self.spare: list[Notes] = []
         self.grid = _NOWHERE

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Floats, Ints, SampleSource, Strip
     from hypercare.model.time import Ms
     from hypercare.ports import Workers
+    from hypercare.promql.together import Together
 
 _HISTOGRAM_BYTES: Final = 512
 """Taken for the size of one native histogram in memory."""
@@ -69,10 +70,12 @@ class Shared(Protocol):
     Attributes:
         cache: values, and what is to be said of them; none: nothing.
         spare: collections of notes that nothing was put into.
+        together: what was asked for at earlier ticks; none: nobody knows.
 
     """
 
     grid: Grid
+    together: Together | None
     cache: dict[str, tuple[Value, Notes | None]]
     spare: list[Notes]
 
@@ -124,8 +127,10 @@ class Evaluator:
         self._interner = interner
         self._keys, self._numbers = plan
         self._shared_grid: Grid | None = None
+        self._together: Together | None = None
         if shared is not None:
             self._shared_grid, self._cache, self._spare = shared.grid, shared.cache, shared.spare
+            self._together = shared.together
         self._samples = 0
         self._bytes = 0
         self.delayed = delayed
@@ -473,7 +478,8 @@ class Evaluator:
             self._ranges(arg, grid, at_once=True) if once and type(arg) is ast.MatrixSelector else self.eval(arg, grid)
             for arg in expr.args
         ]
-        return range_call(function, expr, args, grid, self.notes, self._stopped)
+        together = self._together if grid is self._shared_grid else None
+        return range_call(function, expr, args, grid, self.notes, self._stopped, together)
 
     # Looked up by type: a chain of cases costs more than the own work of many a node.
     _rules: ClassVar[dict[type[ast.Expr], Callable[[Evaluator, Any, Grid], Value]]] = {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Bools, Floats, Ints
     from hypercare.promql import ast
     from hypercare.promql.notes import Notes
+    from hypercare.promql.together import Together
 
 _SLICE: Final = 64
 """Series computed at once in range queries; measured best between 32 and 128."""
@@ -36,6 +37,7 @@ def range_call(
     grid: Grid,
     notes: Notes,
     stopped: Callable[[], bool],
+    together: Together | None = None,
 ) -> Vector:
     """The value of a function over a range vector; ``stopped`` tells when nobody waits for it any more.
 
@@ -49,18 +51,33 @@ def range_call(
     check_parameters(function, call, scalars, notes)
     if not matrix.blocks and not matrix.mixed and matrix.bundle is None:
         return Vector(EMPTY_SETS, np.empty((grid.size, 0)))
-    ends = matrix.end[:, None]
-    given = RangeArgs(grid.times[:, None], ends - matrix.range, ends, scalars)  # type: ignore[arg-type]
     steps = grid.size
-    plain, started = apart(matrix) if matrix.blocks and function.name in STARTED and not matrix.mode else (matrix, ())
-    values, present = _floats(function, plain, given, steps)
+    started: tuple[Block, ...] = ()
+    found = None
+    if together is not None and matrix.bundle is not None and steps == 1 and not scalars:
+        span = (matrix.range, grid.first - int(matrix.end[0]))
+        found = together.value(function, matrix.bundle, span, lambda: _arguments(matrix, grid, ()))
+    if found is None:
+        given = _arguments(matrix, grid, scalars)
+        plain = matrix
+        if matrix.blocks and function.name in STARTED and not matrix.mode:
+            plain, started = apart(matrix)
+        found = _floats(function, plain, given, steps)
+    values, present = found
     if started:
         values, present = with_started(function.name, started, matrix, (values, present), notes, call)
     if function.counter:
         remark_non_counters(matrix.sets, present, call, notes)
     unnamed = matrix.unnamed if function.keeps_name else True
     vector = Vector(matrix.sets, values, present, unnamed)
-    return mixed_call(function, call, matrix, given, vector, notes, stopped) if matrix.mixed else vector
+    if not matrix.mixed:
+        return vector
+    return mixed_call(function, call, matrix, _arguments(matrix, grid, scalars), vector, notes, stopped)
+
+
+def _arguments(matrix: RangeVector, grid: Grid, scalars: tuple[Floats, ...]) -> RangeArgs:
+    ends = matrix.end[:, None]
+    return RangeArgs(grid.times[:, None], ends - matrix.range, ends, scalars)  # type: ignore[arg-type]
 
 
 def _floats(function: Function, matrix: RangeVector, args: RangeArgs, steps: int) -> tuple[Floats, Bools | None]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hypercare.model.matchers import Matcher
     from hypercare.model.samples import Floats, Ints, SampleMatrix, SampleSource
     from hypercare.model.time import Ms
-    from hypercare.promql import Engine, Expr
+    from hypercare.promql import Engine, Expr, Together
     from hypercare.rules.data import RuleData
 
 Value: TypeAlias = "float | Histogram"
@@ -106,18 +106,19 @@ class Source(Protocol):
 class OwnSource:
     """The embedded store and engine; to be used while numpy keeps silent (``np.errstate(all="ignore")``)."""
 
-    __slots__ = ("_engine", "_snapshot", "_tick", "_tsdb")
+    __slots__ = ("_engine", "_snapshot", "_tick", "_together", "_tsdb")
 
-    def __init__(self, engine: Engine, tsdb: RuleData) -> None:
+    def __init__(self, engine: Engine, tsdb: RuleData, together: Together | None = None) -> None:
         self._engine = engine
+        self._together = together
         self._tsdb = tsdb
         self._snapshot: SampleSource = tsdb.snapshot()
-        self._tick = Tick(quiet=True)
+        self._tick = Tick(quiet=True, together=self._together)
 
     def renew(self) -> None:
         """See ``Source``."""
         self._snapshot = self._tsdb.snapshot()
-        self._tick = Tick(quiet=True)
+        self._tick = Tick(quiet=True, together=self._together)
 
     def elements(self, expr: Expr | str, at: Ms) -> Elements:
         """See ``Source``."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypercare.model.time import MINUTE
-from hypercare.promql import PromqlError
+from hypercare.promql import PromqlError, Together
 from hypercare.rules.alerting import AlertingRule
 from hypercare.rules.answers import Question
 from hypercare.rules.output import Output
@@ -55,6 +55,7 @@ class Group:
         missed: evaluations left out because the loop was late.
         last_evaluation: the scheduled instant of the last one, or none.
         woken: the first evaluation after the last sleep; 0 where there was none.
+        together: what its expressions ask for again and again.
 
     """
 
@@ -62,6 +63,7 @@ class Group:
         self.spec = spec
         self.rules = tuple(_rule(r, outcomes.get(r.key) or Outcome()) for r in spec.rules)
         self.output = Output(tsdb, f"rules/{spec.key}")
+        self.together = Together()
         self.due = spec.due(now)
         self.missed = 0
         self.last_evaluation: Ms | None = None

@@ -201,7 +201,8 @@ class RulesService:
             return
         ctx.set_timer(key, at + group.spec.interval, _TICK, durable=False)
         if self._elsewhere is None:
-            self._evaluate(ctx, group, self._round(group, OwnSource(self._engine, self._tsdb), at), missed)
+            source = OwnSource(self._engine, self._tsdb, group.together)
+            self._evaluate(ctx, group, self._round(group, source, at), missed)
         elif group.spec.key in self._flights:
             # The answers to the last one have not come: this one is left out, as one that the loop was late for.
             ctx.after_commit(lambda: self._skip(group, at, missed))

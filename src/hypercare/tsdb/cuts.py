@@ -61,7 +61,7 @@ class Cut(NamedTuple):
 def cut_rows(state: State, span: Span) -> Cut:
     """Find the rows of a span; remembered with the state by whichever thread comes first."""
     start, end = span
-    raw, count, _, parts, cuts = state
+    raw, count, layout, parts, cuts = state
     clock = raw.clock
     first = bisect_right(clock, start, 0, count)
     behind = count if end >= clock[count - 1] else bisect_right(clock, end, first, count)
@@ -69,7 +69,8 @@ def cut_rows(state: State, span: Span) -> Cut:
     whole = start >= clock[0]
     # What was sealed may end before the span although the rows that stayed begin within it.
     sealed = not whole and any(part.last > start for part in parts)
-    found = _cut((whole, sealed, raw.times[first:behind], values, raw.last_hole < first, first, {}))
+    memo = {"layouts": (layout,)} if raw.last_hole < first else {}
+    found = _cut((whole, sealed, raw.times[first:behind], values, raw.last_hole < first, first, memo))
     if len(cuts) >= _CUTS:
         cuts.clear()
     cuts[span] = found
@@ -147,4 +148,6 @@ def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *,
         layouts.append(layout)
         parts.append((raw, first, behind))
         clear = clear and raw.last_hole < first
-    return Sheaf(found, whole, tuple(layouts), parts, clear, {})
+    # Readers put together what they know of equal layouts; where any cell is missing they look at each metric alone.
+    memo: dict[str, Any] = {"layouts": tuple(layouts)} if clear else {}
+    return Sheaf(found, whole, tuple(layouts), parts, clear, memo)
