@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hypercare.config.deployments import DeployPlan
-from hypercare.deploys.meter import Wanted, _placed, _question
+from hypercare.deploys.meter import Wanted, placed, question_of
 from hypercare.deploys.schedule import checkpoints, extended, phase_at
 from hypercare.judge.findings import Level
 from hypercare.judge.limits import Crossing, Limit
@@ -80,13 +80,13 @@ def test_too_little_traffic_breaks_no_limit():
 def test_what_another_server_answers_is_put_on_the_grid():
     wanted = Wanted("up", 60_000, 300_000, 60_000)
     assert wanted.times.tolist() == [120_000, 180_000, 240_000, 300_000]
-    question = _question(wanted)
+    question = question_of(wanted)
     assert question.query == "(up)[240000ms:60000ms]"
     assert question.at == 300_000
     times = np.array([120_000, 240_000], dtype=np.int64)
     matrix = SampleMatrix((Labels.of({"service": "a"}),), times, np.array([[1.0], [2.0]]), dense=True)
-    curves = _placed(wanted, Answer(matrices=(matrix,)))
+    curves = placed(wanted, Answer(matrices=(matrix,)))
     assert np.array_equal(curves.of("service", "a"), [1.0, NAN, 2.0, NAN], equal_nan=True)
     assert np.isnan(curves.of("service", "b")).all()
-    assert _placed(wanted, Answer(error="away")).error == "away"
-    assert _placed(wanted, None).error == "no answer"
+    assert placed(wanted, Answer(error="away")).error == "away"
+    assert placed(wanted, None).error == "no answer"
