@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -210,3 +211,17 @@ def test_a_full_disk_at_the_edge_of_a_span_loses_nothing(tmp_path, monkeypatch):
     assert files(tmp_path) == ["00000001.wal", "00000002.wal"]
     again = Tsdb.open(tmp_path, OPTIONS)
     assert (stored(again), again.recovery.torn_bytes, again.recovery.lost_samples) == (before, 0, 0)
+
+
+def test_what_the_start_left_uncompressed_is_compressed_bit_by_bit(tmp_path):
+    log_of(tmp_path, 600)
+    db = Tsdb.open(tmp_path, dataclasses.replace(OPTIONS, seal_budget=20))
+    before = stored(db)
+    assert [group.raw.count for group in db._index.groups()] == [600, 600]
+    calls = 0
+    while db.maintain(700):
+        calls += 1
+        assert stored(db) == before
+    assert calls > 10
+    assert all(group.raw.count <= 11 and len(group.parts) > 10 for group in db._index.groups())
+    assert stored(db) == before

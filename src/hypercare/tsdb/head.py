@@ -94,6 +94,7 @@ class Head:
         self.align = align
         self.cache = cache
         self._options = options
+        self._held = False
         self._seal_rows = max(options.seal_rows, 1)
         self._capacity = self._seal_rows + max(options.keep_rows, 1)
 
@@ -112,8 +113,10 @@ class Head:
     def hold(self, columns: int) -> None:
         """While the log is read: keep as many rows of so many columns uncompressed as ``Options.raw_bytes`` allows.
 
-        The start waits for the log, and not for codecs: the appends that follow compress what is too much.
+        The start waits for the log, and not for codecs: what is too much is compressed by the appends that follow, or
+        by ``settle``.
         """
+        self._held = True
         options = self._options
         wanted = max(options.seal_rows, 1) + max(options.keep_rows, 1)
         self._capacity = max(wanted, options.raw_bytes // (8 * max(columns, 1)))
@@ -122,6 +125,22 @@ class Head:
         """After the log was read: compress rows as usual."""
         self._seal_rows = max(self._options.seal_rows, 1)
         self._capacity = self._seal_rows + max(self._options.keep_rows, 1)
+
+    def settle(self, budget: int) -> bool:
+        """Compress about so many samples of what ``hold`` left uncompressed; returns whether there is more."""
+        if not self._held:
+            return False
+        for group in self.active.values():
+            raw = group.raw
+            while raw is not None and raw.count > self._limit(group):
+                before = raw.count
+                self._seal(group, raw)
+                raw = group.raw
+                budget -= 0 if raw is None else (before - raw.count) * raw.layout.width
+                if budget <= 0:
+                    return True
+        self._held = False
+        return False
 
     def view(self) -> dict[int, State]:
         """A copy of ``states`` for readers; the caller holds ``lock``."""

@@ -240,6 +240,7 @@ class Tsdb:
         """
         head, disk = self._head, self._disk
         head.tune()
+        more = head.settle(self._options.seal_budget)
         if disk is None:
             before = [group.parts for group in head.active.values()]
             for group in list(head.active.values()):
@@ -254,7 +255,7 @@ class Tsdb:
                 head.changed = True
         if changed or self._spared:
             self._retire()
-        return disk is not None and (disk.busy or changed)
+        return disk is not None and (disk.busy or changed or more)
 
     def delete(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> int:
         """Delete the samples that the matching series have from ``start`` to ``end``, both included.
