@@ -121,6 +121,7 @@ def cli(platform):
             env={**known, "HYPERCARE_URL": url or "http://127.0.0.1:1", **env}, cwd=platform,
         )  # fmt: skip
 
+    run.until = until
     return run
 
 
