@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LOOK_EVERY: Final = 0.5
 
@@ -16,8 +19,22 @@ class QuietServer(uvicorn.Server):
     uvicorn's own loop looks ten times: on an idle machine that costs as much as scraping ten thousand samples a second.
     """
 
+    def __init__(self, config: uvicorn.Config, settled: Callable[[], None] | None = None) -> None:
+        """Make a server.
+
+        Args:
+            config: what to serve, and where.
+            settled: called once, a moment after the server is ready.
+
+        """
+        super().__init__(config)
+        self._settled = settled
+
     async def main_loop(self) -> None:
         """Wait for the end."""
         # Every tenth tick renews the Date header; ours all do.
-        while not await self.on_tick(0):  # noqa: ASYNC110 - what ends us is an attribute, set by signal handlers
+        while not await self.on_tick(0):
             await asyncio.sleep(_LOOK_EVERY)
+            if self._settled is not None:
+                settled, self._settled = self._settled, None
+                settled()
