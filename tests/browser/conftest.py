@@ -23,7 +23,7 @@ def chromium():
     path = shutil.which("chromium")
     assert path, "install Debian's chromium: make peers"
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = play.chromium.launch(executable_path=path, args=_FLAGS, timeout=120_000)
         yield browser
         browser.close()
 
