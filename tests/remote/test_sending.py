@@ -88,6 +88,20 @@ def test_a_server_that_is_away_gets_everything_later(house):
     assert one.queue.error == ""
 
 
+def test_no_log_names_what_is_secret_in_a_url(house, caplog):
+    caplog.set_level("INFO")
+    one = house(url="http://me:pass-word@far/api/v1/write?key=api-key")
+    one.server.script = [503, 400]
+    one.scrape(20)
+    one.run(20)
+    one.scrape(20)
+    one.run(20)
+    for words in ("trying again", "samples are given up", "works again"):
+        assert f"remote write to http://far/api/v1/write{':' if words[0] != 'w' else ''} {words}" in caplog.text
+    assert "pass-word" not in caplog.text
+    assert "api-key" not in caplog.text
+
+
 def test_back_off_grows_and_retry_after_is_heeded(house):
     one = house(queue_config={"min_backoff": "100ms", "max_backoff": "2s", "batch_send_deadline": "1s"})
     one.server.script = [500] * 8

@@ -46,15 +46,8 @@ def readings(queues: tuple[Queue, ...], appended: int) -> Iterator[Reading]:
     if not queues:
         return
     yield Reading(f"{_PREFIX}samples_in_total", "counter", "Samples stored since the start.", (((), float(appended)),))
-    of = [((("remote_name", queue.to.key), ("url", _shown(queue.to.url))), queue) for queue in queues]
+    of = [((("remote_name", queue.to.key), ("url", queue.to.shown)), queue) for queue in queues]
     for name, kind, text, value in _FAMILIES:
         yield Reading(_PREFIX + name, kind, text, tuple((labels, float(value(queue))) for labels, queue in of))
     dropped = tuple((tuple(sorted((*labels, ("reason", "too_old")))), float(q.encoder.dropped)) for labels, q in of)
     yield Reading(f"{_PREFIX}samples_dropped_total", "counter", "Samples not sent because of their age.", dropped)
-
-
-def _shown(url: str) -> str:
-    """A URL without what may be secret in it."""
-    scheme, mark, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"

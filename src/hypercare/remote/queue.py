@@ -141,7 +141,7 @@ class Queue:
         start = self.tail.position
         if repeat is not None:
             start, count = repeat.start, repeat.shards
-            _log.info("remote write to %s: what was on its way at the last stop is sent again", self.to.url)
+            _log.info("remote write to %s: what was on its way at the last stop is sent again", self.to.shown)
             rows = self._read_again(repeat.until)
         else:
             count = self._wanted_shards()

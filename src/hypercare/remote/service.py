@@ -171,7 +171,7 @@ class RemoteWriteService:
         try:
             something = queue.fill(ctx.now)
         except OSError as error:
-            _log.error("remote write to %s: the log cannot be read: %s", queue.to.url, error)
+            _log.error("remote write to %s: the log cannot be read: %s", queue.to.shown, error)
             return
         portion = queue.portion
         assert portion is not None  # noqa: S101 - it has just been filled
@@ -225,11 +225,11 @@ class RemoteWriteService:
         before = queue.error
         found = queue.answered(message.shard, message.answer, ctx.now, ctx.uniform())
         if found.fate is Fate.DROP:
-            _log.warning("remote write to %s: samples are given up: %s", queue.to.url, found.reason)
+            _log.warning("remote write to %s: samples are given up: %s", queue.to.shown, found.reason)
         elif found.fate is Fate.RETRY and not before:
-            _log.warning("remote write to %s: trying again: %s", queue.to.url, found.reason)
+            _log.warning("remote write to %s: trying again: %s", queue.to.shown, found.reason)
         elif before and not found.reason:
-            _log.info("remote write to %s works again", queue.to.url)
+            _log.info("remote write to %s works again", queue.to.shown)
         if not queue.finish():
             self._send(ctx, queue, message.shard)
         elif queue.ready(ctx.now):

@@ -74,6 +74,13 @@ class Destination:
     metadata_every: Ms = 0
     metadata_size: int = 2_000
 
+    @property
+    def shown(self) -> str:
+        """The URL without what may be secret in it: for logs and labels."""
+        scheme, mark, rest = self.url.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+
     def request(self, body: bytes) -> HttpRequest:
         """The request that carries a compressed message."""
         kind = "application/x-protobuf" + (f";proto={V2}" if self.message == V2 else "")
