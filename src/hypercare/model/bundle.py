@@ -23,6 +23,10 @@ _DEEP: Final = 32
 """Rows from which on windows that go on from tick to tick are kept side by side."""
 _CELLS: Final = 1 << 16
 """Cells of the largest of them."""
+_SHALLOW: Final = 6
+"""The same of small ones, which cost little memory."""
+_FEW: Final = 1 << 13
+"""Cells of the largest of these."""
 _DEPTHS: Final = 4
 """So many of them for the same series."""
 
@@ -186,8 +190,10 @@ class Bundle(Sequence[SampleMatrix]):
     def stacked(self) -> Floats:
         """All values side by side, ``[most rows, S]``; where a group lacks some, its first one stands for them."""
         depth, even = self.depth
-        if even and depth >= _DEEP and len(self.parts) > 1 and self.cells <= _CELLS:
-            return self._slid(depth)
+        if even and depth >= _SHALLOW and len(self.parts) > 1:
+            cells = self.cells
+            if cells <= _FEW or (cells <= _CELLS and depth >= _DEEP):
+                return self._slid(depth)
         parts = self._values()
         if len(parts) == 1:
             return parts[0]
@@ -207,8 +213,7 @@ class Bundle(Sequence[SampleMatrix]):
 
         Columns of a matrix row by row are far apart: to read them all anew costs more than what is done with them.
         """
-        uids = tuple([rows.uid for rows, _, _ in self.parts])
-        firsts = tuple([first for _, first, _ in self.parts])
+        uids, firsts = self._marks
         stacks = self.places.stacks
         known = stacks.get(depth)
         moved = firsts[0] - known.firsts[0] if known is not None and known.uids == uids else -1
@@ -219,13 +224,30 @@ class Bundle(Sequence[SampleMatrix]):
             values[: depth - moved] = known.values[moved:]
         else:
             moved, values = depth, np.empty((depth, self.places.total))
-        pairs = zip(self.parts, self.slots, strict=True)
-        parts = [rows.values[behind - moved : behind, slots] for (rows, _, behind), slots in pairs]
-        np.concatenate(parts, axis=1, out=values[depth - moved :])
+        if moved == 1 and self.places.newest is not None:
+            # What all metrics of these groups share has it.
+            values[-1] = self.newest()
+        else:
+            self._read(values, moved)
         if depth not in stacks and len(stacks) >= _DEPTHS:
             stacks.clear()
         stacks[depth] = Stack(uids, firsts, values)
         return values
+
+    @property
+    def _marks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of which buffers the rows are, and from which row on."""
+        found: tuple[tuple[int, ...], tuple[int, ...]] | None = self.memo.get("marks")
+        if found is None:
+            uids = tuple([rows.uid for rows, _, _ in self.parts])
+            found = self.memo["marks"] = uids, tuple([first for _, first, _ in self.parts])
+        return found
+
+    def _read(self, values: Floats, moved: int) -> None:
+        """Read so many of the newest rows into the last of an array."""
+        pairs = zip(self.parts, self.slots, strict=True)
+        parts = [rows.values[behind - moved : behind, slots] for (rows, _, behind), slots in pairs]
+        np.concatenate(parts, axis=1, out=values[len(values) - moved :])
 
     def matrices(self) -> list[SampleMatrix]:
         """One by one."""

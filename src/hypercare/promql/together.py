@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hypercare.model.bundle import Bundle, Places
+from hypercare.model.bundle import Bundle, Places, places_of
 from hypercare.promql.values import every
 from hypercare.promql.windows import Joint
 
@@ -35,10 +35,11 @@ _HABITS: Final = 64
 
 
 class _Asked(NamedTuple):
-    """Some series of rows."""
+    """Some series of rows: how many columns these have is known to the places."""
 
     labels: _LabelSets
     slots: tuple[Slots, ...]
+    places: Places
 
 
 class _Union(NamedTuple):
@@ -107,7 +108,7 @@ class Together:
         if habit.memo is not bundle.memo:
             habit.begin(bundle.memo)
         number = id(bundle.labels)
-        habit.asked[number] = _Asked(bundle.labels, tuple(bundle.slots))
+        habit.asked[number] = _Asked(bundle.labels, tuple(bundle.slots), bundle.places)
         union = habit.union
         if union is None or number not in union.members:
             return None
@@ -130,7 +131,10 @@ def _united(asked: list[_Asked]) -> _Union:
     labels = tuple([tuple([each for one in asked for each in one.labels[group]]) for group in groups])
     owners = np.repeat(np.arange(len(labels)), widths.sum(axis=1))
     slots = tuple([np.concatenate(each) for each in columns])
-    return _Union(members, labels, slots, Places(int(widths.sum()), owners, None, {}))
+    newest = asked[0].places.newest
+    if newest is None:
+        return _Union(members, labels, slots, Places(int(widths.sum()), owners, None, {}))
+    return _Union(members, labels, slots, places_of(labels, newest[0], slots))
 
 
 def _columns(slots: Slots, width: int) -> Ints:
