@@ -132,7 +132,10 @@ def _getter(at: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]
     if len(at) > 1:
         getter: Any = itemgetter(*at)
         return getter  # type: ignore[no-any-return]
-    return lambda lines: tuple(lines[i] for i in at)
+    if not at:
+        return lambda _lines: ()
+    only = at[0]
+    return lambda lines: (lines[only],)
 
 
 class ScrapeCache:

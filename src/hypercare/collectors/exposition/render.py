@@ -42,10 +42,11 @@ def render(families: Iterable[Reading], *, openmetrics: bool = False) -> bytes:
     A family's samples have its name; those of a histogram name their suffix in a first label pair ``("", suffix)``.
     """
     lines: list[str] = []
-    for family in families:
-        lines.append(_head(family.name, family.type, family.help, openmetrics))
-        for pairs, value in family.samples:
-            lines.append(f"{_series(family.name, pairs, openmetrics)} {format_value(value)}")
+    for name, kind, text, samples in families:
+        lines.append(_head(name, kind, text, openmetrics))
+        for pairs, value in samples:
+            # A name alone needs no look at what was put together before.
+            lines.append(f"{_series(name, pairs, openmetrics) if pairs else name} {format_value(value)}")
     lines += ["# EOF", ""] if openmetrics else [""]
     return "\n".join(lines).encode("utf-8", "replace")
 
