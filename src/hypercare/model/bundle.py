@@ -175,11 +175,13 @@ class Bundle(Sequence[SampleMatrix]):
             each = [rows.values[behind - 1, slots] for (rows, _, behind), slots in pairs]
             return each[0] if len(each) == 1 else np.concatenate(each)
         widths, places = self.places.newest
-        joined: Floats | None = self.memo.get("newest")
+        # Spans that end with the newest rows have that in common.
+        memo = self.memo.get("now", self.memo)
+        joined: Floats | None = memo.get("newest")
         if joined is None:
             whole = zip(self.parts, widths, strict=True)
             joined = np.concatenate([rows.values[behind - 1, :width] for (rows, _, behind), width in whole])
-            self.memo["newest"] = joined
+            memo["newest"] = joined
         return joined.take(places)
 
     def _values(self) -> list[Floats]:

@@ -80,6 +80,48 @@ def cut_rows(state: State, span: Span) -> Cut:
 _cut: Final[Callable[[tuple[object, ...]], Cut]] = partial(tuple.__new__, Cut)
 
 
+class Muster(NamedTuple):
+    """The newest rows of many groups, whatever the span.
+
+    Attributes:
+        states: of all the groups, in order.
+        full: whether each of them has rows in memory; else what follows is empty.
+        rows: buffer and number of rows of each group.
+        layouts: of each group.
+        begin: from which time on all groups have all their rows in memory.
+        shortest: the newest row of the group whose newest row is oldest.
+        end: the newest row of all.
+        now: what readers remember of the newest rows.
+
+    """
+
+    states: tuple[State | None, ...]
+    full: bool
+    rows: list[tuple[RawRows, int]]
+    layouts: tuple[Layout, ...]
+    begin: Ms
+    shortest: Ms
+    end: Ms
+    now: dict[str, Any]
+
+    def still_holds(self, states: Mapping[int, State], gids: tuple[int, ...]) -> bool:
+        """Whether a later view of the store would come to the same."""
+        return all(map(is_, map(states.get, gids), self.states))
+
+
+def muster(states: Mapping[int, State], gids: tuple[int, ...]) -> Muster:
+    """Look at groups."""
+    found = tuple(map(states.get, gids))
+    there = [state for state in found if state is not None and state[1]]
+    if len(there) < len(found):
+        return Muster(found, False, [], (), 0, 0, 0, {})  # noqa: FBT003 - a record
+    newest = [raw.clock[count - 1] for raw, count, _, _, _ in there]
+    begin = max([raw.clock[0] for raw, _, _, _, _ in there])
+    rows = [(raw, count) for raw, count, _, _, _ in there]
+    layouts = tuple([layout for _, _, layout, _, _ in there])
+    return Muster(found, True, rows, layouts, begin, min(newest), max(newest), {})  # noqa: FBT003 - a record
+
+
 class Sheaf(NamedTuple):
     """The rows of many groups within a span.
 
@@ -100,10 +142,6 @@ class Sheaf(NamedTuple):
     clear: bool
     memo: dict[str, Any]
 
-    def still_holds(self, states: Mapping[int, State], gids: tuple[int, ...], *, in_memory: bool) -> bool:
-        """Whether a later view of the store would come to the same."""
-        return (self.whole or in_memory) and all(map(is_, map(states.get, gids), self.states))
-
     def matrices(self, plan: JointPlan) -> Sequence[SampleMatrix]:
         """The columns of a plan for these layouts."""
         slots = plan.slots
@@ -119,12 +157,25 @@ class Sheaf(NamedTuple):
         return list(map(_matrix, zip(plan.labels, times, values, dense, repeat(None), strict=False)))
 
 
-def bind_rows(states: Mapping[int, State], gids: tuple[int, ...], span: Span, *, in_memory: bool) -> Sheaf | None:
+def bind_rows(groups: Muster, span: Span, *, in_memory: bool) -> Sheaf | None:
     """The rows of groups within a span; none where some of them have rows elsewhere than in memory."""
+    start, end = span
+    if not groups.full or not groups.begin <= start < groups.shortest or end < groups.end:
+        return _bind_each(groups.states, span, in_memory=in_memory)
+    # All groups have rows in the span, up to their newest, and all of them in memory.
+    parts = [(raw, bisect_right(raw.clock, start, 0, count), count) for raw, count in groups.rows]
+    clear = all(raw.last_hole < first for raw, first, _ in parts)
+    memo: dict[str, Any] = {"now": groups.now}
+    if clear:
+        memo["layouts"] = groups.layouts
+    return Sheaf(groups.states, True, groups.layouts, parts, clear, memo)  # noqa: FBT003 - a record
+
+
+def _bind_each(found: tuple[State | None, ...], span: Span, *, in_memory: bool) -> Sheaf | None:
+    """The same, group by group."""
     layouts: list[Layout | None] = []
     parts: list[tuple[RawRows, int, int]] = []
     clear = whole = True
-    found = tuple(map(states.get, gids))
     start, end = span
     for state in found:
         if state is None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import compress, pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from hypercare.model.bundle import Bundle
 from hypercare.model.histograms import HistogramSeries
 from hypercare.model.samples import ABSENT, SampleMatrix, is_absent
-from hypercare.tsdb.cuts import Sheaf, bind_rows, cut_rows
+from hypercare.tsdb.bindings import Bindings
+from hypercare.tsdb.cuts import cut_rows
 from hypercare.tsdb.fields import owner_of, plans_of
 from hypercare.tsdb.index import Match
 from hypercare.tsdb.kept import Kept, KeptStrip, Origin
@@ -29,17 +30,13 @@ if TYPE_CHECKING:
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
     from hypercare.tsdb.block import Block
-    from hypercare.tsdb.cuts import Span, State
+    from hypercare.tsdb.cuts import State
     from hypercare.tsdb.group import Group
-    from hypercare.tsdb.index import Company, Index
+    from hypercare.tsdb.index import Index
     from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.segment import DecodedCache
 
-Sheaves: TypeAlias = "dict[tuple[Company, Span], Sheaf | None]"
 _NO_ROWS: Final = np.empty(0, dtype=np.int64)
-_SHEAVES: Final = 32
-"""Spans remembered; a tick looks at fewer."""
-_UNBOUND: Final = Sheaf((), False, (), [], False, {})  # noqa: FBT003 - a record of no meaning
 
 
 class _Part(NamedTuple):
@@ -81,13 +78,12 @@ class Snapshot:
     __slots__ = (
         "_blocks",
         "_cache",
-        "_earlier",
         "_index",
         "_sealed_until",
-        "_sheaves",
         "_states",
         "_totals",
         "_version",
+        "bindings",
     )
 
     def __init__(
@@ -100,7 +96,7 @@ class Snapshot:
         *,
         cache: DecodedCache,
         version: int = 0,
-        earlier: Sheaves | None = None,
+        before: Bindings | None = None,
     ) -> None:
         """Put a view together.
 
@@ -112,7 +108,7 @@ class Snapshot:
             totals: counters.
             cache: what was decompressed for earlier readers.
             version: of the list of blocks, another one for every list.
-            earlier: what was bound for readers of the snapshot before.
+            before: what was bound for readers of the snapshot before.
 
         """
         self._index = index
@@ -122,14 +118,8 @@ class Snapshot:
         self._totals = totals
         self._cache = cache
         self._version = version
-        self._sheaves: Sheaves = {}
-        # Within a tick the rules write to one group only: what was bound of the others still holds.
-        self._earlier: Sheaves = {} if earlier is None else earlier
-
-    @property
-    def sheaves(self) -> Sheaves:
-        """What was bound for readers, for the next snapshot to look at."""
-        return self._sheaves
+        # For the next snapshot to look at, too.
+        self.bindings = Bindings(states, before)
 
     def select_histograms(self, matchers: tuple[Matcher, ...], start: Ms, end: Ms) -> list[HistogramSeries]:
         """Native histograms of the matching series with ``start < t <= end``; empty at once where none is stored."""
@@ -165,7 +155,7 @@ class Snapshot:
         if self._index.starts:
             return [matrix for match in found.matches for matrix in self._with_starts(match, start, end)]
         if found.company is not None:
-            sheaf = self._sheaf(found.company, span, in_memory=in_memory)
+            sheaf = self.bindings.sheaf(found.company, span, in_memory=in_memory)
             plan = None if sheaf is None else found.plan(sheaf.layouts)
             if sheaf is not None and plan is not None:
                 return sheaf.matrices(plan)
@@ -191,21 +181,6 @@ class Snapshot:
                             return Bundle(plan.labels, (part,), plan.slots, cut.memo, plan.places)
                     out.append(SampleMatrix(labels, cut.times, cut.values[:, slots], dense))
         return out
-
-    def _sheaf(self, company: Company, span: Span, *, in_memory: bool) -> Sheaf | None:
-        """The rows of many groups within a span, for all the metrics that they have in common."""
-        key = (company, span)
-        sheaf = self._sheaves.get(key, _UNBOUND)
-        if sheaf is not _UNBOUND:
-            return sheaf
-        gids = company.gids
-        sheaf = self._earlier.get(key)
-        if sheaf is None or not sheaf.still_holds(self._states, gids, in_memory=in_memory):
-            sheaf = bind_rows(self._states, gids, span, in_memory=in_memory)
-        if len(self._sheaves) >= _SHEAVES:
-            self._sheaves.clear()
-        self._sheaves[key] = sheaf
-        return sheaf
 
     def _parts(self, gid: int, start: Ms, end: Ms) -> Iterator[_Part]:
         """The pieces of a group that reach into a span, oldest first."""

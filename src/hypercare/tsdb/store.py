@@ -205,7 +205,7 @@ class Tsdb:
                 blocks = () if disk is None else disk.blocks
                 until = 0 if disk is None else disk.sealed_until
                 totals = Totals(head.appended, head.refused, 0 if disk is None else disk.size)
-                earlier = None if found is None else found.sheaves
+                before = None if found is None else found.bindings
                 found = Snapshot(
                     self._index,
                     head.view(),
@@ -214,7 +214,7 @@ class Tsdb:
                     totals,
                     cache=self._cache,
                     version=0 if disk is None else disk.version,
-                    earlier=earlier,
+                    before=before,
                 )
                 self._snapshot = found
         return found
