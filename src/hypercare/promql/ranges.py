@@ -183,7 +183,8 @@ def _ascending(order: Ints) -> bool:
 
 def _whole(values: Floats, present: Bools | None, shape: tuple[int, int]) -> tuple[Floats, Bools | None]:
     if values.shape != shape:
-        values = np.broadcast_to(values, shape)
+        # One step of functions that leave the steps out; the general way costs more than many a function.
+        values = values[None, :] if values.shape == shape[1:] and shape[0] == 1 else np.broadcast_to(values, shape)
     if present is not None:
         present = None if every(present) else np.broadcast_to(present, shape)
     return values, present
