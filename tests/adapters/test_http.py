@@ -200,6 +200,15 @@ def test_authentication_headers_and_body(servers, fetch):
     assert json.loads(answer.body)["headers"]["Authorization"] == "Bearer t"
 
 
+def test_who_stands_in_the_url_comes_first(servers, fetch):
+    import json
+
+    address = servers.web(echo)
+    for more in ({"basic_auth": BasicAuth("me", "x")}, {"headers": (("authorization", "Bearer t"),)}, {}):
+        answer = fetch(HttpRequest("POST", f"http://you:pass@{address}/a@b", body=b"x", **more))
+        assert json.loads(answer.body)["headers"]["Authorization"] == "Basic " + base64.b64encode(b"you:pass").decode()
+
+
 def test_redirects_are_followed_where_asked(servers, fetch):
     async def handler(request):
         if request.path == "/":
