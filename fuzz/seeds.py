@@ -145,21 +145,20 @@ def _block() -> Iterator[bytes]:
 def _pieces() -> Iterator[bytes]:
     """Every piece of a store's blocks, as it is and unpacked, in the order in which they are read."""
     from fuzz import targets
-    from hypercare.tsdb import block
+    from hypercare.tsdb.blockfile import BlockFile
 
     found: list[bytes] = []
-    files = block._BlockFile
-    real = files.piece
+    real = BlockFile.piece
 
-    def piece(file: block._BlockFile, where: tuple[int, int, int]) -> bytes:
+    def piece(file: BlockFile, where: tuple[int, int, int]) -> bytes:
         found.append(real(file, where))
         return found[-1]
 
-    files.piece = piece  # type: ignore[method-assign]
+    BlockFile.piece = piece  # type: ignore[method-assign]
     try:
         targets.store_pieces(b"\x7f")
     finally:
-        files.piece = real  # type: ignore[method-assign]
+        BlockFile.piece = real  # type: ignore[method-assign]
     for number, content in enumerate(found[:127]):
         yield bytes([number]) + content
         with contextlib.suppress(cramjam.DecompressionError):

@@ -36,7 +36,8 @@ from hypercare.model.samples import STALE, is_absent
 from hypercare.promql import PromqlError, type_of
 from hypercare.promql import parse as parse_promql
 from hypercare.promql.printer import format_expr
-from hypercare.tsdb import Options, Tsdb, block, codec, replay, wal
+from hypercare.tsdb import Options, Tsdb, codec, replay, wal
+from hypercare.tsdb.blockfile import BlockFile
 from hypercare.tsdb.chunks import Effort
 
 if TYPE_CHECKING:
@@ -236,22 +237,21 @@ def store_pieces(data: bytes) -> None:
     number, content = data[0] % 128 if data else 0, data[1:]
     if data[:1] >= b"\x80":
         content = bytes(zstd.compress(content, 1))
-    files = block._BlockFile
-    real = files.piece
+    real = BlockFile.piece
     read = itertools.count()
     place = _whole_store()
 
-    def piece(file: block._BlockFile, where: tuple[int, int, int]) -> bytes:
+    def piece(file: BlockFile, where: tuple[int, int, int]) -> bytes:
         return content if next(read) == number else real(file, where)
 
-    files.piece = piece  # type: ignore[method-assign]
+    BlockFile.piece = piece  # type: ignore[method-assign]
     try:
         with contextlib.closing(Tsdb.open(place, _SMALL)) as db:
             everything(db)
             db.snapshot().select_histograms((), -(2**62), 2**62)
             db.verify()
     finally:
-        files.piece = real  # type: ignore[method-assign]
+        BlockFile.piece = real  # type: ignore[method-assign]
 
 
 @functools.cache

@@ -112,7 +112,7 @@ def merged(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("broken", [[0], "x", [0, True], [-1], [2**70], [1.5], None])
 def test_an_order_that_is_none_is_damage_that_is_told(merged, monkeypatch, broken):
-    real = block._unpack
+    real = block.unpack
 
     def unpack(packed: bytes) -> object:
         found = real(packed)
@@ -121,7 +121,7 @@ def test_an_order_that_is_none_is_damage_that_is_told(merged, monkeypatch, broke
             found[0][3] = broken if broken is None or broken == "x" else broken + found[0][3][len(broken) :]
         return found
 
-    monkeypatch.setattr(block, "_unpack", unpack)
+    monkeypatch.setattr(block, "unpack", unpack)
     db = Tsdb.open(merged, OPTIONS)
     assert check(db, content()) == 0 or broken == [0]
     assert bool(db.problems) == (broken != [0])

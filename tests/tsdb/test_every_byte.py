@@ -249,11 +249,11 @@ class Bench:
 
 def contents_of(path: Path) -> list[tuple[int, int]]:
     """The parts of a block that several targets need: index and footer, and tables of names."""
-    from hypercare.tsdb import block
+    from hypercare.tsdb.blockfile import FOOTER, unpack
 
     data = path.read_bytes()
-    offset, length, _, _ = block._FOOTER.unpack(data[-block._FOOTER.size :])
-    index = block._unpack(data[offset : offset + length])
+    offset, length, _, _ = FOOTER.unpack(data[-FOOTER.size :])
+    index = unpack(data[offset : offset + length])
     tables = [(at, at + size) for at, size, _ in index["tables"]]
     return [(offset, len(data)), *tables]
 

@@ -12,13 +12,15 @@ import numpy as np
 
 from hypercare.model.errors import Problem
 from hypercare.model.time import DAY
-from hypercare.tsdb.block import Block, BlockError, BlockLoader, BlockWriter, SealedRows, number_of
+from hypercare.tsdb.blockfile import BlockError
+from hypercare.tsdb.blockloader import BlockLoader
+from hypercare.tsdb.blockwriter import BlockWriter, SealedRows, number_of
 from hypercare.tsdb.files import lock_directory
-from hypercare.tsdb.head import used_columns
 from hypercare.tsdb.layout import as_slots
 from hypercare.tsdb.merge import Merging, plan_merge
 from hypercare.tsdb.replay import Recovery, replay_directory
 from hypercare.tsdb.rows import join_pieces, overlap
+from hypercare.tsdb.shapes import used_columns
 from hypercare.tsdb.tombstones import read_tombstones, tombstones_path, write_tombstones
 from hypercare.tsdb.wal import LogWriter
 from hypercare.tsdb.work import BlockWork
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from hypercare.model.samples import Floats, Ints
     from hypercare.model.time import Ms
+    from hypercare.tsdb.block import Block
     from hypercare.tsdb.group import Group
     from hypercare.tsdb.head import Head
     from hypercare.tsdb.layout import Layout

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from hypercare.model.samples import ABSENT, STALE, is_absent, is_stale
+from hypercare.model.samples import ABSENT, is_absent, is_stale
 from hypercare.tsdb.layout import as_slots
 from hypercare.tsdb.options import AppendResult
 from hypercare.tsdb.raw import RawRows, holes_of
 from hypercare.tsdb.rows import write_rows
 from hypercare.tsdb.segment import seal
+from hypercare.tsdb.shapes import row_arrays, used_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
     from hypercare.tsdb.cuts import State
     from hypercare.tsdb.group import Group
-    from hypercare.tsdb.layout import Layout
     from hypercare.tsdb.options import Options
     from hypercare.tsdb.segment import DecodedCache, Segment
+    from hypercare.tsdb.shapes import Columns, Journal, Values
 
-Columns: TypeAlias = "Ints | Sequence[int]"
-Values: TypeAlias = "Floats | Sequence[float]"
 Reader: TypeAlias = "Callable[[Group, Ints, Ms, Ms], tuple[Ints, Floats]]"
 
 _PLACES: Final = 16
@@ -47,18 +46,6 @@ _BULK: Final = 4
 _FLOAT64: Final = np.dtype(np.float64)
 _NAN_BYTE: Final = 0x7F
 """Highest byte of every marker (and of infinity, positive NaNs and values beyond 1e303)."""
-
-
-class Journal(Protocol):
-    """Hears of every row that is taken in."""
-
-    def row(self, group: Group, at: Ms, columns: Ints, packed: bytes) -> None:
-        """A row with its cells as float64 bytes."""
-        ...
-
-    def rows(self, group: Group, times: Ints, columns: Ints, cells: Floats, late: int) -> None:
-        """Several rows; ``late``: the number of the segment that they are to be part of, or 0."""
-        ...
 
 
 class Head:
@@ -182,7 +169,7 @@ class Head:
         return group.result
 
     def _append_any(self, group: Group, at: Ms, columns: Columns, values: Values, stale: Sequence[int]) -> AppendResult:
-        numbers, cells = _arrays(columns, values, stale)
+        numbers, cells = row_arrays(columns, values, stale)
         if not len(numbers):
             return AppendResult(0)
         last = group.last
@@ -504,28 +491,3 @@ def _nothing(group: Group, columns: Ints, start: Ms, end: Ms) -> tuple[Ints, Flo
     """What is stored where nothing is."""
     del group, start, end
     return np.empty(0, dtype=np.int64), np.empty((0, len(columns)))
-
-
-def used_columns(group: Group, layout: Layout, values: Floats) -> tuple[Layout, Floats]:
-    """Leave columns without any sample out, so that series that are gone take no more room."""
-    empty = is_absent(values).all(axis=0)
-    if not empty.any():
-        return layout, values
-    keep = np.flatnonzero(~empty)
-    return group.layout(layout.ids[keep]), values[:, keep]
-
-
-def _arrays(columns: Columns, values: Values, stale: Sequence[int]) -> tuple[Ints, Floats]:
-    """Columns and cells as arrays, the stale ones added, cells without a sample left out."""
-    numbers = columns if isinstance(columns, np.ndarray) and columns.dtype == np.int64 else np.array(columns, np.int64)
-    cells = np.ascontiguousarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or numbers.shape != cells.shape:
-        msg = f"a row needs as many values as columns: {numbers.shape} columns, {cells.shape} values"
-        raise ValueError(msg)
-    if len(stale):
-        numbers = np.concatenate([numbers, np.array(stale, dtype=np.int64)])
-        cells = np.concatenate([cells, np.full(len(stale), STALE)])
-    absent = is_absent(cells)
-    if absent.any():
-        numbers, cells = numbers[~absent], cells[~absent]
-    return numbers, cells

@@ -12,7 +12,7 @@ import numpy as np
 
 from hypercare.model.samples import ABSENT, is_absent
 from hypercare.model.time import DAY
-from hypercare.tsdb.block import BlockWriter, SealedRows
+from hypercare.tsdb.blockwriter import BlockWriter, SealedRows
 from hypercare.tsdb.chunks import Effort
 from hypercare.tsdb.work import BlockWork
 

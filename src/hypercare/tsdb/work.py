@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypercare.model.samples import Ints
-    from hypercare.tsdb.block import BlockWriter
+    from hypercare.tsdb.blockwriter import BlockWriter
 
 
 class BlockWork:
