@@ -82,16 +82,17 @@ class HypercareConfig(StrictModel):
     alertmanager: Reference = ""
     services: tuple[Service, ...] = ()
     people: tuple[Person, ...] = ()
-    oncall: OncallConfig = OncallConfig()
+    # model_construct: the default is made without the model's validator, which takes a while to build.
+    oncall: OncallConfig = OncallConfig.model_construct()
     escalations: tuple[Escalation, ...] = ()
     channels: ChannelsConfig = ChannelsConfig()
     heartbeat: Annotated[tuple[Heartbeat, ...], OneOrMany] = ()
     incidents: IncidentsConfig = IncidentsConfig()
-    deployments: DeploymentsConfig = DeploymentsConfig()
+    deployments: DeploymentsConfig = DeploymentsConfig.model_construct()
     actions: tuple[Action, ...] = ()
     actions_dry_run: bool = False
     collect: CollectConfig = CollectConfig()
-    metrics: MetricsConfig = MetricsConfig()
+    metrics: MetricsConfig = MetricsConfig.model_construct()
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
     silences: SilencesConfig = SilencesConfig()
