@@ -126,7 +126,7 @@ def stage(tmp_path, port):
     outside, own = port(), port()
     listed = ", ".join(f'{{targets: ["127.0.0.1:{outside}"], labels: {{target: "{n}"}}}}' for n in range(TARGETS))
     for name, text in FILES.items():
-        (tmp_path / name).write_text(text.format(retention=KEPT + 20, targets=listed))
+        (tmp_path / name).write_text(text.format(retention=KEPT + 40, targets=listed))
     exporter = subprocess.Popen([sys.executable, str(KIT / "exporter.py"), str(outside)])
     senders = {
         "v1": Sender("v1", own, partial(remote_write, "v1")),
