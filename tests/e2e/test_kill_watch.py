@@ -178,6 +178,8 @@ def tell(serve, outside, wait, chance, folder, rest):
     for moment in rest:
         getattr(story, f"kill_{moment}")()
     story.wait_for(lambda w: w["status"] == "done", "the end")
+    # Told after it was written down.
+    story.wait(lambda: any("was rolled back" in title for title in story.titles()), what="told of the roll-back")
     assert story.seen["verdict"] == "FAILURE"
     assert [(v["verdict"], v["final"]) for v in story.seen["verdicts"]] == [("FAILURE", True)]
     assert story.seen["verdicts"][0]["outcomes"][0]["name"] == "rolled back"
