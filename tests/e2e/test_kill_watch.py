@@ -114,7 +114,8 @@ class Story:
         run = self.server.get("/api/hypercare/v1/actions/runs/1")
         assert (run["state"], run["attempt"], run["repeats"]) == ("interrupted", 1, 0)
         assert "how far it got is not known" in run["text"]
-        assert [a["state"] for a in self.seen["actions"]] == ["unknown"]
+        # Unknown until it was looked at whether it helped, which a slow machine may have done before it answered us.
+        assert [a["state"] for a in self.seen["actions"]] in (["unknown"], ["helped"])
 
     def kill_ended(self):
         self.truth.let_it_end()
