@@ -85,6 +85,8 @@ receivers: [{{name: hook, webhook_configs: [{{url: "http://127.0.0.1:{port}/hook
 _SERVICE = re.compile(r"svc-\d{4}-x")
 _MARKED_WITHIN = 5.0
 """Seconds after which the mark of what was accepted must be there, on a busy machine."""
+_SEEN_WITHIN = 1.0
+"""Seconds after which a receiver on a busy machine looks at what was sent; who sent it may have been killed meanwhile."""
 
 
 class Storm:
@@ -264,8 +266,8 @@ class Storm:
             if earlier["lied"]:
                 lies += 1
                 continue
-            after = [kill for kill in self.kills if earlier["began"] <= kill <= row["began"]]
-            assert after, f"seed {self.seed}: came twice without a kill: {earlier} {row}"
+            after = [kill for kill in self.kills if earlier["began"] - _SEEN_WITHIN <= kill <= row["began"]]
+            assert after, f"seed {self.seed}: came twice without a kill, {self.kills}: {earlier} {row}"
             late = after[0] - earlier["at"]
             assert late < _MARKED_WITHIN, (
                 f"seed {self.seed}: not marked {late} s after it was accepted: {earlier} {row}"
