@@ -73,6 +73,7 @@ def test_the_database_is_away_for_a_while(storm, database):
     database.stop()
     # What had been accepted and could not be marked may come again, as after a kill.
     one.kills.append(time.time())
+    one.outages += one.kills
     sender = threading.Thread(target=one.send, args=(1,))
     sender.start()
     time.sleep(30 if ROUNDS else 8)
