@@ -207,6 +207,9 @@ def test_who_stands_in_the_url_comes_first(servers, fetch):
     for more in ({"basic_auth": BasicAuth("me", "x")}, {"headers": (("authorization", "Bearer t"),)}, {}):
         answer = fetch(HttpRequest("POST", f"http://you:pass@{address}/a@b", body=b"x", **more))
         assert json.loads(answer.body)["headers"]["Authorization"] == "Basic " + base64.b64encode(b"you:pass").decode()
+    # An @ behind the host names nobody.
+    answer = fetch(HttpRequest("POST", f"http://{address}?to=a@b", body=b"x", headers=(("authorization", "Bearer t"),)))
+    assert json.loads(answer.body)["headers"]["Authorization"] == "Bearer t"
 
 
 def test_redirects_are_followed_where_asked(servers, fetch):

@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs
@@ -173,7 +174,7 @@ def headers_of(request: HttpRequest) -> tuple[tuple[str, str], ...]:
 
     Who stands in the URL itself comes before all others, as in Prometheus; aiohttp refuses to choose.
     """
-    if "@" in request.url.partition("://")[2].partition("/")[0]:
+    if "@" in urlsplit(request.url).netloc:
         return tuple(header for header in request.headers if header[0].lower() != "authorization")
     auth = request.basic_auth
     if auth is None:

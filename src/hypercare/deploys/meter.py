@@ -162,7 +162,8 @@ class Meter:
 def question_of(wanted: Wanted) -> Question:
     """What another server is asked for it.
 
-    A subquery gives a range as an instant query: every server with Prometheus' API knows it.
+    A subquery gives a range as an instant query: some servers (VictoriaMetrics) answer those up to the very instant,
+    but a range query with what was half a minute ago.
     """
     times = wanted.times
     if not len(times):
