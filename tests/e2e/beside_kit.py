@@ -238,6 +238,8 @@ class Scenario:
         rules, later_rules: inhibition rules; they get the scenario's matcher.
         receivers: webhook settings by receiver; ``""`` is the route's own.
         behind: seconds by which ours comes later after a restart, for a reason that the scenario tells.
+        raced: the alert that Alertmanager may tell at its reload, as its new groups may be flushed before its new
+            inhibitor has read the sources (0.25 starts both at once); which comes first is chance.
 
     """
 
@@ -249,6 +251,7 @@ class Scenario:
     receivers: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
     later_receivers: dict[str, list[dict[str, Any]]] | None = None
     behind: float = 0.0
+    raced: str = ""
 
 
 def at(seconds: float) -> str:

@@ -228,7 +228,7 @@ RELOADED: dict[str, Scenario] = {
     "inhibited through the reload": Scenario(
         (fire(0, "Node", severity="critical"), fire(0.2, "Disk", severity="warning"),
          resolve(13.2, "Node", severity="critical")),
-        rules=(CRITICAL_MUTES_WARNING,),
+        rules=(CRITICAL_MUTES_WARNING,), raced="Disk",
     ),
     "silenced through the reload": Scenario(
         (silence(0, "s", ("alertname", "=", "Down")), fire(0.4, "Down/a"), expire(13.2, "s"))
