@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -56,6 +57,9 @@ def test_amtool_silences(serve, outside, wait):
         *amtool, "silence", "add", "alertname=Broken", "--comment=known", "--author=ana", "--duration=1h"
     ).strip()
     assert silence in run(*amtool, "silence", "query")
+    # The shown configuration hides secrets, and is one that amtool reads all the same.
+    (receiver,) = server.get("/api/v2/receivers")
+    assert run(*amtool, "config", "routes", "test", "alertname=Broken").strip() == receiver["name"]
     # A field that amtool does not know is there, and it goes on.
     recurring = json.loads(server.post("/api/v2/silences", {
         "matchers": [{"name": "a", "value": "b", "isRegex": False}], "startsAt": "2026-01-01T00:00:00Z",
@@ -78,3 +82,15 @@ def test_promtool_queries(serve, wait):
     assert "up_truth" in run("promtool", "query", "series", "--match=up_truth", server.url)
     assert "shop" in run("promtool", "query", "labels", server.url, "job")
     assert "=>" in run("promtool", "query", "range", "--step=1s", server.url, "up")
+
+
+def test_promtool_finds_nothing_in_our_own_metrics(serve):
+    server = serve().start()
+    server.post("/api/hypercare/v1/incidents", {"title": "Broken", "severity": "P1"})
+    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer:
+        text = answer.read()
+    assert b"hypercare_incident_time_to_resolve_seconds_count" in text
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=120, check=False
+    )
+    assert (checked.stdout + checked.stderr).decode() == ""

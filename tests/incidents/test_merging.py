@@ -232,8 +232,8 @@ def test_statistics_and_metrics_tell_how_incidents_went():
     assert found.whole.detect.longest == MINUTE
     exported = {(r.name, *labels): value for r in desk.incidents.exported.readings() for labels, value in r.samples}
     assert exported["hypercare_incidents", ("severity", "P1"), ("status", "open")] == 1
-    assert exported["hypercare_incident_time_to_resolve_seconds_sum", ("severity", "P1")] == 1800
-    assert exported["hypercare_incident_time_to_resolve_seconds_count", ("severity", "P1")] == 1
+    assert exported["hypercare_incident_time_to_resolve_seconds", ("", "_sum"), ("severity", "P1")] == 1800
+    assert exported["hypercare_incident_time_to_resolve_seconds", ("", "_count"), ("severity", "P1")] == 1
     assert exported["hypercare_incident_causes", ("cause", "a full pool"), ("service", "api")] == 1
 
 

@@ -159,11 +159,11 @@ def _by_status(db: Connection) -> Iterator[Reading]:
         for row in found:
             total, count = sums.get(row[0], (0.0, 0.0))
             sums[row[0]] = total + float(row[3 + 2 * index] or 0) / 1000, count + float(row[4 + 2 * index])
-        what = f"hypercare_incident_time_to_{name}_seconds"
-        parts = {"sum": 0, "count": 1}
-        for suffix, place in parts.items():
-            samples = tuple(((("severity", severity),), of[place]) for severity, of in sums.items())
-            yield Reading(f"{what}_{suffix}", "gauge", f"{text} Of all incidents, the {suffix}.", samples)
+        samples: list[tuple[tuple[tuple[str, str], ...], float]] = []
+        for severity, (total, count) in sums.items():
+            samples.append(((("", "_sum"), ("severity", severity)), total))
+            samples.append(((("", "_count"), ("severity", severity)), count))
+        yield Reading(f"hypercare_incident_time_to_{name}_seconds", "summary", text, tuple(samples))
 
 
 def _by_cause(db: Connection) -> Iterator[Reading]:

@@ -1,12 +1,18 @@
 """``webhook_configs``."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from hypercare.config.base import Duration, FilePath, Secret, SecretUrl, StrictModel
 from hypercare.config.http_client import HttpClientConfig, NotifierConfig
 from hypercare.config.people import Contact, Person
+
+
+def _hide(url: Secret) -> str:
+    """A secret URL as a URL: ``amtool config routes`` up to 0.25 reads the shown configuration and wants one here."""
+    scheme = url.reveal().partition("://")[0].lower()
+    return f"{scheme}://{url}" if scheme in {"http", "https"} else str(url)
 
 
 class WebhookSignature(StrictModel):
@@ -34,7 +40,7 @@ class WebhookConfig(NotifierConfig):
 
     send_resolved: bool = True
     http_config: HttpClientConfig | None = None
-    url: SecretUrl = Secret("")
+    url: Annotated[SecretUrl, PlainSerializer(_hide, return_type=str)] = Secret("")
     url_file: FilePath = ""
     max_alerts: int = Field(default=0, ge=0)
     timeout: Duration = 0
