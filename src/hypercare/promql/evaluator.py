@@ -10,8 +10,9 @@ from hypercare.model.bundle import Bundle
 from hypercare.promql import ast
 from hypercare.promql.aggregate import aggregate
 from hypercare.promql.binary import binary
+from hypercare.promql.budget import Budget
 from hypercare.promql.context import CallContext
-from hypercare.promql.errors import EvaluationError, LimitError, StoppedError
+from hypercare.promql.errors import EvaluationError, StoppedError
 from hypercare.promql.extended import smoothed_values
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.limits import Limits, never
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     from hypercare.ports import Workers
     from hypercare.promql.together import Together
 
-_HISTOGRAM_BYTES: Final = 512
-"""Taken for the size of one native histogram in memory."""
-_TOO_MANY: Final = "query processing would load too many samples into memory in query execution"
 _DETECTING: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("histogram_count", "histogram_sum", "histogram_avg"), True),
     **dict.fromkeys(("histogram_quantile", "histogram_quantiles", "histogram_fraction"), None),
@@ -131,11 +129,9 @@ class Evaluator:
         if shared is not None:
             self._shared_grid, self._cache, self._spare = shared.grid, shared.cache, shared.spare
             self._together = shared.together
-        self._samples = 0
-        self._bytes = 0
         self.delayed = delayed
         self._detecting: bool | None = False
-        self._scanned = 0
+        self._budget = Budget(limits)
 
     def eval(self, expr: ast.Expr, grid: Grid) -> Value:
         """The value of an expression on a grid.
@@ -193,31 +189,14 @@ class Evaluator:
             return Selection((), EMPTY_SETS)
         sets = self._interner.sets(matrices)
         samples = matrices.cells if type(matrices) is Bundle else sum(matrix.values.size for matrix in matrices)
-        self._count(selector, len(sets.labels), samples, steps)
+        self._budget.select(selector, len(sets.labels), samples, steps)
         selection = Selection(matrices, sets)
         return selection if sets.unique() else merged(selection)
-
-    def _count(self, selector: ast.VectorSelector, series: int, samples: int, steps: int) -> None:
-        """Count what was selected, and refuse more than is allowed."""
-        limits = self.limits
-        if series > limits.max_series:
-            self._refuse(selector, f"the query touches more than {limits.max_series} series")
-        self._samples += samples
-        if self._samples > limits.max_samples or series * steps > limits.max_samples:
-            self._refuse(selector, _TOO_MANY)
-        # Samples, and values with mask of the results.
-        self._bytes += 8 * samples + 9 * series * steps
-        if self._bytes > limits.max_bytes:
-            self._refuse_size(selector)
 
     def _histograms(self, selector: ast.VectorSelector, start: Ms, end: Ms) -> Sequence[HistogramSeries]:
         found = self._source.select_histograms(selector.matchers, start, end)
         if found:
-            number = sum(len(series.times) for series in found)
-            self._samples += number
-            if self._samples > self.limits.max_samples:
-                self._refuse(selector, _TOO_MANY)
-            self._take(selector, number * _HISTOGRAM_BYTES)
+            self._budget.histograms(selector, sum(len(series.times) for series in found))
         return detected(found) if self._detecting else found
 
     def strips(
@@ -231,26 +210,9 @@ class Evaluator:
         sets = self._interner.sets(strips) if strips else EMPTY_SETS
         if not sets.unique():
             return None
-        limits = self.limits
-        if len(sets) > limits.max_series:
-            self._refuse(selector, f"the query touches more than {limits.max_series} series")
-        self._scanned += sum(len(strip.labels) * len(strip.times) for strip in strips)
-        if self._scanned > limits.max_scanned or len(sets) * steps > limits.max_samples:
-            self._refuse(selector, _TOO_MANY)
+        samples = sum(len(strip.labels) * len(strip.times) for strip in strips)
+        self._budget.scan(selector, len(sets), samples, steps)
         return strips, sets
-
-    def _take(self, node: ast.Expr, size: int) -> None:
-        """Count memory that the query holds."""
-        self._bytes += size
-        if self._bytes > self.limits.max_bytes:
-            self._refuse_size(node)
-
-    def _refuse_size(self, node: ast.Expr) -> None:
-        most = self.limits.max_bytes >> 20
-        self._refuse(node, f"the query needs about {self._bytes >> 20} MiB of memory, more than the {most} MiB allowed")
-
-    def _refuse(self, node: ast.Expr, message: str) -> None:
-        raise LimitError(message, node.span.line, node.span.column, node.span.length)
 
     def series(self, selector: ast.VectorSelector, grid: Grid) -> Vector:
         """The value of a vector selector."""
@@ -276,7 +238,7 @@ class Evaluator:
             # As below, for the common case.
             sets = self._interner.sets(matrices)
             if sets.unique():
-                self._count(selector, len(sets.labels), matrices.cells, 1)
+                self._budget.select(selector, len(sets.labels), matrices.cells, 1)
                 found = self._histograms(selector, start, at)
                 vector = Vector(sets, matrices.newest()[None, :])
                 return laid_over(vector, matrices, found, self._instant(at), self.limits.lookback) if found else vector
@@ -392,7 +354,7 @@ class Evaluator:
         if last < first:
             return RangeVector(EMPTY_SETS, (), ends, width)
         if (last - first) // step > self.limits.max_samples:
-            self._refuse(expr, _TOO_MANY)
+            self._budget.refuse_samples(expr)
         times = np.arange(first, last + 1, step, dtype=np.int64)
         outer, self._detecting = self._detecting, None
         try:
