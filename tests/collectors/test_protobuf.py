@@ -24,8 +24,8 @@ from hypercare.collectors.exposition import (
     parse,
 )
 from hypercare.collectors.exposition.client_model import message_class
+from hypercare.collectors.exposition.families import families
 from hypercare.collectors.exposition.lines import Meta
-from hypercare.collectors.exposition.protobuf import families
 from hypercare.collectors.scrape.http_source import accept_header
 from hypercare.collectors.scrape.job import Limits
 from hypercare.model.histograms import CUSTOM_SCHEMA, ResetHint

@@ -15,13 +15,14 @@ import numpy as np
 
 from hypercare.collectors.exposition.cache import DROPPED, Parsed, check_limit
 from hypercare.collectors.exposition.client_model import MessageError, message_of
+from hypercare.collectors.exposition.families import TYPES, Family, families, varint
 from hypercare.collectors.exposition.lines import NO_NAMES, ExpositionError, Meta
 from hypercare.collectors.exposition.native import NativeLimits, from_classic, is_native, read_native
 from hypercare.collectors.exposition.parser import bound_text
 from hypercare.model.labels import METRIC_NAME, Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from hypercare.collectors.exposition.cache import ScrapeCache
     from hypercare.model.histograms import Histogram
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from hypercare.model.time import Ms
 
 _DOUBLE: Final = struct.Struct("<d")
-_TYPES: Final = ("counter", "gauge", "summary", "unknown", "histogram", "gaugehistogram")
 _VALUE_TAGS: Final = {0: 0x1A, 1: 0x12, 3: 0x2A}
 """First byte of a counter, gauge or untyped value within its metric."""
 _VALUE_NAMES: Final = {0: "counter", 1: "gauge", 3: "untyped"}
@@ -55,96 +55,6 @@ class ProtobufOptions:
     convert: bool = False
     starts: bool = False
     limits: NativeLimits = _NO_LIMITS
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            msg = f"byte {at}: a number without an end in protobuf data"
-            raise ExpositionError(msg)
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-class _Family:
-    """One family: what is told of it, and where its metrics are."""
-
-    __slots__ = ("help", "metrics", "name", "place", "type", "unit")
-
-    def __init__(self, data: bytes, at: int, stop: int) -> None:
-        self.place = at, stop
-        self.name = self.help = self.unit = ""
-        self.type = 0
-        self.metrics: list[tuple[int, int]] = []
-        while at < stop:
-            tag = data[at]
-            if tag == 0x22 and data[at + 1 : at + 2] < b"\x80":
-                # A metric of less than 128 bytes: most of them.
-                begin = at + 2
-                at = begin + data[at + 1] if at + 1 < stop else stop + 1
-                self.metrics.append((begin, at))
-            else:
-                at = self._other(data, at)
-            if at > stop:
-                msg = f"byte {at}: a family of protobuf data is cut off"
-                raise ExpositionError(msg)
-        if not self.name or not 0 <= self.type < len(_TYPES):
-            msg = f"byte {stop}: a family without a name, or of the unknown type {self.type}"
-            raise ExpositionError(msg)
-
-    def _other(self, data: bytes, at: int) -> int:
-        tag, at = _varint(data, at)
-        kind = tag & 7
-        if kind == 0:
-            value, at = _varint(data, at)
-            self.type = value if tag >> 3 == 3 else self.type
-            return at
-        if kind in {1, 5}:
-            return at + (8 if kind == 1 else 4)
-        if kind != 2:
-            msg = f"byte {at}: no field of protobuf data"
-            raise ExpositionError(msg)
-        size, at = _varint(data, at)
-        match tag >> 3:
-            case 1:
-                self.name = _text(data[at : at + size])
-            case 2:
-                self.help = _text(data[at : at + size])
-            case 4:
-                self.metrics.append((at, at + size))
-            case 5:
-                self.unit = _text(data[at : at + size])
-        return at + size
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        msg = f"not valid UTF-8: {data[:100]!r}"
-        raise ExpositionError(msg) from None
-
-
-def families(body: bytes) -> Iterator[_Family]:
-    """The families of a body.
-
-    Raises:
-        ExpositionError: the bytes are not in the format.
-
-    """
-    at = 0
-    while at < len(body):
-        size, at = _varint(body, at)
-        if at + size > len(body):
-            msg = f"byte {at}: the protobuf data is cut off: {size} bytes announced, {len(body) - at} left"
-            raise ExpositionError(msg)
-        yield _Family(body, at, at + size)
-        at += size
 
 
 class _Known:
@@ -243,9 +153,9 @@ class ProtobufReader:
     def _whole(self, body: bytes, run: _Run) -> None:
         """Read everything, plain values first."""
         self._layout = None
-        wide: list[_Family] = []
+        wide: list[Family] = []
         for family in families(body):
-            run.metas.append(Meta("type", family.name, _TYPES[family.type]))
+            run.metas.append(Meta("type", family.name, TYPES[family.type]))
             run.metas += [Meta(k, family.name, t) for k, t in (("help", family.help), ("unit", family.unit)) if t]
             if family.type in _VALUE_TAGS:
                 run.plain(body, family, self._plain.setdefault((family.name, family.type), {}))
@@ -261,9 +171,9 @@ class ProtobufReader:
         run.metas, run.metrics = layout.metas, layout.metrics
         run.columns, run.values = layout.columns.copy(), values
         for key, place in layout.wide:
-            family = _Family(body, *place)
+            family = Family(body, *place)
             if (family.name, family.type) != key:
-                run.metas = [*run.metas, Meta("type", family.name, _TYPES[family.type])]
+                run.metas = [*run.metas, Meta("type", family.name, TYPES[family.type])]
             run.wide(body, family, self._wide.setdefault((family.name, family.type), {}))
 
     def arrays(self, columns: list[int], values: list[float]) -> tuple[Ints, Floats]:
@@ -301,7 +211,7 @@ class _Run:
 
     # -- counters, gauges, untyped -----------------------------------------------------------------------------------
 
-    def plain(self, data: bytes, family: _Family, known: dict[bytes, int]) -> None:
+    def plain(self, data: bytes, family: Family, known: dict[bytes, int]) -> None:
         """Families of single values."""
         value_tag = _VALUE_TAGS[family.type]
         quick = not (self.options.starts and family.type == 0)
@@ -325,7 +235,7 @@ class _Run:
             else:
                 self._one(data, start, stop, pos, family, known)
 
-    def _one(self, data: bytes, start: int, stop: int, pos: int, family: _Family, known: dict[bytes, int]) -> None:
+    def _one(self, data: bytes, start: int, stop: int, pos: int, family: Family, known: dict[bytes, int]) -> None:
         metric = _decode(data, start, stop)
         key = _key(data, start, pos, metric)
         column = known.get(key)
@@ -338,7 +248,7 @@ class _Run:
 
     # -- summaries and histograms ------------------------------------------------------------------------------------
 
-    def wide(self, data: bytes, family: _Family, known: dict[bytes, _Known]) -> None:
+    def wide(self, data: bytes, family: Family, known: dict[bytes, _Known]) -> None:
         """Families whose metrics are several samples, or a native histogram."""
         self.metrics += len(family.metrics)
         for start, stop in family.metrics:
@@ -482,7 +392,7 @@ def _behind_labels(data: bytes, at: int, stop: int) -> int:
         if at + 1 < stop and data[at + 1] < 0x80:
             at += 2 + data[at + 1]
         else:
-            size, at = _varint(data, at + 1)
+            size, at = varint(data, at + 1)
             at += size
     return at
 
@@ -491,7 +401,7 @@ def _key(data: bytes, start: int, pos: int, metric: Any) -> bytes:
     """The bytes of the labels; of a writer that puts labels elsewhere, too, a text of them all."""
     at, count = start, 0
     while at < pos:
-        size, at = _varint(data, at + 1)
+        size, at = varint(data, at + 1)
         at, count = at + size, count + 1
     return data[start:pos] if count == len(metric.label) else repr(_pairs(metric)).encode("utf-8", "surrogatepass")
 
