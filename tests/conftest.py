@@ -38,10 +38,9 @@ TOGETHER = {
     "tests/state/test_replicas.py": "replicas",
     "tests/tsdb/test_every_byte.py": "every byte",
 }
-# Another program and the clock of a busy machine take part in these: in CI one that fails is run once more, and the
-# first failure is printed. What kills servers is not among them: one wrong value in a hundred runs is what they look for.
+# Another program, a kill, or the clock of a busy machine take part in these: in CI one that fails is run once more, and
+# the first failure is printed. Nobody runs it once more in `make kills` and `make storms`, which look for the rare one.
 AGAIN = ("peer", "browser", "e2e")
-NEVER_AGAIN = ("tests/e2e/test_kill_", "tests/e2e/test_storms.py")
 WHOLE_FILES = ("tests/cli/", "tests/web/")
 
 
@@ -72,8 +71,7 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     if os.environ.get("CI"):
         for item in items:
-            kills = item.nodeid.startswith(NEVER_AGAIN)
-            if not kills and any(item.get_closest_marker(name) for name in AGAIN):
+            if any(item.get_closest_marker(name) for name in AGAIN):
                 item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=5))
 
 
