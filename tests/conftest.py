@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -49,6 +50,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A run in the background of a shell ignores Ctrl-C, and so would all that it starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--state") == "postgresql":
         from postgres_kit import OnPostgres
 
