@@ -84,7 +84,9 @@ class Ending:
             ends = watch.ends_at + watch.plan.extend
             rows.change(ctx, watch.id, ends_at=ends, extensions=watch.extensions + 1)
             rows.tell(ctx, watch.id, "extended", f"watched {format_duration(watch.plan.extend)} longer: {why}")
-            self._observed[watch.id].watch = found(ctx, watch.id)
+            observed = self._observed[watch.id]
+            observed.watch = found(ctx, watch.id)
+            observed.looks += tuple(due - watch.started_at for due, _, _ in dues)
             return
         if verdict is Verdict.SUCCESS and watch.plan.retire:
             self.actor.want(ctx, watch, watch.plan.retire, BY_VERDICT, "the watch ended in SUCCESS", rows.MACHINE)

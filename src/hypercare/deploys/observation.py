@@ -142,13 +142,14 @@ class Observation:
     """A running watch in memory; all of it can be measured again after a restart.
 
     Attributes:
+        looks: when its checkpoints are, ms since it began.
         taken_up: when this process began to look.
         followed: ids of actions whose effect is waited for.
         together: what its checks ask for again and again.
 
     """
 
-    def __init__(self, watch: Watch, book: Book, looks: int, taken_up: Ms) -> None:
+    def __init__(self, watch: Watch, book: Book, looks: tuple[Ms, ...], taken_up: Ms) -> None:
         self.taken_up = taken_up
         plan = watch.plan
         self.watch = watch
@@ -171,7 +172,7 @@ class Observation:
         compared = sum(1 for seen in self.seen.values() if seen.row.check.compare)
         plan = self.watch.plan
         samples = (self.watch.ends_at - self.watch.started_at) // self.step
-        return Panel(compared, self.looks, samples, plan.false_alarms)
+        return Panel(compared, self.looks, samples, self.step, plan.false_alarms)
 
     def take_baselines(self, kept: dict[str, tuple[Samples | None, str]]) -> None:
         """Understand what was recorded."""
@@ -357,7 +358,8 @@ class Observation:
             whole = seen.coarse.newest(1_000_000)
             row = seen.row
             if seen.reference is not None and row.check.compare:
-                found = panel.drifting(whole, seen.reference, ctx.now, self.watch.started_at)
+                lasting = bool(self.book.open(row.id, Method.DRIFT))
+                found = panel.drifting(whole, seen.reference, ctx.now, self.watch.started_at, lasting=lasting)
                 self.book.now(ctx, row, Method.DRIFT, found, whole, ctx.now)
             if row.check.leak and ctx.now - self.watch.started_at >= _MINIMUM_LEAK:
                 rule = Leak(limit=row.bounds.critical, usual=seen.usual_rise, unit=row.unit)

@@ -170,7 +170,7 @@ class DeploysService:
     def _observe(self, ctx: Context, watch: Watch, taken_up: Ms) -> Observation:
         stored = store.load_findings(ctx.db, watch.id)
         book = Book(watch.id, stored, lambda then, row, found: self._on_finding(then, watch.id, row, found))
-        looks = len(store.load_checkpoints(ctx.db, watch.id))
+        looks = tuple(point.due_at - watch.started_at for point in store.load_checkpoints(ctx.db, watch.id))
         self.observed[watch.id] = Observation(watch, book, looks, taken_up)
         self._set_tick(ctx, watch)
         return self.observed[watch.id]

@@ -1,10 +1,12 @@
 """Drift: the mean over a window against the baseline's mean, real only beyond chance and beyond the tolerance.
 
-A watch looks many times, and metrics remember: the standard error of a window of L samples is that of an AR(1)
-process with the baseline's autocorrelation, sigma^2 / L (1 + phi) / (1 - phi) with its finite-window correction
-(Bartlett 1946), or what the baseline's own windows of that length showed, whichever is larger. Each look at each
-window spends its equal share of the check's false alarms (Bonferroni over looks and windows: valid under any
-dependence between them).
+A watch looks many times, and metrics remember. A window's mean is the best linear one of an AR(1) process with the
+baseline's autocorrelation phi (generalised least squares: of n samples the first and the last weigh 1, those between
+1 - phi, because they say again what their neighbours said). Its variance is sigma^2 (1 + phi) / (n - (n - 2) phi), or
+what the baseline's own windows of that length showed, whichever is larger; to it comes that of the baseline's plain
+mean (Bartlett 1946). Each look at each
+window spends its share of the check's false alarms (Bonferroni over looks and windows: valid under any dependence
+between them); `panel.py` says how much a look may spend, its windows share it equally.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ if TYPE_CHECKING:
     from hypercare.judge.series import Samples
     from hypercare.model.time import Ms
 
-WINDOWS: Final[tuple[Ms, ...]] = (HOUR, 4 * HOUR, 12 * HOUR)
+WINDOWS: Final[tuple[Ms, ...]] = (HOUR, 2 * HOUR, 4 * HOUR, 12 * HOUR)
 SEVERE: Final = 3.0
 """So many times the tolerance is critical."""
-_LEAST: Final = 8
+LEAST: Final = 8
+"""Fewer samples are not worth a mean."""
 _HALF: Final = 0.5
 _HARDLY: Final = 1e-6
 
@@ -60,7 +63,7 @@ def drift(samples: Samples, reference: Reference, look: Look, windows: Sequence[
     for span in spans:
         part = samples.between(look.now - span, look.now).usable(reference.measure.minimum_traffic)
         # A window that is mostly holes is not a window.
-        if len(part) < max(_LEAST, _HALF * span / max(1, reference.interval)):
+        if len(part) < max(LEAST, _HALF * span / max(1, reference.interval)):
             continue
         for side in reference.sides:
             found = _held(part, reference, side.sign, look, (span, look.chance / len(spans)))
@@ -73,7 +76,7 @@ def _held(
     part: Samples, reference: Reference, sign: int, look: Look, spending: tuple[Ms, float]
 ) -> tuple[float, Finding] | None:
     span, chance = spending
-    mean = float(reference.drawn_in(reference.compare(part.values)).mean())
+    mean = float(window_means(reference.drawn_in(reference.compare(part.values)), len(part), reference.memory)[0])
     moved = sign * (mean - reference.mean)
     if moved < least_change(reference) or moved <= _farthest(reference, len(part), sign):
         return None
@@ -103,15 +106,24 @@ def _held(
 
 def _error(part: Samples, reference: Reference) -> float:
     count = len(part)
-    variance = max(_bartlett(reference, count), _observed(reference, count)) + _bartlett(reference, reference.count)
+    variance = max(_modelled(reference, count), _observed(reference, count)) + _bartlett(reference)
     if part.traffic is not None and reference.events > 0:
         share = (reference.bad + 0.5) / (reference.events + 1)
         variance += share * (1 - share) / max(1.0, float(part.traffic.sum()))
     return math.sqrt(variance) or least_change(reference) / 10
 
 
-def _bartlett(reference: Reference, count: int) -> float:
-    phi, sigma = reference.memory, max(reference.deviation, least_change(reference) / 10)
+def _sigma(reference: Reference) -> float:
+    return max(reference.deviation, least_change(reference) / 10)
+
+
+def _modelled(reference: Reference, count: int) -> float:
+    phi, sigma = reference.memory, _sigma(reference)
+    return sigma * sigma * (1 + phi) / (count - (count - 2) * phi)
+
+
+def _bartlett(reference: Reference) -> float:
+    phi, sigma, count = reference.memory, _sigma(reference), reference.count
     inflation = (1 + phi) / (1 - phi) - 2 * phi * (1 - phi**count) / (count * (1 - phi) ** 2)
     return sigma * sigma / count * max(inflation, 1.0)
 
@@ -120,20 +132,25 @@ def _observed(reference: Reference, count: int) -> float:
     blocks = reference.count // count
     if blocks < 3:
         return 0.0
-    means = window_means(reference.compared, count)
+    means = window_means(reference.compared, count, reference.memory)
     return float(means.var()) * blocks / (blocks - 1)
 
 
 def _farthest(reference: Reference, count: int, sign: int) -> float:
     if reference.count < 2 * count:
         return 0.0
-    return float((sign * (window_means(reference.compared, count) - reference.mean)).max())
+    return float((sign * (window_means(reference.compared, count, reference.memory) - reference.mean)).max())
 
 
-def window_means(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """The means of all `count` neighbouring values, shape [n - count + 1]."""
+def window_means(values: NDArray[np.float64], count: int, memory: float) -> NDArray[np.float64]:
+    """The means of all `count` neighbouring values as a memory (0 to 1) weighs them, shape [n - count + 1].
+
+    The two at the ends weigh 1, those between 1 - `memory`; without memory it is the plain mean.
+    """
     sums = np.concatenate(([0.0], np.cumsum(values)))
-    return np.asarray((sums[count:] - sums[:-count]) / count)
+    ends = values[count - 1 :] + values[: len(values) - count + 1]
+    weighed = (1 - memory) * (sums[count:] - sums[:-count]) + memory * ends
+    return np.asarray(weighed / (count - (count - 2) * memory))
 
 
 def _freedom(reference: Reference) -> float:
