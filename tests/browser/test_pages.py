@@ -35,7 +35,7 @@ def test_an_incident_arrives_live_and_is_acknowledged(serve, outside, wait, page
     assert problems == []
 
 
-PAGES = ["/", "/incidents", "/incidents/1", "/alerts", "/targets", "/oncall"]
+PAGES = ["/", "/incidents", "/incidents/1", "/alerts", "/targets", "/oncall", "/graph?g0.expr=up_truth%20%3D%3D%200"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -71,6 +71,20 @@ def test_the_keyboard_reaches_the_acknowledge_button(serve, outside, wait, page)
     page.wait_for_function("document.activeElement.textContent === 'Acknowledge'")
     page.keyboard.press("Enter")
     page.locator(".badge.acknowledged").first.wait_for()
+
+
+def test_links_of_alertmanagers_templates_lead_to_our_pages(serve, page):
+    server = serve(second="60s").start()
+    for theirs, ours in {
+        "alerts?receiver=hook": "/alerts?receiver=hook",
+        'alerts?filter={alertname="Broken"}': "/alerts?filter=%7Balertname%3D%22Broken%22%7D",
+        'silences/new?filter={alertname="Broken"}': "/silences/new?matchers=%7Balertname%3D%22Broken%22%7D",
+        "silences": "/silences",
+    }.items():
+        page.goto("about:blank")
+        page.goto(f"{server.url}/#/{theirs}")
+        page.wait_for_url(server.url + ours)
+        assert page.get_by_text("is no matcher").count() == 0
 
 
 def test_log_in(serve, wait, page):

@@ -31,4 +31,4 @@ def test_the_example_misses_what_only_the_third_level_answered():
     assert len([line for line in lines if line.part == "#2 Errors"]) == 15
     found = scoring.as_json(lines)
     assert found["in_time"] == len(lines) - 2
-    assert found["lines"][0]["achieved_ms"] == by["fault at 0.5h", "api detected"].achieved
+    assert found["lines"][0]["achieved_ms"] == by["fault at 30m", "api detected"].achieved

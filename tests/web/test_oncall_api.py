@@ -19,6 +19,8 @@ def test_who_at_an_instant(shop):
 
 def test_who_would_be_paged(shop):
     found = shop.get(f"{BASE}/for?label=service=api&label=severity=critical&at=2026-01-11T23:58:00Z").json()
+    quoted = shop.get(f"{BASE}/for?label=service=%22api%22&label=severity=critical&at=2026-01-11T23:58:00Z").json()
+    assert quoted == found
     assert found["policy"] == "default"
     assert [(s["after_seconds"], s["notify"], s["people"]) for s in found["steps"]] == [
         (0, ["schedule:primary"], ["ana"]),
@@ -110,7 +112,9 @@ def test_a_calendar_out_and_in(shop):
         ("/fairness?schedule=x", 404, "there is no schedule 'x'"),
         ("/calendar.ics?person=zoe", 404, "'zoe' is not among the people"),
         ("/for?policy=zoe", 404, "there is no policy 'zoe'"),
-        ("/for?label=" + quote("\ud800", errors="surrogatepass"), 200, ""),
+        ("/for?label=a=" + quote("\ud800", errors="surrogatepass"), 200, ""),
+        ("/for?label=api", 400, "not a label with its value: 'api'; expected such as service=api"),
+        ("/for?label==api", 400, "not a label with its value"),
     ],
 )  # fmt: skip
 def test_refusals(shop, path, status, text):

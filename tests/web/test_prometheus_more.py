@@ -230,6 +230,11 @@ def test_federation_tells_the_newest_sample_of_each_series(shop):
     assert shop.get("/federate").status == 400
     assert shop.get("/federate?match[]=a%2B").status == 400
     assert shop.get("/federate?match[]=nosuch").body == b""
+    # As with Prometheus, whoever federates may ask for all there is.
+    every = shop.get('/federate?match[]={__name__=~".*"}').text
+    assert every.count("truth{") == 2
+    assert "# TYPE job:up:sum" in every
+    assert shop.get('/api/v1/series?match[]={__name__=~".*"}').status == 400
     shop.run(600)
     shop.targets[0].up = False
     shop.run(30)

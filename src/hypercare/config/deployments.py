@@ -283,6 +283,8 @@ DEFAULT_PHASES: Final = (
     DeployPhase(name="active", until=24 * HOUR, every=2 * HOUR),
     DeployPhase(name="standard", until=48 * HOUR, every=4 * HOUR),
 )
+_BEFORE_VERDICT: Final = 12
+"""Samples before the first verdict where a plan does not say how often they are taken."""
 
 
 class DeployPlan(StrictModel):
@@ -294,7 +296,8 @@ class DeployPlan(StrictModel):
         extend: by how much CONCERNS lengthen the watch; its checkpoints go on as in the last phase.
         extensions: how often at most.
         evaluate_every: between looks at the limits.
-        sample_every: between the samples that are compared with the baseline.
+        sample_every: between the samples that are compared with the baseline; unwritten: 5 minutes, or less where
+            the first verdict would come before the twelfth sample, but not less than ``evaluate_every``.
         sign_off: within what time a checkpoint is to be signed; 0: nobody has to.
         remind: how long before a checkpoint those on call are told; 0: not.
         false_alarms: the chance that a version that changed nothing ends in CONCERNS or worse.
@@ -344,6 +347,7 @@ class DeployPlan(StrictModel):
         for index, at in enumerate(self.verdicts):
             if at > before:
                 raise refuse("a verdict lies after the last phase", "verdicts", index)
+        self._sample_often_enough()
         if self.sample_every < self.evaluate_every or self.sample_every % self.evaluate_every:
             raise refuse("it must be a multiple of evaluate_every", "sample_every")
         if not self.all_checks():
@@ -354,6 +358,12 @@ class DeployPlan(StrictModel):
                 msg = f"two checks have the name {check.name!r}"
                 raise refuse(msg, "checks", index, "name")
         return self
+
+    def _sample_often_enough(self) -> None:
+        """Unwritten, a plan of minutes samples more often than one of days: without samples nothing is concluded."""
+        often = self.verdict_times[0] // _BEFORE_VERDICT // self.evaluate_every * self.evaluate_every
+        if "sample_every" not in self.model_fields_set and often < self.sample_every:
+            object.__setattr__(self, "sample_every", max(often, self.evaluate_every))
 
     @property
     def end(self) -> int:

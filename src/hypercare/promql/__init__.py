@@ -8,7 +8,7 @@ from hypercare.promql.errors import EvaluationError, LimitError, NotEnabledError
 from hypercare.promql.features import Features
 from hypercare.promql.functions import FUNCTIONS, Function
 from hypercare.promql.limits import Limits
-from hypercare.promql.parser import parse
+from hypercare.promql.parser import parse, parse_selector
 from hypercare.promql.results import HistogramElement, InstantResult, RangeResult, Series
 from hypercare.promql.together import Together
 from hypercare.promql.typecheck import type_of
@@ -33,6 +33,7 @@ __all__ = [
     "Together",
     "VectorSelector",
     "parse",
+    "parse_selector",
     "selectors",
     "type_of",
 ]

@@ -45,7 +45,32 @@ def parse(text: str, features: Features | None = None) -> ast.Expr:
         PromqlError: with the place.
     """
     source = Source(text)
-    if len(text) > MAX_LENGTH:
+    expr = _parse(source, features)
+    check(expr, source)
+    if features is not None:
+        features.refuse(expr)
+    return expr
+
+
+def parse_selector(text: str) -> ast.VectorSelector | None:
+    """Read a series selector, which may fit every series (``{__name__=~".*"}``), as no expression may.
+
+    Returns:
+        The selector; none where the text is another expression.
+
+    Raises:
+        PromqlError: with the place.
+    """
+    source = Source(text)
+    expr = _parse(source, None)
+    if isinstance(expr, ast.VectorSelector):
+        return expr
+    check(expr, source)
+    return None
+
+
+def _parse(source: Source, features: Features | None) -> ast.Expr:
+    if len(source.text) > MAX_LENGTH:
         msg = f"the expression is longer than {MAX_LENGTH} characters"
         raise source.error(msg, 0, 1)
     parser = _Parser(source)
@@ -53,9 +78,6 @@ def parse(text: str, features: Features | None = None) -> ast.Expr:
     expr = parser.expression(0)
     if parser.token.kind is not Kind.END:
         raise parser.unexpected("after the expression")
-    check(expr, source)
-    if features is not None:
-        features.refuse(expr)
     return expr
 
 

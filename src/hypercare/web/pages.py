@@ -29,6 +29,7 @@ from hypercare.web.markdown import render, render_line
 from hypercare.web.notices import MESSAGE
 from hypercare.web.oidc import add_oidc_pages
 from hypercare.web.oncall_pages import add_oncall_pages
+from hypercare.web.query_page import add_query_page
 from hypercare.web.room_pages import add_room_pages, room_view, runbook_for
 from hypercare.web.schedule_pages import add_schedule_pages
 from hypercare.web.service_pages import add_service_pages
@@ -166,6 +167,7 @@ def pages_router(pages: Pages, sender: Trials) -> APIRouter:
     add_escalation_pages(router, pages)
     add_action_pages(router, pages)
     add_service_pages(router, pages)
+    add_query_page(router, pages)
 
     @router.get("/fragments/incident/{ref}")
     def incident_fragment(request: Request, ref: str) -> Response:

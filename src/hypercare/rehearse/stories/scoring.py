@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hypercare.incidents.store import load_incident
-from hypercare.model.time import WEEK
+from hypercare.model.time import WEEK, format_duration
 from hypercare.oncall.pages import step_of
 from hypercare.oncall.store import load_escalation
 from hypercare.rehearse.measure import Line, afterwards, answers, covered
@@ -52,8 +52,7 @@ def _detection(stage: Stage, facts: Sequence[Fact]) -> Iterator[Line]:
         alert = next(
             (f for f in facts if f.kind == "alert.firing" and f.at >= told.at and _about(f, told.service)), None
         )
-        hours = (told.at - start) / 3_600_000
-        part = f"fault at {hours:g}h"
+        part = f"fault at {format_duration(told.at - start)}"
         name = alert.get("alert") if alert else ""
         yield Line(
             part,

@@ -89,7 +89,7 @@ def federate(asked: Asked) -> Page:
     """Tell the newest samples of the series that fit the selectors."""
     p, app = asked.parameters, asked.app
     try:
-        selectors = p.matchers()
+        selectors = p.matchers(everything=True)
     except ApiError as error:
         return Page(f"{error}\n".encode("utf-8", "replace"), "text/plain; charset=utf-8", 400)
     if not selectors:

@@ -103,6 +103,16 @@ def _span(start: str, end: str, now: Ms) -> tuple[Ms, Ms]:
     return begins, ends
 
 
+def _pair(text: str) -> tuple[str, str]:
+    """A label and its value, which may stand in quotes as in a matcher."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise CommandError(f"not a label with its value: {text!r}; expected such as service=api")
+    value = value.strip()
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return name.strip(), value[1:-1] if quoted else value
+
+
 def _known(plan: Plan, schedule: str) -> None:
     if schedule and plan.schedule(schedule) is None:
         raise CommandError(f"there is no schedule {schedule!r}", 404)
@@ -134,7 +144,7 @@ def _asking(router: APIRouter, app: App) -> None:
     ) -> Any:
         """Who would be paged for an alert with these labels, step by step, if it began now or at an instant."""
         when, plan = instant(at, "at", clock.now()), app.oncall.plan
-        pairs = dict(text.partition("=")[::2] for text in label)
+        pairs = dict(_pair(text) for text in label)
         if policy and plan.policy(policy) is None:
             raise CommandError(f"there is no policy {policy!r}", 404)
         labels = Labels(pairs.items())

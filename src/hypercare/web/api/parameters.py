@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from hypercare.model.time import SECOND, parse_duration, parse_rfc3339
-from hypercare.promql import EvaluationError, PromqlError, StoppedError, VectorSelector, parse
+from hypercare.promql import EvaluationError, PromqlError, StoppedError, parse_selector
 from hypercare.web.api.answers import ApiError
 
 if TYPE_CHECKING:
@@ -115,16 +115,18 @@ class Parameters:
             raise _bad(name, f'cannot parse "{text}" to a valid duration: it is too long')
         return found
 
-    def matchers(self, name: str = "match[]") -> list[tuple[Matcher, ...]]:
-        """Series selectors."""
+    def matchers(self, name: str = "match[]", *, everything: bool = False) -> list[tuple[Matcher, ...]]:
+        """Series selectors; ``everything``: such as fit every series are allowed."""
         found: list[tuple[Matcher, ...]] = []
         for text in self.all(name):
             try:
-                expression = parse(text)
+                chosen = parse_selector(text)
             except PromqlError as error:
                 raise promql_error(error, name) from error
-            if not isinstance(chosen := expression, VectorSelector) or chosen.offset or chosen.at or chosen.mode:
+            if chosen is None or chosen.offset or chosen.at or chosen.mode:
                 raise _bad(name, f'"{text}" is not a series selector')
+            if not everything and all(matcher.matches_value("") for matcher in chosen.matchers):
+                raise _bad(name, f"{name} must contain at least one non-empty matcher")
             found.append(tuple(chosen.matchers))
         return found
 
