@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from hypercare.config.check_sets import CHECK_SETS
 from hypercare.config.deployments import Check, DeploymentsConfig, DeployPlan
-from hypercare.model.time import DAY, HOUR, MINUTE
+from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
 from hypercare.promql import parse
 
 CHECK = {"name": "x", "expr": "up"}
@@ -113,3 +113,20 @@ def test_a_plan_survives_being_stored():
     found = plan(use=["http"], baseline="week", criteria=[{"name": "q", "ask": "well?"}], notify="schedule:primary")
     again = DeployPlan.model_validate_json(found.model_dump_json(by_alias=True))
     assert again == found
+
+
+@pytest.mark.parametrize(
+    ("plan", "every"),
+    [
+        ({}, 5 * MINUTE),
+        ({"phases": [{"name": "a", "until": "2h", "every": "30m"}]}, 5 * MINUTE),
+        ({"phases": [{"name": "a", "until": "20m", "every": "5m"}]}, 30 * SECOND),
+        ({"phases": [{"name": "a", "until": "2m", "every": "20s"}], "evaluate_every": "5s"}, 5 * SECOND),
+        ({"phases": [{"name": "a", "until": "2m", "every": "20s"}], "verdicts": "1m"}, 30 * SECOND),
+        ({"phases": [{"name": "a", "until": "2m", "every": "20s"}], "sample_every": "5m"}, 5 * MINUTE),
+    ],
+)
+def test_a_short_plan_takes_its_samples_before_its_verdict(plan, every):
+    read = DeployPlan.model_validate({"use": ["http"], **plan})
+    assert read.sample_every == every
+    assert DeployPlan.model_validate(read.model_dump(exclude_unset=True)).sample_every == every
