@@ -90,7 +90,9 @@ def test_the_whole_work_of_an_incident_over_the_api(room):
 
 def test_the_post_mortem_over_the_api(room):
     assert room.get(f"{API}/incidents/1/postmortem").status == 404
+    assert "<span>running</span>" in room.get("/incidents/1").text
     say(room, "/incidents/1/resolve", {"by": "ana"})
+    assert "<span>lasted</span>" in room.get("/incidents/1").text
     found = room.get(f"{API}/incidents/1/postmortem").json()
     assert (found["state"], [m["name"] for m in found["milestones"]]) == ("draft", ["evidence", "meeting", "document"])
     say(room, "/incidents/1/postmortem", {"text": "# Mine", "version": 1, "by": "ana"}, "PUT")
