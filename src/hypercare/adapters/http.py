@@ -93,6 +93,11 @@ class HttpClient:
             self._loaded = General()
         return self._loaded
 
+    @staticmethod
+    def load() -> None:
+        """Load what the first page over HTTP needs (0.2 s), so that it does not wait for it; from any thread."""
+        from hypercare.adapters.general import General  # noqa: F401, PLC0415 - as above
+
     async def _close(self) -> None:
         await self._lean.close(CLOSING)
         if self._loaded is not None:

@@ -140,6 +140,7 @@ class Channel(Generic[ConfigT]):
         shows_standing: whether a follow-up shows who did what, not only that it was done.
         chains: whether a content may have ``then``: contents that follow once it was delivered.
         gone: errors that mean that the message is not there any more, so that a new one has to be made.
+        http: whether its requests go over HTTP.
 
     """
 
@@ -156,6 +157,7 @@ class Channel(Generic[ConfigT]):
     gone: tuple[str, ...] = ()
     shows_standing: bool = False
     chains: bool = False
+    http: bool = True
 
 
 _RETRIED = frozenset({408, 425, 429})

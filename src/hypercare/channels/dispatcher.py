@@ -101,6 +101,11 @@ class Dispatcher:
         """The channel of every target that something can be sent to now: integrations, and people's contact ways."""
         return {target: channel.name for target, (channel, _) in self._targets.items()}
 
+    @property
+    def uses_http(self) -> bool:
+        """Whether anybody is told over HTTP."""
+        return any(channel.http for channel, _ in self._targets.values())
+
     def deliver(self, effect: Effect, reply: Callable[[Outcome], None]) -> None:
         """Start a delivery. Never raises: what is wrong is the outcome."""
         found = self._targets.get(effect.target)

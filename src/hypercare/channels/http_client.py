@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def post(
         OSError: a file with a secret or certificate cannot be read.
 
     """
-    config = own or sending.defaults.http_config or HttpClientConfig()
+    config = own or sending.defaults.http_config or _plain()
     headers = [
         ("Content-Type", "application/json; charset=utf-8" if token else "application/json"),
         ("User-Agent", f"hypercare/{__version__}"),
@@ -79,6 +80,12 @@ def post(
         allowed=sending.outgoing.allow,
     )
     return dataclasses.replace(request, timeout=timeout) if timeout else request
+
+
+@functools.cache
+def _plain() -> HttpClientConfig:
+    """Nothing is set; made at first use, as checking the model takes long."""
+    return HttpClientConfig()
 
 
 def _oauth2(config: HttpClientConfig, sending: Sending) -> OAuth2 | None:

@@ -31,13 +31,13 @@ def common(sets: tuple[Labels, ...]) -> Labels:
     return Labels(shared)
 
 
-AlertOrder: TypeAlias = tuple[tuple[bool, str], tuple[bool, str], Labels]
+AlertOrder: TypeAlias = tuple[bool, str, bool, str, Labels]
 
 
 def alert_order(alert: Alert) -> AlertOrder:
     """Sort key of alerts within a notification: job, instance (those without last), then all labels."""
     job, instance = alert.labels.get("job"), alert.labels.get("instance")
-    return (not job, job), (not instance, instance), alert.labels
+    return not job, job, not instance, instance, alert.labels
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None
         uvicorn.Config(web, host=host, port=port, log_level="warning", access_log=False, lifespan="off", loop="asyncio",
                        timeout_graceful_shutdown=3, timeout_keep_alive=_KEEP_ALIVE, server_header=False),
         # Looking at all that was made takes 0.2 s, for which nobody who waits for the start should wait.
-        settled=spare_collector,
+        settled=lambda: _settle(app),
     )  # fmt: skip
 
     def reload() -> None:
@@ -247,6 +247,13 @@ def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None
     server.run()
     if not server.started:
         raise typer.Exit(1)
+
+
+def _settle(app: App) -> None:
+    """What is better done before the first page goes out, and that nobody has to wait for at the start."""
+    if app.dispatcher.uses_http:
+        HttpClient.load()
+    spare_collector()
 
 
 class _Quiet:

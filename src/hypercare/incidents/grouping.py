@@ -47,18 +47,15 @@ def opening(alerts: Iterable[Alert], settings: IncidentSettings) -> list[Alert]:
     """Those of which incidents are made."""
     # Asked of every alert that comes in or is told: those that agree in the labels that matter are looked at once.
     names = sorted({matcher.name for matchers in settings.open for matcher in matchers})
-    known: dict[str | tuple[str, ...], bool] = {}
-    found: list[Alert] = []
-    only = names[0] if len(names) == 1 else ""
-    for alert in alerts:
-        get = alert.labels.get
-        values = get(only) if only else tuple([get(name) for name in names])
-        verdict = known.get(values)
-        if verdict is None:
-            verdict = known[values] = opens(alert, settings)
-        if verdict:
-            found.append(alert)
-    return found
+    given = list(alerts)
+    sets = [alert.labels for alert in given]
+    columns = [Labels.column(sets, name) for name in names]
+    values = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True)) or [()] * len(given)
+    examples = dict(zip(values, given, strict=True))
+    verdicts = {value: opens(alert, settings) for value, alert in examples.items()}
+    if len(verdicts) == 1:
+        return given if verdicts[values[0]] else []
+    return [alert for value, alert in zip(values, given, strict=True) if verdicts[value]]
 
 
 def service_of(labels: Labels, settings: IncidentSettings) -> str:

@@ -4,7 +4,7 @@ See ``docs/architecture.md``, "Time and effects".
 """
 
 from hypercare.kernel.context import Context
-from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
+from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry, payload_text
 from hypercare.kernel.kernel import CommandError, Kernel
 from hypercare.kernel.origin import ORIGIN, Origin
 from hypercare.kernel.outbox import Deliverer, Outbox
@@ -22,4 +22,5 @@ __all__ = [
     "Outcome",
     "Permanent",
     "Retry",
+    "payload_text",
 ]

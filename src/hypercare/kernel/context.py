@@ -12,7 +12,7 @@ from hypercare.state import upsert
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Executable
 
     from hypercare.kernel.effects import Effect
     from hypercare.model.events import DomainEvent
@@ -41,6 +41,7 @@ class Context:
         "_own",
         "_state",
         "_timer_rows",
+        "_writes",
         "actions",
         "cancellations",
         "effects",
@@ -60,6 +61,7 @@ class Context:
         self._own: Context | None = None
         # Written all at once before the commit: hundreds of groups may set theirs in one step.
         self._timer_rows: dict[str, dict[str, Any] | None] = {}
+        self._writes: dict[tuple[Executable, tuple[str, ...]], list[dict[str, Any]]] = {}
         self.events: list[DomainEvent] = []
         self.effects: list[Effect] = []
         self.actions: list[Callable[[], None]] = []
@@ -82,6 +84,13 @@ class Context:
             self._connection = self._state.engine.connect() if self.leads else self._state.look()
             self._connection.begin()
         return self._connection
+
+    def write(self, statement: Executable, row: dict[str, Any]) -> None:
+        """Execute a statement just before the commit: once for all rows of the same columns that the step gives it.
+
+        For rows that nobody reads within the step.
+        """
+        self._writes.setdefault((statement, tuple(row)), []).append(row)
 
     @property
     def own(self) -> Connection:
@@ -157,6 +166,9 @@ class Context:
 
     def commit(self) -> None:
         """Make the rows permanent (kernel only)."""
+        for (statement, _), rows in self._writes.items():
+            self.db.execute(statement, rows)
+        self._writes.clear()
         if self._timer_rows:
             self._write_timers()
         if self._own is not None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hypercare.model.time import Ms
+
+
+# Kept: making an encoder takes as long as encoding a page.
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class Effect:
         lane: effects of one lane are performed one after the other, in the order in which they were recorded.
         payload: rendered content, JSON.
         cancel_key: names all effects that become needless together (``page:<incident id>``); see ``Context.cancel``.
+        text: the payload as ``payload_text`` writes it, where whoever makes the effect has needed it already.
 
     """
 
@@ -35,6 +41,12 @@ class Effect:
     payload: Mapping[str, Any]
     lane: str = ""
     cancel_key: str = ""
+    text: str = dataclasses.field(default="", compare=False, repr=False)
+
+
+def payload_text(payload: Mapping[str, Any]) -> str:
+    """A payload as the outbox keeps it: equal payloads have equal texts."""
+    return _encode(payload)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class Kernel:
         self._on_message: dict[type, Callable[[Context, Any], Any]] = {}
         self._together: dict[type, Callable[[Any], bool]] = {}
         self._first: dict[type, Callable[[Any], bool]] = {}
+        self._ahead: dict[type, Callable[[Context, list[Any]], None]] = {}
         self._urgent: deque[object] = deque()
         self._subscribers: dict[type, list[Callable[[Context, Any], None]]] = {}
         self._observers: list[Callable[[Ms, DomainEvent], None]] = []
@@ -143,6 +144,7 @@ class Kernel:
         handler: Callable[[Context, _Message], Any],
         together: Callable[[_Message], bool] | None = None,
         first: Callable[[_Message], bool] | None = None,
+        ahead: Callable[[Context, list[_Message]], None] | None = None,
     ) -> None:
         """Handle messages (or commands, whose result the caller gets) of a type.
 
@@ -153,6 +155,8 @@ class Kernel:
                 them; none: each has its own. Not for commands.
             first: which messages of this type are handled before everything else that is due; none: none is. For what
                 has happened outside and would be done again if we ended before it is written down.
+            ahead: gets the messages that share a transaction before the first of them is handled, to ask the database
+                once for all.
 
         """
         self._on_message[kind] = handler
@@ -160,6 +164,8 @@ class Kernel:
             self._together[kind] = together
         if first is not None:
             self._first[kind] = first
+        if ahead is not None:
+            self._ahead[kind] = ahead
         if self._registering_everywhere:
             self._everywhere.add(kind)
 
@@ -298,7 +304,10 @@ class Kernel:
         """Handle messages of one type in one transaction; if it fails, each in its own."""
         kind = type(messages[0])
         runs = [partial(_handle, self._on_message[kind], message) for message in messages]
-        error = self._transact(now, f"{len(runs)} of {kind.__name__}", *runs)
+        ahead = self._ahead.get(kind)
+        if ahead is not None:
+            runs.insert(0, partial(_handle, ahead, messages))
+        error = self._transact(now, f"{len(messages)} of {kind.__name__}", *runs)
         if error is not None:
             for message in messages:
                 self._handle_message(now, message)

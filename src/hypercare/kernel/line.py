@@ -19,6 +19,7 @@ so that a line does not wait for flushes and requests. In memory only: after a r
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Final
 
 from hypercare.model.time import SECOND
@@ -42,7 +43,9 @@ class Line:
         self._waiting: dict[str, dict[str, int]] = {}
         self._seq = 0
         self._begun: dict[str, tuple[str, Ms]] = {}
-        self._begun_at: dict[str, dict[str, Ms]] = {}
+        # When they began, ascending: over all, and at each target. Of hundreds under way none is looked at one by one.
+        self._times: list[Ms] = []
+        self._times_at: dict[str, list[Ms]] = {}
 
     def __contains__(self, key: object) -> bool:
         """Whether a delivery waits."""
@@ -76,21 +79,26 @@ class Line:
     def begin(self, key: str, target: str, now: Ms) -> None:
         """A delivery is under way from now on."""
         self.leave(key)
+        self.end(key)
         self._begun[key] = target, now
-        self._begun_at.setdefault(target, {})[key] = now
+        insort(self._times, now)
+        insort(self._times_at.setdefault(target, []), now)
 
     def end(self, key: str) -> None:
         """The outcome of a delivery is marked."""
-        target, _ = self._begun.pop(key, ("", 0))
-        begun = self._begun_at.get(target)
-        if begun is not None:
-            begun.pop(key, None)
-            if not begun:
-                del self._begun_at[target]
+        found = self._begun.pop(key, None)
+        if found is None:
+            return
+        target, at = found
+        times = self._times_at[target]
+        del times[bisect_left(times, at)]
+        if not times:
+            del self._times_at[target]
+        del self._times[bisect_left(self._times, at)]
 
     def next(self, now: Ms) -> str | None:
         """Whose turn it is: the one that waits longest at a target where another may begin; none: nobody's."""
-        if not self._places or not _room([at for _, at in self._newest()], len(self._places), now - EVERYWHERE):
+        if not self._places or not _room(self._times, len(self._places), now - EVERYWHERE):
             return None
         heads = [next(iter(waiting.items())) for target, waiting in self._waiting.items() if self._open(target, now)]
         return min(heads, key=lambda head: head[1])[0] if heads else None
@@ -99,20 +107,23 @@ class Line:
         """When somebody's turn may come without any outcome; none: nobody waits."""
         if not self._places:
             return None
-        ends = [at + EVERYWHERE for _, at in self._newest() if at + EVERYWHERE > now]
-        if not ends:
-            ends = [at + AT_TARGET for t in self._waiting for at in self._begun_at.get(t, {}).values()]
-        return min((end for end in ends if end > now), default=now + EVERYWHERE)
-
-    def _newest(self) -> list[tuple[str, Ms]]:
-        """What is under way, latest first."""
-        return list(reversed(self._begun.values()))
+        first = _first_after(self._times, now - EVERYWHERE)
+        if first is not None:
+            return first + EVERYWHERE
+        firsts = [_first_after(self._times_at.get(target, []), now - AT_TARGET) for target in self._waiting]
+        return min((at + AT_TARGET for at in firsts if at is not None), default=now + EVERYWHERE)
 
     def _open(self, target: str, now: Ms) -> bool:
-        begun = self._begun_at.get(target)
-        return begun is None or _room(list(begun.values()), len(self._waiting[target]), now - AT_TARGET)
+        begun = self._times_at.get(target)
+        return begun is None or _room(begun, len(self._waiting[target]), now - AT_TARGET)
 
 
 def _room(begun: list[Ms], waiting: int, since: Ms) -> bool:
     """Whether another may begin beside those that began after an instant."""
-    return sum(at > since for at in begun) < (1 if waiting < CROWD else waiting)
+    return len(begun) - bisect_right(begun, since) < (1 if waiting < CROWD else waiting)
+
+
+def _first_after(times: list[Ms], since: Ms) -> Ms | None:
+    """The first of ascending times that is later."""
+    at = bisect_right(times, since)
+    return times[at] if at < len(times) else None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry
+from hypercare.kernel.effects import Delivered, Effect, Outcome, Permanent, Retry, payload_text
 from hypercare.kernel.holds import Holds
 from hypercare.kernel.line import Line
 from hypercare.kernel.tables import outbox
@@ -27,6 +27,8 @@ from hypercare.model.time import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Row
 
     from hypercare.kernel.context import Context
     from hypercare.kernel.kernel import Kernel
@@ -45,9 +47,9 @@ _PURGE_EVERY: Ms = 1 * HOUR
 _PURGE_AT_ONCE = 5_000
 _PART = 500
 # Made once: putting a statement together takes longer than carrying it out.
-_FIND: Final = select(outbox.c.state, outbox.c.attempts, outbox.c.created_at, outbox.c.error).where(
-    outbox.c.id == bindparam("effect")
-)
+_ROW: Final = select(outbox.c.id, outbox.c.state, outbox.c.attempts, outbox.c.created_at, outbox.c.error)
+_FIND: Final = _ROW.where(outbox.c.id == bindparam("effect"))
+_FIND_ALL: Final = _ROW.where(outbox.c.id.in_(bindparam("effects", expanding=True)))
 _MARK: Final = update(outbox).where(outbox.c.id == bindparam("effect"))
 
 
@@ -85,12 +87,14 @@ class Outbox:
         self._line = Line()
         self._holds = Holds()
         self._retention: Ms = 30 * DAY
+        # Rows of effects that have arrived and are marked in one step, and that step.
+        self._looked_up: tuple[Context | None, dict[str, Row[Any]]] = (None, {})
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
         self._kernel = kernel
         # What has arrived changes nothing for the others; a try that failed may be cancelled by what follows from them.
-        kernel.on_message(_Outcome, self._on_outcome, together=_arrived, first=_arrived)
+        kernel.on_message(_Outcome, self._on_outcome, together=_arrived, first=_arrived, ahead=self._look_up)
         kernel.on_timer(_KIND, self._on_retry)
         kernel.on_timer(_LINE, lambda ctx, _key: ctx.after_commit(self._go_on))
         kernel.on_timer(_PURGE, self._on_purge)
@@ -218,9 +222,19 @@ class Outbox:
         more = len(found) == _PURGE_AT_ONCE
         ctx.set_timer(key, ctx.now + (SECOND if more else _PURGE_EVERY), _PURGE, durable=False)
 
+    def _look_up(self, ctx: Context, messages: list[_Outcome]) -> None:
+        rows = ctx.db.execute(_FIND_ALL, {"effects": [message.effect_id for message in messages]})
+        self._looked_up = ctx, {row.id: row for row in rows}
+
+    def _row_of(self, ctx: Context, key: str) -> Row[Any] | None:
+        """The row of an effect; what was looked up for the step holds once, as its outcome may change it."""
+        step, found = self._looked_up
+        row = found.pop(key, None) if step is ctx else None
+        return ctx.db.execute(_FIND, {"effect": key}).first() if row is None else row
+
     def _on_outcome(self, ctx: Context, message: _Outcome) -> None:
         effect = self._effects.get(message.effect_id)
-        row = ctx.db.execute(_FIND, {"effect": message.effect_id}).first()
+        row = self._row_of(ctx, message.effect_id)
         if effect is None or row is None or row.state not in {PENDING, CANCELLED}:
             # Another replica has dealt with it.
             self._line.end(message.effect_id)
@@ -234,7 +248,10 @@ class Outbox:
             return
         match message.outcome:
             case Delivered(receipt=receipt):
-                self._finish(ctx, effect, {"state": SENT, "attempts": attempts, "error": ""})
+                # In a storm dozens of marks share a step: one statement writes them.
+                mark = {"effect": effect.key, "state": SENT, "attempts": attempts, "error": "", "done_at": ctx.now}
+                ctx.write(_MARK, mark)
+                ctx.after_commit(partial(self._drop, [effect]))
                 target = effect.target
                 ctx.publish(EffectDelivered(effect.key, effect.channel, target, effect.subject, attempts, receipt))
             case Retry(error=error) if ctx.now - row.created_at >= _GIVE_UP_AFTER:
@@ -310,7 +327,7 @@ def _row(effect: Effect, now: Ms) -> dict[str, Any]:
         "target": effect.target,
         "subject": effect.subject,
         "lane": effect.lane,
-        "payload": json.dumps(effect.payload, ensure_ascii=False, sort_keys=True),
+        "payload": effect.text or payload_text(effect.payload),
         "state": PENDING,
         "attempts": 0,
         "created_at": now,

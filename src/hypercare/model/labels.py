@@ -55,6 +55,11 @@ class Labels:
         found = self._map
         return (self._by_name if found is None else found).get(name, default)
 
+    @staticmethod
+    def column(sets: Iterable[Labels], name: str) -> list[str]:
+        """The value of one label in each of many sets, empty where it is absent."""
+        return [(labels._map or labels._by_name).get(name, "") for labels in sets]  # noqa: SLF001 - its own kind
+
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 

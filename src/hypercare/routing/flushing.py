@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from hypercare.channels.notification import Notification
-from hypercare.kernel import Effect
+from hypercare.kernel import Effect, payload_text
 from hypercare.model.decision import Decision, Reason
 from hypercare.model.events import AlertsBeganAgain, GroupNotified
 from hypercare.routing import flush as stages
@@ -33,7 +32,7 @@ def flush_group(ctx: Context, index: Index, settings: RoutingSettings, group: Gr
         if telling.integration is not None:
             ctx.emit(_effect(ctx, settings, group, telling))
     if told_now:
-        ctx.publish(_event(group, told_now))
+        ctx.publish(_event(group, told_now, outcome))
     again = _again(index, outcome) if index.again else ()
     if again:
         ctx.publish(AlertsBeganAgain(again))
@@ -59,13 +58,13 @@ def _effect(ctx: Context, settings: RoutingSettings, group: Group, telling: Tell
         reason=_reason(telling.decision.reason),
     )
     payload = integration.render(notification)
-    content = json.dumps(payload, sort_keys=True, ensure_ascii=False)
+    content = payload_text(payload)
     parts = (group.key, receiver, telling.name, str(ctx.now), content)
     key = hashlib.sha256("\xff".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     subject = f"group:{group.key}"
     # One lane per integration: order is kept, and a channel that is down does not hold up the others.
     lane = f"{subject}|{integration.target}"
-    return Effect(key, integration.channel, integration.target, subject, payload, lane)
+    return Effect(key, integration.channel, integration.target, subject, payload, lane, text=content)
 
 
 def _reason(reason: Reason) -> str:
@@ -73,15 +72,16 @@ def _reason(reason: Reason) -> str:
     return "first notification" if reason is Reason.NEW else str(reason)
 
 
-def _event(group: Group, told_now: list[Telling]) -> GroupNotified:
+def _event(group: Group, told_now: list[Telling], outcome: Flush) -> GroupNotified:
     alerts = max((telling.alerts for telling in told_now), key=len)
+    # What is told as firing has no end.
+    whole = not outcome.ended
     return GroupNotified(
         receiver=group.route.receiver,
         group_key=group.key,
         group_labels=group.labels.pairs,
-        # What is told as firing has no end.
-        firing=tuple([a for a in alerts if a.ends_at is None]),
-        resolved=tuple([a for a in alerts if a.ends_at is not None]),
+        firing=alerts if whole else tuple([a for a in alerts if a.ends_at is None]),
+        resolved=() if whole else tuple([a for a in alerts if a.ends_at is not None]),
         reason=told_now[0].decision.reason,
     )
 
@@ -115,16 +115,18 @@ def _note(ctx: Context, index: Index, group: Group, outcome: Flush) -> None:
     journal = Journal(index, group, ctx.now)
     for fingerprint, (stage, decision) in outcome.held_back.items():
         journal.about_alert(fingerprint, stage, decision)
-    for held in stages.in_order(h for h in outcome.passed if journal.was_held_back(h.fingerprint)):
+    back = journal.held_back()
+    for held in stages.in_order(h for h in outcome.passed if h.fingerprint in back) if back else ():
         journal.about_alert(held.fingerprint, "pass", Decision(send=True, reason=Reason.NEW))
     for telling in outcome.tellings:
         journal.about_integration(telling.name, telling.decision)
 
 
 def _release(index: Index, group: Group, ended: Iterable[Held]) -> None:
+    decisions = index.decisions.get(group.id, {})
     for held in ended:
         group.members.pop(held.fingerprint, None)
         held.groups.pop(group.id, None)
-        index.decisions.pop((group.id, "", held.fingerprint), None)
+        decisions.pop(("", held.fingerprint), None)
         if not held.groups:
             index.drop_alert(held)

@@ -6,6 +6,7 @@ import dataclasses
 import heapq
 from typing import TYPE_CHECKING, Any
 
+from hypercare.model.alerts import Alert
 from hypercare.routing.flapping import Flaps, text_of
 from hypercare.routing.inhibition import Inhibitor
 from hypercare.routing.silences import Silencer
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hypercare.channels.notification import AlertOrder
-    from hypercare.model.alerts import Alert
     from hypercare.model.decision import Decision
     from hypercare.model.labels import Labels
     from hypercare.model.time import Ms
@@ -37,6 +37,7 @@ class Held:
         places: routes, group labels and group ids, for the current tree.
         groups: ids of the groups it is in.
         order: its place in notifications, once it is known.
+        firing: as it is told while it fires, without the end that its sender promised; once it is known.
 
     """
 
@@ -49,6 +50,18 @@ class Held:
     places: tuple[tuple[Route, Labels, str], ...] = ()
     groups: dict[str, None] = dataclasses.field(default_factory=dict)
     order: AlertOrder | None = None
+    firing: Alert | None = None
+
+    def as_firing(self) -> Alert:
+        """As it is told while it fires: it has no end yet, whatever its sender promised."""
+        if self.firing is None:
+            alert = self.alert
+            self.firing = (
+                alert
+                if alert.ends_at is None
+                else Alert(alert.labels, alert.annotations, alert.starts_at, None, alert.generator_url)
+            )
+        return self.firing
 
 
 @dataclasses.dataclass(slots=True)
@@ -86,7 +99,9 @@ class Index:
         self.told: dict[ToldKey, Told] = {}
         self.silencer = Silencer(silences)
         self.inhibitor = Inhibitor(rules)
-        self.decisions: dict[tuple[str, str, str], Decision] = {}
+        # What was decided last, by group, and there by integration (of those that are told) and fingerprint (of alerts
+        # that were held back once).
+        self.decisions: dict[str, dict[tuple[str, str], Decision]] = {}
         # What other rooms have been told to hold back; whether they have been told at all.
         self.suppressed: dict[str, Decision] = {}
         self.suppression_known = False

@@ -53,21 +53,22 @@ class Journal:
         """An alert was held back in this group, or passed after it had been (stage ``pass``)."""
         self._note("", fingerprint, stage, decision)
 
-    def was_held_back(self, fingerprint: str) -> bool:
-        """Whether the last decision about an alert in this group was to hold it back."""
-        last = self._index.decisions.get((self._group.id, "", fingerprint))
-        return last is not None and not last.send
+    def held_back(self) -> frozenset[str]:
+        """Fingerprints of the alerts that the last decision about them in this group held back."""
+        known = self._index.decisions.get(self._group.id, {})
+        return frozenset([f for (_, f), last in known.items() if f and not last.send])
 
     def about_integration(self, integration: str, decision: Decision) -> None:
         """An integration was told, or there was nothing to tell."""
         self._note(integration, "", "dedup", decision)
 
     def _note(self, integration: str, fingerprint: str, stage: str, decision: Decision) -> None:
-        key = (self._group.id, integration, fingerprint)
+        known = self._index.decisions.setdefault(self._group.id, {})
+        key = (integration, fingerprint)
         # A second notification for the same reason is news; a second silence is not.
-        if self._index.decisions.get(key) == decision and not decision.send:
+        if known.get(key) == decision and not decision.send:
             return
-        self._index.decisions[key] = decision
+        known[key] = decision
         self._index.journal.append(
             {
                 "at": self._now,

@@ -36,3 +36,13 @@ def merge(old: Alert, new: Alert, now: Ms, *, guessed_end: bool) -> Alert:
     if starts_at == new.starts_at and ends_at == new.ends_at:
         return new
     return dataclasses.replace(new, starts_at=starts_at, ends_at=ends_at)
+
+
+def is_same_but_end(one: Alert, other: Alert) -> bool:
+    """Whether two alerts differ in nothing but their ends."""
+    return (
+        one.starts_at == other.starts_at
+        and one.generator_url == other.generator_url
+        and one.labels == other.labels
+        and one.annotations == other.annotations
+    )

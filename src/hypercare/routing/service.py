@@ -16,7 +16,7 @@ from hypercare.routing import flapping, journal, loading, rows, silences, suppre
 from hypercare.routing.commands import ExpireSilence, PutSilence, ReceiveAlerts
 from hypercare.routing.flushing import flush_group
 from hypercare.routing.index import Group, Held, Index
-from hypercare.routing.merge import merge
+from hypercare.routing.merge import is_same_but_end, merge
 from hypercare.routing.silences import Silence, SilenceState
 
 if TYPE_CHECKING:
@@ -166,13 +166,18 @@ class RoutingService:
             if alert.resolved_at(now):
                 return None
             held = Held(fingerprint, alert, source, now, guessed_end=guessed, order=alert_order(alert))
+            # Now, as at the flush of a storm there is no time for it.
+            held.as_firing()
         else:
             alert = merge(old.alert, alert, now, guessed_end=old.guessed_end)
             unchanged = alert == old.alert and guessed == old.guessed_end and source == old.source
             if unchanged and alert.resolved_at(now) == old.ended:
                 old.updated_at = now
                 return None
-            held = dataclasses.replace(old, alert=alert, source=source, updated_at=now, guessed_end=guessed)
+            firing = old.firing if old.firing is not None and is_same_but_end(old.firing, alert) else None
+            held = dataclasses.replace(
+                old, alert=alert, source=source, updated_at=now, guessed_end=guessed, firing=firing
+            )
             held.ended = old.ended and alert.resolved_at(now)
         if alert.resolved_at(now) and not held.ended:
             held.ended = True
@@ -366,7 +371,7 @@ class RoutingService:
         for told_key, told in tuple(index.told.items()):
             if told_key[0] not in alive and told.at < ctx.now - TOLD_RETENTION:
                 index.set_told(told_key, None)
-        index.decisions = {k: v for k, v in index.decisions.items() if k[0] in index.groups}
+        index.decisions = {k: v for k, v in index.decisions.items() if k in index.groups}
         _save(ctx, index)
         spans = [rule.window for rule in self.settings.flapping] if self.settings is not None else []
         index.flaps.purge(ctx.now - max(spans, default=0))

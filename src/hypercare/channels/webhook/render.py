@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
 from hypercare.gotemplate import build_data
@@ -27,8 +26,7 @@ def render(config: WebhookConfig, notification: Notification, texts: Texts) -> d
         group_labels=shown.group_labels.as_dict(),
         external_url=shown.external_url,
     )
-    body: dict[str, Any] = json.loads(data.as_json())
-    body["alerts"] = body.get("alerts") or []
+    body = data.as_object()
     if shown.route_labels:
         # Alertmanager 0.29 and later; older ones have no such field, and their receivers need not know it.
         body["routeLabels"] = texts.route_labels()
