@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from desk_kit import NOON, alert
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hypercare.incidents import grouping
 from hypercare.incidents.settings import IncidentSettings, ServiceSettings, SeverityRule
+from hypercare.model.alerts import Alert
+from hypercare.model.labels import Labels
 from hypercare.model.matchers import Matcher, MatchOp
 from hypercare.model.severity import Severity
 
@@ -69,3 +75,23 @@ def test_title():
     assert grouping.title_of(alert("X", NOON, "it broke")) == "it broke"
     assert grouping.title_of(alert("X")) == "X"
     assert grouping.title_of(alert("", NOON, "", job="a")) == '{job="a", severity="critical"}'
+
+
+VALUES = st.sampled_from(["", "critical", "page", "warning"])
+SOME = st.builds(lambda s, t: Alert(Labels.of(severity=s, team=t)), VALUES, st.sampled_from(["", "a", "b"]))
+OPEN = st.lists(
+    st.lists(
+        st.sampled_from(
+            [Matcher("severity", MatchOp.EQUAL, "critical"), Matcher("severity", MatchOp.NOT_REGEX, "warning|"),
+             Matcher("team", MatchOp.NOT_EQUAL, "a"), Matcher("team", MatchOp.EQUAL, "")]
+        ),
+        max_size=2,
+    ).map(tuple),
+    max_size=2,
+).map(tuple)  # fmt: skip
+
+
+@given(OPEN, st.lists(SOME, max_size=6))
+def test_of_many_alerts_those_open_an_incident_that_would_alone(choices, alerts):
+    chosen = dataclasses.replace(IncidentSettings(), open=choices)
+    assert grouping.opening(iter(alerts), chosen) == [alert for alert in alerts if grouping.opens(alert, chosen)]

@@ -158,3 +158,71 @@ def test_everybody_has_their_turn_and_the_line_is_empty_afterwards(data):
     assert sorted(sent) == sorted(came)
     for target in "abc":
         assert [k for k in sent if came[k] == target] == [k for k in came if came[k] == target]
+
+
+class Plain:
+    """The line's rule, written down without regard to how long it takes."""
+
+    def __init__(self):
+        self.waiting, self.begun = {}, {}
+
+    def next(self, now):
+        if not self.waiting or not self.room(self.begun.values(), len(self.waiting), now - EVERYWHERE):
+            return None
+        for key, target in self.waiting.items():
+            own = [one for one in self.begun.values() if one[0] == target]
+            if self.room(own, list(self.waiting.values()).count(target), now - AT_TARGET):
+                return key
+        return None
+
+    def room(self, begun, waiting, since):
+        return sum(at > since for _, at in begun) < (1 if waiting < CROWD else waiting)
+
+    def due(self, now):
+        if not self.waiting:
+            return None
+        ends = [at + EVERYWHERE for _, at in self.begun.values() if at + EVERYWHERE > now]
+        targets = set(self.waiting.values())
+        ends = ends or [at + AT_TARGET for target, at in self.begun.values() if target in targets]
+        return min((end for end in ends if end > now), default=now + EVERYWHERE)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("wait"), st.sampled_from("xyz"), st.sampled_from([1, 3, CROWD, 40])),
+            st.tuples(st.just("go"), st.sampled_from([1, 50]), st.sampled_from([0, 7, EVERYWHERE, AT_TARGET])),
+            st.tuples(st.just("end"), st.integers(0, 50), st.just(0)),
+            st.tuples(st.just("again"), st.integers(0, 50), st.just(0)),
+        ),
+        max_size=30,
+    )
+)
+def test_the_line_keeps_its_rule_however_many_are_under_way(steps):
+    line, plain, now, made = Line(), Plain(), 0, 0
+    for what, one, two in steps:
+        if what == "wait":
+            for _ in range(two):
+                made += 1
+                line.wait(str(made), one)
+                plain.waiting[str(made)] = one
+        elif what == "go":
+            now += two
+            for _ in range(one):
+                key = line.next(now)
+                assert key == plain.next(now)
+                if key is None:
+                    break
+                plain.begun[key] = plain.waiting.pop(key), now
+                line.begin(key, plain.begun[key][0], now)
+        elif plain.begun:
+            key = list(plain.begun)[one % len(plain.begun)]
+            if what == "end":
+                del plain.begun[key]
+                line.end(key)
+                line.end(key)
+            else:
+                # Sent anew though its outcome has not come.
+                plain.begun[key] = plain.begun[key][0], now
+                line.begin(key, plain.begun[key][0], now)
+        assert line.due(now) == plain.due(now)

@@ -88,7 +88,7 @@ class Outbox:
         self._holds = Holds()
         self._retention: Ms = 30 * DAY
         # Rows of effects that have arrived and are marked in one step, and that step.
-        self._looked_up: tuple[Context | None, dict[str, Row[Any]]] = (None, {})
+        self._looked_up: tuple[Context | None, dict[str, Row[Any] | None]] = (None, {})
 
     def register(self, kernel: Kernel) -> None:
         """Take part in the loop."""
@@ -227,10 +227,12 @@ class Outbox:
         self._looked_up = ctx, {row.id: row for row in rows}
 
     def _row_of(self, ctx: Context, key: str) -> Row[Any] | None:
-        """The row of an effect; what was looked up for the step holds once, as its outcome may change it."""
+        """The row of an effect; none, too, where this very step has taken its outcome (the mark is written later)."""
         step, found = self._looked_up
-        row = found.pop(key, None) if step is ctx else None
-        return ctx.db.execute(_FIND, {"effect": key}).first() if row is None else row
+        if step is not ctx:
+            return ctx.db.execute(_FIND, {"effect": key}).first()
+        row, found[key] = found.get(key), None
+        return row
 
     def _on_outcome(self, ctx: Context, message: _Outcome) -> None:
         effect = self._effects.get(message.effect_id)
