@@ -115,3 +115,16 @@ def test_an_alert_that_was_held_back_and_passes_is_noted_once_in_each_group(tmp_
 def _held_back(house):
     index = house.routing._index
     return [Journal(index, group, house.clock.now()).held_back() for group in index.groups.values()]
+
+
+def test_a_flush_at_the_very_instant_of_an_end_tells_it_though_the_end_is_not_published_yet():
+    root = route("ops", group_by=("alertname",), group_wait=10 * SECOND, group_interval=MINUTE)
+    house = House(settings(root))
+    house.fire(house.alert("Down", "a"))
+    house.run(20 * SECOND)
+    # The group's timer is older than that of the end, so that it rings first.
+    ending = dataclasses.replace(house.alert("Down", "b"), ends_at=house.clock.now() + 50 * SECOND)
+    house.fire(ending, source="api")
+    house.run(5 * MINUTE)
+    assert house.story == ["10 ops +Down/a", "70 ops +Down/a -Down/b"]
+    assert len(house.ended) == 1
