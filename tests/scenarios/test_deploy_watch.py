@@ -217,6 +217,8 @@ def test_a_slow_leak_ends_in_concerns_and_more_time(house):
     assert (watch.status, watch.verdict, watch.extensions) == ("running", "CONCERNS", 1)
     assert any(f.check == "memory" for f in h.of(store.load_findings))
     assert watch.ends_at == watch.started_at + 9 * HOUR
+    dues = tuple(point.due_at - watch.started_at for point in h.of(store.load_checkpoints))
+    assert h.stage.app.deploys.observed[watch.id].looks == dues
 
 
 def test_no_traffic_at_night_is_inconclusive(house):
