@@ -23,10 +23,10 @@ class Shelf:
     def __init__(self):
         self.drift = None
 
-    def open(self, check, method=None):
+    def open(self, _, method=None):
         return (self.drift,) if method is Method.DRIFT and self.drift else ()
 
-    def now(self, ctx, row, method, found, points, at):
+    def now(self, _ctx, _row, method, found, _points, _at):
         if method is Method.DRIFT:
             self.drift = found
 
