@@ -111,7 +111,10 @@ def test_tokens(house):
     assert token[:11] in house("tokens", "list").stdout
     assert house("tokens", "revoke", one["id"]).returncode == 0
     assert house("tokens", "revoke", one["id"]).returncode == 1
-    assert house("query", "1", HYPERCARE_TOKEN=token).returncode == 3
+    gone = house("query", "1", HYPERCARE_TOKEN=token)
+    assert (gone.returncode, "is not valid here" in gone.stderr) == (3, True)
+    none = house("query", "1", HYPERCARE_TOKEN="")
+    assert (none.returncode, "log in at /account" in none.stderr) == (3, True)
 
 
 def test_audit(house):

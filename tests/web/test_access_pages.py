@@ -101,3 +101,35 @@ def test_a_refused_page_is_rendered_whatever_the_browser_sends(house):
     found = [house.get("/nosuch", headers=head).status for _ in range(12)]
     assert found[-1] == 429
     assert house.get("/login", headers=head).status == 200
+
+
+def feeds(shop):
+    return re.findall(r'<a href="(/[^"]*\.ics[^"]*)">', shop.get("/oncall").text)
+
+
+def test_calendar_programs_subscribe_without_a_log_in(house):
+    enter(house, "ben")
+    every, primary = feeds(house)
+    assert feeds(house) == [every, primary], "the address stays the same"
+    house.cookies = {}
+    assert house.get("/api/hypercare/v1/oncall/calendar.ics").status == 401
+    answer = house.get(primary)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+    assert "ana on call: primary" in answer.text
+    assert house.get(every).status == 200
+    # An address opens nothing else, and no other link opens it.
+    assert house.get(primary.replace("/c/", "/a/").removesuffix(".ics")).status == 403
+    assert house.get(primary[:-8] + "AAAA.ics").status == 403
+    assert house.get("/c/x.ics").status == 403
+
+    enter(house, "ana")
+    assert set(feeds(house)).isdisjoint({every, primary})
+    house.post("/users/ben/act", form={"act": "disable"})
+    house.cookies = {}
+    assert house.get(primary).status == 403
+    assert "may not log in any more" in house.get(every).text
+
+
+def test_where_nobody_logs_in_the_address_of_the_api_does(shop):
+    base = "/api/hypercare/v1/oncall/calendar.ics"
+    assert feeds(shop) == [base, f"{base}?schedule=primary"]

@@ -29,6 +29,7 @@ OPEN = {
     ("GET", "/login/oidc"),
     ("GET", "/login/oidc/callback"),
     ("GET", "/a/{token}"),
+    ("GET", "/c/{token}.ics"),
     ("POST", "/a/{token}"),
     ("GET", "/d/{token}"),
     ("POST", "/d/{token}"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/a/"
 DECISION_PATH: Final = "/d/"
-ACKNOWLEDGE, APPROVE, REFUSE = "ack", "approve", "refuse"
+ACKNOWLEDGE, APPROVE, REFUSE, FEED = "ack", "approve", "refuse", "feed"
 _CONTEXT: Final = b"hypercare link 1\x00"
 _MAC_BYTES: Final = 16
 _LONGEST: Final = 2048
@@ -37,9 +37,9 @@ class Link:
     """What a token allows.
 
     Attributes:
-        action: ``ack`` of an incident; ``approve`` or ``refuse`` of a run of an action.
-        incident: its id; the number of the run.
-        person: who was paged; ``receiver:<name>`` where that is nobody in person.
+        action: ``ack`` of an incident; ``approve`` or ``refuse`` of a run of an action; ``feed`` of a calendar.
+        incident: its id; the number of the run; the name of the schedule, empty for all.
+        person: who was paged, or subscribed; ``receiver:<name>`` where that is nobody in person.
         until: when it ends.
 
     """

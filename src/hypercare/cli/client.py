@@ -107,7 +107,9 @@ def _opener(address: str) -> urllib.request.OpenerDirector:
 
 def _words(error: urllib.error.HTTPError) -> str:
     if error.code == 401:
-        return "a token is needed: set HYPERCARE_TOKEN"
+        if os.environ.get("HYPERCARE_TOKEN", "").strip():
+            return "the token in HYPERCARE_TOKEN is not valid here: it has expired, was revoked, or is another server's"
+        return "a token is needed: log in at /account of the server, make one, and set HYPERCARE_TOKEN"
     try:
         body = json.load(error)
     except (ValueError, OSError, http.client.HTTPException):

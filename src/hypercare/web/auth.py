@@ -175,6 +175,11 @@ class Gate:
         found = self.identity(request)
         return Role.NOBODY if found is None else found.role
 
+    def role_of(self, name: str) -> Role:
+        """What a user may do as of now; nobody's role where there is no such user, or none who may log in."""
+        with self._app.state.read() as db:
+            return self._role_of(name, store.load_user(db, name))
+
     def origin(self, request: Request, identity: Identity | None) -> Origin:
         """Where a change comes from, for the journal."""
         named = identity is not None and not identity.by_token

@@ -19,6 +19,7 @@ from hypercare.oncall.coverage import coverage
 from hypercare.oncall.preview import preview, rest_of_shift
 from hypercare.oncall.render import OVERRIDE, render
 from hypercare.web.calendar import COLOURS, day_of, row, stretch
+from hypercare.web.calendar_feed import feed_address
 from hypercare.web.calls import call
 from hypercare.web.forms import ME
 from hypercare.web.notices import MESSAGE
@@ -26,7 +27,6 @@ from hypercare.web.notices import MESSAGE
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from hypercare.app import App
     from hypercare.oncall.coverage import Gap
     from hypercare.oncall.plan import Plan
     from hypercare.oncall.preview import Preview
@@ -57,8 +57,9 @@ def _day(text: str, today: dt.date) -> dt.date:
     return day - dt.timedelta(days=day.weekday())
 
 
-def _calendar(app: App, first: str, zone_name: str) -> dict[str, Any]:
+def _calendar(pages: Pages, request: Request, first: str, zone_name: str) -> dict[str, Any]:
     """What the calendar's template shows of four weeks."""
+    app = pages.app
     plan, now = app.oncall.plan, app.ports.clock.now()
     zone_name = zone_name or (plan.schedules[0].timezone if plan.schedules else "UTC")
     zone = _zone(zone_name)
@@ -84,6 +85,8 @@ def _calendar(app: App, first: str, zone_name: str) -> dict[str, Any]:
         ],
         "gaps": gaps[:_SHOWN_GAPS], "more_gaps": gaps[_SHOWN_GAPS:], "runs": edges[0] <= now < edges[-1],
         "schedules": [s.name for s in plan.schedules], "people": [p.name for p in plan.people],
+        "feeds": [(name or "Subscribe", feed_address(app, pages.gate, request, name))
+                  for name in ("", *(s.name for s in plan.schedules))],
         "changes": [_change(change, zone) for change in made],
         "soon": soon.strftime("%Y-%m-%dT%H:%M"), "later": (soon + dt.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"),
     }  # fmt: skip
@@ -136,12 +139,12 @@ def add_oncall_pages(router: APIRouter, pages: Pages) -> None:
 
     @router.get("/oncall")
     def page(request: Request, first: From = "", zone: Zone = "") -> Response:
-        return pages.render(request, "oncall.html", **pages.views("oncall"), c=_calendar(pages.app, first, zone),
+        return pages.render(request, "oncall.html", **pages.views("oncall"), c=_calendar(pages, request, first, zone),
                             given=None, preview=None)  # fmt: skip
 
     @router.get("/fragments/oncall-calendar")
     def fragment(request: Request, first: From = "", zone: Zone = "") -> Response:
-        return pages.render(request, "f_oncall_calendar.html", c=_calendar(pages.app, first, zone))
+        return pages.render(request, "f_oncall_calendar.html", c=_calendar(pages, request, first, zone))
 
     @router.post("/oncall/changes")
     async def change(
@@ -163,7 +166,7 @@ def add_oncall_pages(router: APIRouter, pages: Pages) -> None:
                 shown = _preview(preview(pages.app.oncall.plan, command), where)
                 given = {"schedule": schedule, "person": person, "other": other, "start": start, "end": end,
                          "comment": comment}  # fmt: skip
-                calendar = _calendar(pages.app, from_day, zone)
+                calendar = _calendar(pages, request, from_day, zone)
                 return pages.render(
                     request, "oncall.html", **pages.views("oncall"), c=calendar, given=given, preview=shown
                 )

@@ -36,6 +36,7 @@ from hypercare.web.api.silences import silences_router
 from hypercare.web.api.why import why_router
 from hypercare.web.api.write import write_router
 from hypercare.web.auth import Gate
+from hypercare.web.calendar_feed import feed_router
 from hypercare.web.decision_pages import decision_router
 from hypercare.web.docs import docs_router
 from hypercare.web.guard import Guard
@@ -125,6 +126,7 @@ def _routers(web: FastAPI, app: App, live: Live, pages: Pages) -> tuple[APIRoute
         inbound_router(app),
         replica_router(app),
         link_router(pages),
+        feed_router(app, gate),
         decision_router(pages),
         pages_router(pages, sender),
         docs_router(web, pages),

@@ -17,12 +17,12 @@ from hypercare.oncall.changes import load_changes
 from hypercare.oncall.commands import AddOverride, AddSwap, ImportShifts, RemoveChange
 from hypercare.oncall.coverage import coverage
 from hypercare.oncall.fairness import fairness, pages_of
-from hypercare.oncall.ical import read_calendar, write_calendar
+from hypercare.oncall.ical import read_calendar
 from hypercare.oncall.pages import recipients
 from hypercare.oncall.render import render
-from hypercare.oncall.rotation import whole_duties
 from hypercare.oncall.store import load_escalations, on_call_now
 from hypercare.web.api.timed import timed
+from hypercare.web.calendar_feed import MEDIA, calendar_of
 from hypercare.web.calls import call
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _SPAN: Final = 3 * YEAR
 _EARLIEST: Final = parse_rfc3339("1980-01-01T00:00:00Z")
 _LATEST: Final = parse_rfc3339("2200-01-01T00:00:00Z")
-_MEDIA: Final = "text/calendar; charset=utf-8"
 _CALENDAR: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}
 }
@@ -210,21 +209,11 @@ def _calendars(router: APIRouter, app: App, gate: Gate) -> None:
     @router.get("/oncall/calendar.ics", operation_id="on_call_calendar", response_class=Response, responses=_CALENDAR)
     def calendar(schedule: Only = "", person: Annotated[str, Query(max_length=200)] = "") -> Response:
         """An iCalendar feed to subscribe to: half a year ahead, four weeks back; of a schedule, of a person, or all."""
-        now, plan = app.ports.clock.now(), app.oncall.plan
+        plan = app.oncall.plan
         _known(plan, schedule)
         if person and plan.person(person) is None:
             raise CommandError(f"{person!r} is not among the people", 404)
-        start = now - 4 * WEEK
-        duties = [
-            (s.name, d)
-            for s in plan.schedules
-            if schedule in {"", s.name}
-            # Whole shifts: one that is cut off would be another event at every look.
-            for d in whole_duties(s, start, start + 30 * WEEK)
-            if person in {"", d.person}
-        ]
-        name = " ".join(part for part in (app.config.hypercare.platform, "on call", schedule, person) if part)
-        return Response(write_calendar(name, duties, plan, now), media_type=_MEDIA)
+        return Response(calendar_of(app, schedule, person), media_type=MEDIA)
 
     @router.post("/oncall/import", operation_id="import_calendar")
     async def take(request: Request, body: NewCalendar) -> Any:
