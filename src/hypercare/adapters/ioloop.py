@@ -10,12 +10,13 @@ import asyncio
 import logging
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 _T = TypeVar("_T")
+_Waiting: TypeAlias = "tuple[Callable[[], Coroutine[Any, Any, Any]], Callable[[Any], None], Callable[[str], Any]]"
 _log = logging.getLogger(__name__)
 CLOSING = "shutting down"
 """Why requests fail that come too late."""
@@ -27,6 +28,7 @@ class IoLoop:
     def __init__(self, name: str = "io") -> None:
         self._lock = threading.Lock()
         self._closed = False
+        self._waiting: list[_Waiting] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._loop = asyncio.new_event_loop()
@@ -59,9 +61,18 @@ class IoLoop:
         """
         with self._lock:
             if not self._closed:
-                self._loop.call_soon_threadsafe(self._begin, work, reply, lost)
+                self._waiting.append((work, reply, lost))
+                # The loop is woken once for all that wait: each time costs a call of the system.
+                if len(self._waiting) == 1:
+                    self._loop.call_soon_threadsafe(self._begin_all)
                 return
         reply(lost(CLOSING))
+
+    def _begin_all(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            self._loop.call_soon(self._begin, *one)
 
     def _begin(
         self, work: Callable[[], Coroutine[Any, Any, _T]], reply: Callable[[_T], None], lost: Callable[[str], _T]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,13 @@ class BoundIntegration:
         return payload
 
 
+@functools.cache
+def _fields(kind: type[NotifierConfig]) -> tuple[str, ...]:
+    return tuple(kind.model_fields)
+
+
 def _secrets(config: NotifierConfig) -> list[str]:
-    values = (getattr(config, name) for name in type(config).model_fields)
+    values = (getattr(config, name) for name in _fields(type(config)))
     return [value.reveal() for value in values if isinstance(value, Secret)]
 
 

@@ -36,7 +36,7 @@ _RETRY_AFTER = 10 * SECOND
 _LOOK_AGAIN = 1 * SECOND
 _TAKE_UP = "kernel.take_up"
 _MOST_DEFERRED = 100_000
-_MOST_TOGETHER = 32
+_MOST_TOGETHER = 64
 """Messages of one transaction: few enough that nobody else waits long."""
 
 

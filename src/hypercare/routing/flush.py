@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import TYPE_CHECKING
 
 from hypercare.channels.notification import alert_order
@@ -14,12 +15,12 @@ from hypercare.routing.flapping import shown as flapping_alert
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hypercare.channels.notification import AlertOrder
     from hypercare.model.alerts import Alert
     from hypercare.model.time import Ms
     from hypercare.routing.index import Group, Held, Index
     from hypercare.routing.settings import Integration, RoutingSettings
 
+_ORDER = operator.attrgetter("order")
 NO_INTEGRATION = "none/0"
 """Stands for the integration of a receiver that has none, so that its notifications are deduplicated, too."""
 
@@ -94,14 +95,13 @@ def _one_as_told(held: Held, over: frozenset[str], damped: dict[str, str]) -> Al
 
 def in_order(alerts: Iterable[Held]) -> list[Held]:
     """Alerts in notification order; sorting takes long, so only what is told or noted is sorted."""
-    return sorted(alerts, key=_order)
-
-
-def _order(held: Held) -> AlertOrder:
-    # Labels never change, so the key is made once: at the flush of a storm there is no time for it.
-    if held.order is None:
-        held.order = alert_order(held.alert)
-    return held.order
+    found = list(alerts)
+    for held in found:
+        # Labels never change, so the key is made once: at the flush of a storm there is no time for it.
+        if held.order is None:
+            held.order = alert_order(held.alert)
+    found.sort(key=_ORDER)
+    return found
 
 
 def decide(group: Group, index: Index, settings: RoutingSettings, now: Ms) -> Flush:

@@ -36,7 +36,7 @@ _ENDS: Final = "routing.ends"
 _PURGE: Final = "routing.purge"
 _SILENCES: Final = "routing.silences"
 _FLAPS: Final = "routing.flaps"
-_MOST_AT_ONCE: Final = 20
+_MOST_AT_ONCE: Final = 49
 """Flushes of one step besides the first."""
 _PURGE_EVERY: Ms = 1 * HOUR
 SILENCE_RETENTION: Final[Ms] = 5 * DAY
