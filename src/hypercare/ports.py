@@ -343,6 +343,14 @@ class Host(Protocol):
         ...
 
 
+class OwnProcess(Protocol):
+    """Reads the process that we are."""
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Processor time, memory, file descriptors, start, under the names of Prometheus' client libraries."""
+        ...
+
+
 class Files(Protocol):
     """Reads files that the configuration names (targets, secrets, certificates, templates)."""
 
@@ -452,3 +460,4 @@ class Ports:
     workers: Workers | None = None
     apprise: Apprise | None = None
     streams: Streams | None = None
+    process: OwnProcess | None = None

@@ -90,6 +90,7 @@ def test_promtool_finds_nothing_in_our_own_metrics(serve):
     with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer:
         text = answer.read()
     assert b"hypercare_incident_time_to_resolve_seconds_count" in text
+    assert b"\nprocess_start_time_seconds " in text
     checked = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=120, check=False
     )

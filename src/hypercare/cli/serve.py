@@ -22,6 +22,7 @@ from hypercare.adapters.ioloop import IoLoop
 from hypercare.adapters.mailer import SmtpMailer
 from hypercare.adapters.memory import hold_collector, memory_limit, spare_collector
 from hypercare.adapters.network import SystemNetwork
+from hypercare.adapters.own_process import SystemProcess
 from hypercare.adapters.processes import SystemProcesses
 from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.sidelistener import SideListener
@@ -68,6 +69,7 @@ def real_ports() -> tuple[Ports, Callable[[], None]]:
         workers=Threads(),
         apprise=apprise,
         streams=HttpStreams(io, http),
+        process=SystemProcess(),
     )
 
     def close() -> None:
