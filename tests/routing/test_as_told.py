@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -58,7 +59,7 @@ SETS = [
 ]
 
 
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=40, deadline=None)
 @given(st.data())
 def test_what_is_told_is_what_was_received_last(data):
     got = []
@@ -128,3 +129,18 @@ def test_a_flush_at_the_very_instant_of_an_end_tells_it_though_the_end_is_not_pu
     house.run(5 * MINUTE)
     assert house.story == ["10 ops +Down/a", "70 ops +Down/a -Down/b"]
     assert len(house.ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "alerts", "steps"), [(1, 1, 1), (50, 1, 1), (51, 1, 2), (3, 2_000, 1), (4, 2_000, 2)]
+)
+def test_groups_that_are_due_at_once_share_steps_as_far_as_nobody_else_waits_long(groups, alerts, steps):
+    house = House(settings(route("ops", group_by=("alertname",), group_wait=10 * SECOND, group_interval=HOUR)))
+    fired = [house.alert(f"Down{group}", str(number)) for group in range(groups) for number in range(alerts)]
+    house.fire(*fired)
+    house.clock.advance_to(house.clock.now() + 10 * SECOND)
+    taken = 0
+    while len(house.notified) < groups:
+        taken += 1
+        house.kernel._handle_timer(house.clock.now(), *house.kernel.timers.pop())
+    assert taken == steps

@@ -20,7 +20,7 @@ from hypercare.routing.merge import is_same_but_end, merge
 from hypercare.routing.silences import Silence, SilenceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from hypercare.config import Config
     from hypercare.kernel import Context, Kernel
@@ -38,6 +38,8 @@ _SILENCES: Final = "routing.silences"
 _FLAPS: Final = "routing.flaps"
 _MOST_AT_ONCE: Final = 49
 """Flushes of one step besides the first."""
+_MOST_ALERTS: Final = 5_000
+"""Alerts that these may have together: marks of deliveries and commands wait for the end of a step."""
 _PURGE_EVERY: Ms = 1 * HOUR
 SILENCE_RETENTION: Final[Ms] = 5 * DAY
 """How long an expired silence can still be seen (Alertmanager's 120 h)."""
@@ -297,7 +299,7 @@ class RoutingService:
         self._flush(ctx, index, settings, group)
         # Others that are due, too, go in the same step: hundreds of groups may be due at one instant, and a commit
         # takes longer than a flush.
-        for other in () if alone else index.due(ctx.now, _MOST_AT_ONCE):
+        for other in () if alone else _as_many(index.due(ctx.now, _MOST_AT_ONCE)):
             ctx.cancel_timer(f"{FLUSH}:{other.id}")
             self._flush(ctx, index, settings, other)
         _save(ctx, index)
@@ -384,6 +386,16 @@ class RoutingService:
         spans = [rule.window for rule in self.settings.flapping] if self.settings is not None else []
         index.flaps.purge(ctx.now - max(spans, default=0))
         journal.purge(ctx.db, ctx.now - JOURNAL_RETENTION)
+
+
+def _as_many(groups: list[Group]) -> Iterator[Group]:
+    """The first groups, as many as one step is to flush."""
+    alerts = 0
+    for group in groups:
+        alerts += len(group.members)
+        if alerts > _MOST_ALERTS:
+            return
+        yield group
 
 
 def _flush_soon(ctx: Context, index: Index) -> None:
