@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from hypercare.cli import main
+from hypercare.cli import ask, main
+from hypercare.cli.failure import ServerError
 from hypercare.cli.query_show import show, sparkline
 
 VECTOR = {
@@ -77,3 +78,21 @@ def test_a_range_of_a_running_server(server):
     found = json.loads(server("query", "truth", "--from", "-5m", "--format", "json").stdout)
     assert found["resultType"] == "matrix"
     assert server("query", "truth", "--from", "-5m", "-o", "csv").stdout.startswith("__name__,instance,job,")
+
+
+def test_the_place_of_an_error_is_pointed_at(monkeypatch):
+    said = 'invalid parameter "query": 2:5: parse error: unexpected end of input in function call, expected ")"'
+
+    def refused(url, path, **parameters):
+        raise ServerError(said, 400)
+
+    monkeypatch.setattr(ask, "request", refused)
+    with pytest.raises(ServerError) as told:
+        ask.query("sum(\n  up", form="table")
+    assert (
+        str(told.value)
+        == '2:5: parse error: unexpected end of input in function call, expected ")"\n      up\n        ^'
+    )
+    said = "query timed out"
+    with pytest.raises(ServerError, match="query timed out"):
+        ask.query("up", form="table")

@@ -72,7 +72,8 @@ RESHAPED = [
 ]
 
 WRONG = [
-    ("", "1:1: unexpected end of input"),
+    ("", "1:1: no expression found in input"),
+    (" # only a remark", "1:1: no expression found in input"),
     ("foo bar", '1:5: unexpected identifier "bar" after the expression'),
     ("rate(x)", "1:6: expected type range vector"),
     ("rate(x[5m]", "unexpected end of input in function call"),
@@ -95,6 +96,7 @@ WRONG = [
     ('"abc', "1:1: unterminated quoted string"),
     ('"\\q"', "1:2: unknown escape sequence"),
     ("a\n + ", "2:4: unexpected end of input"),
+    ("sum(a,", "1:7: unexpected end of input"),
     ("5mm", "bad number or duration syntax"),
     ("clamp(x)", 'expected 3 argument(s) in call to "clamp", got 1'),
     ("x[5m:1m] anchored", "does not apply to a subquery"),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any, Final
 
 import typer
 
 from hypercare.adapters.system import SystemClock
 from hypercare.cli.client import DEFAULT_URL, Json, Url, request
+from hypercare.cli.failure import ServerError
 from hypercare.cli.given import duration, instant
 from hypercare.cli.show import as_json, local, table
 from hypercare.model.time import SECOND
+
+_PLACE: Final = re.compile(r"(\d+):(\d+): parse error: (.*)", re.DOTALL)
+"""How Prometheus' API says where an expression is wrong."""
 
 
 def query(
@@ -32,7 +37,7 @@ def query(
         msg = f"choose one of {', '.join(FORMATS)}"
         raise typer.BadParameter(msg, param_hint="--format")
     if not from_:
-        show(request(url, "/api/v1/query", query=expression, time=time)["data"], form)
+        show(_evaluated(url, "/api/v1/query", expression, time=time), form)
         return
     if time is not None:
         raise typer.BadParameter("an instant (--time) and a range (--from) exclude each other", param_hint="--time")
@@ -42,8 +47,22 @@ def query(
         raise typer.BadParameter("--to is not after --from", param_hint="--to")
     every = duration(step, "--step") if step else max(SECOND, (end - start) // 100 // SECOND * SECOND)
     span = start / SECOND, end / SECOND
-    found = request(url, "/api/v1/query_range", query=expression, start=span[0], end=span[1], step=every / SECOND)
-    show(found["data"], form, span)
+    found = _evaluated(url, "/api/v1/query_range", expression, start=span[0], end=span[1], step=every / SECOND)
+    show(found, form, span)
+
+
+def _evaluated(url: str, path: str, expression: str, **parameters: Any) -> Any:
+    """What a server makes of an expression; its place is pointed at where it is wrong."""
+    try:
+        return request(url, path, query=expression, **parameters)["data"]
+    except ServerError as error:
+        found = _PLACE.search(str(error))
+        if found is None:
+            raise
+        from hypercare.promql import PromqlError
+
+        wrong = PromqlError(f"parse error: {found[3]}", int(found[1]), int(found[2]), 1)
+        raise ServerError(wrong.render(expression), error.status) from error
 
 
 def alerts(url: Url = DEFAULT_URL, json: Json = False) -> None:

@@ -50,7 +50,8 @@ class Cursor:
         """The error of a token that cannot stand where it stands."""
         tail = f", expected {expected}" if expected else ""
         token = self.token
-        return self._source.error(f"unexpected {_describe(token)} {context}{tail}", token.start, token.end)
+        where = f" {context}" if context else ""
+        return self._source.error(f"unexpected {_describe(token)}{where}{tail}", token.start, token.end)
 
     def _is(self, text: str) -> bool:
         return self.token.kind is Kind.OP and self.token.text == text

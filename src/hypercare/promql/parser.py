@@ -75,6 +75,9 @@ def _parse(source: Source, features: Features | None) -> ast.Expr:
         raise source.error(msg, 0, 1)
     parser = _Parser(source)
     parser.features = features
+    empty = parser.token.kind is Kind.END
+    if empty:
+        raise source.error("no expression found in input", 0, 1)
     expr = parser.expression(0)
     if parser.token.kind is not Kind.END:
         raise parser.unexpected("after the expression")
