@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -99,6 +100,23 @@ def test_configuration(cli, platform):
     assert cli("config", "check", "nosuch.yml").returncode == 2
     schema = json.loads(cli("config", "schema").stdout)
     assert "services" in schema["properties"]
+
+
+@pytest.mark.parametrize(("host", "why"), [("127.0.0.1", "in use"), ("192.0.2.1", "assign"), ("host.invalid", "")])
+def test_serve_says_that_its_address_cannot_be_had_before_it_opens_the_data(tmp_path, host, why):
+    (tmp_path / "hypercare.yml").write_text("platform: shop\n")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"{host}:{other.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, "-m", "hypercare", "serve", "--listen", address],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert f"cannot listen on {address}: " in done.stderr
+    assert why in done.stderr
+    assert "--listen HOST:PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_healthy_platform(server, target):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -11,6 +12,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOOK_EVERY: Final = 0.5
+
+
+def bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets with every address of a host, not listening yet: to know early that it can be had.
+
+    Raises:
+        OSError: an address is taken, or is none of this machine.
+
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    made: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            one = socket.socket(family, kind, protocol)
+            made.append(one)
+            # A port of connections that have just ended can be had again.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+    except OSError:
+        for one in made:
+            one.close()
+        raise
+    return made
 
 
 class QuietServer(uvicorn.Server):

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 import uvicorn
@@ -28,7 +28,7 @@ from hypercare.adapters.realtime import RealtimeDriver
 from hypercare.adapters.sidelistener import SideListener
 from hypercare.adapters.streams import HttpStreams
 from hypercare.adapters.system import StreamConsole, SystemClock, SystemFiles, SystemIds
-from hypercare.adapters.webserver import QuietServer
+from hypercare.adapters.webserver import QuietServer, bound
 from hypercare.adapters.workers import Threads
 from hypercare.app import build
 from hypercare.cli.load import load_config
@@ -39,6 +39,7 @@ from hypercare.web.auth import is_loopback
 from hypercare.web.statuspage import status_app
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from fastapi import FastAPI
@@ -107,6 +108,7 @@ def serve(
     for announcement in loaded.announcements:
         _log.warning("%s", announcement)
     host, port = _address(listen or loaded.hypercare.web.listen or DEFAULT_LISTEN)
+    sockets = _bound(host, port)
     # Migrations are told by the schema's version; alembic would write a line for each step.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     ports, close_ports = real_ports()
@@ -129,7 +131,7 @@ def serve(
     _log.info("watching %s, listening on http://%s:%d", loaded.hypercare.platform, host, port)
     status = _status_page(app)
     try:
-        _run_web(web, app, config, host, port)
+        _run_web(web, app, config, sockets)
     finally:
         if status is not None:
             status.stop()
@@ -221,10 +223,27 @@ def _demand_log_in(host: str, app: App, data: Path) -> None:
     raise typer.Exit(2)
 
 
-def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None:
+def _bound(host: str, port: int) -> list[socket.socket]:
+    """The address, before anything is opened or begun: another server may run on the same data."""
+    try:
+        return bound(host, port)
+    except OSError as error:
+        _refuse_address(f"{host}:{port}", error)
+
+
+def _refuse_address(address: str, error: OSError) -> NoReturn:
+    print(
+        f"hypercare: cannot listen on {address}: {error.strerror}\n"
+        "    hint: another hypercare may run there; --listen HOST:PORT takes another address",
+        file=sys.stderr,
+    )
+    raise typer.Exit(1) from error
+
+
+def _run_web(web: FastAPI, app: App, config: Path, sockets: list[socket.socket]) -> None:
     """Serve in this thread until a signal ends it."""
     server = QuietServer(
-        uvicorn.Config(web, host=host, port=port, log_level="warning", access_log=False, lifespan="off", loop="asyncio",
+        uvicorn.Config(web, log_level="warning", access_log=False, lifespan="off", loop="asyncio",
                        timeout_graceful_shutdown=3, timeout_keep_alive=_KEEP_ALIVE, server_header=False),
         # Looking at all that was made takes 0.2 s, for which nobody who waits for the start should wait.
         settled=lambda: _settle(app),
@@ -246,9 +265,13 @@ def _run_web(web: FastAPI, app: App, config: Path, host: str, port: int) -> None
     server.capture_signals = _Quiet  # type: ignore[method-assign,assignment]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    server.run()
-    if not server.started:
-        raise typer.Exit(1)
+    try:
+        server.run(sockets)
+    except OSError as error:
+        if server.started:
+            raise
+        # Somebody else began to listen there since we took the address.
+        _refuse_address("{}:{}".format(*sockets[0].getsockname()[:2]), error)
 
 
 def _settle(app: App) -> None:
