@@ -97,7 +97,7 @@ TABLE = [
     ("many-at-once", "hypercare.yml:3:1", "unknown key 'platfrom'", "did you mean platform?"),
     ("many-at-once", "hypercare.yml:6:15", "unknown time zone 'Mars'", "write an IANA name such as Europe/Berlin"),
     ("many-at-once", "prometheus.yml:2:20", "not a valid duration: 'soon'; write a number wit", ""),
-    ("many-at-once", "rules.yml:5:20", "not a valid expression: unexpected end of input ", ""),
+    ("many-at-once", "rules.yml:5:20", "not a valid expression: unexpected end of input", ""),
     ("many-at-once", "rules.yml:6:9", "unknown key 'four'", "did you mean for?"),
     ("many-at-once", "alertmanager.yml:2:13", "unknown receiver 'nobody'", "known here: team"),
     ("missing-prometheus", "hypercare.yml:2:13", "no such file: promtheus.yml", "did you mean prometheus.yml?"),
