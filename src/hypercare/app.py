@@ -108,10 +108,8 @@ class App:
         self.dispatcher = Dispatcher(ports, functools.partial(recall, self.state))
         self.channels = ChannelsService(self.dispatcher, ports.files)
         self.kernel = Kernel(self.state, ports, Outbox(self.dispatcher))
-        self.own = OwnMetrics(ports.clock.now())
+        self.own = OwnMetrics(ports.clock.now(), ports.process)
         self.own.read_from(lambda: selfwatch.readings(self))
-        if ports.process is not None:
-            self.own.read_from(ports.process.readings)
         self.pushes = PushService()
         self.collectors = CollectorsService(ports, self.tsdb, self.own, hostname, self.pushes)
         self.pushes.on_first_or_last = self.collectors.look_for_pushed

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hypercare.model.time import Ms
+    from hypercare.ports import OwnProcess
 
 TEXT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -38,12 +39,17 @@ class OwnMetrics:
     """Counters, gauges and histograms by name; all functions may be called from any thread.
 
     Names begin with ``hypercare_`` and are described before first use, so that each has a help text.
+
+    Args:
+        started_at: when the program began, to tell its uptime; none: not told.
+        process: what tells of the process, under names of its own; none: not told.
+
     """
 
-    def __init__(self, started_at: Ms | None = None) -> None:
+    def __init__(self, started_at: Ms | None = None, process: OwnProcess | None = None) -> None:
         self._lock = threading.Lock()
         self._families: dict[str, _Family] = {}
-        self._readers: list[Callable[[], Iterable[Reading]]] = []
+        self._readers: list[Callable[[], Iterable[Reading]]] = [] if process is None else [process.readings]
         self._started_at = started_at
         self.describe("hypercare_build_info", "gauge", "Version of the running program.")
         self.set("hypercare_build_info", 1, version=__version__)
